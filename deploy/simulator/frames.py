@@ -1,0 +1,119 @@
+"""Bytes of the wire: SSE frames, JSON answers, HTTP heads and chunks. No I/O here."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+LAST_CHUNK = b"0\r\n\r\n"
+BOM = b"\xef\xbb\xbf"
+EVENT_STREAM = "text/event-stream; charset=utf-8"
+
+Json = Mapping[str, object]
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk of a chunked body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def identity(data: bytes) -> bytes:
+    """The body of an answer to an HTTP/1.0 client, which knows no chunks."""
+    return data
+
+
+def to_json(value: object) -> bytes:
+    """Compact UTF-8 as OpenAI sends it; a lone surrogate, which UTF-8 has not, is escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+def http_head(status: int, headers: Mapping[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "Server: llm-simulator"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+def json_response(status: int, body: object, headers: Mapping[str, str] | None = None) -> bytes:
+    data = to_json(body)
+    head = {"Content-Type": "application/json", "Content-Length": str(len(data))}
+    return http_head(status, head | dict(headers or {})) + data
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerName:
+    """What every chunk of an answer repeats."""
+
+    answer_id: str
+    created: int
+    model: str
+
+
+class Frames:
+    """Makes the SSE frames of one answer; what they share is rendered once."""
+
+    def __init__(self, name: AnswerName, *, with_usage: bool, newline: bytes = b"\n") -> None:
+        self._newline = newline
+        # With include_usage every chunk but the last carries a null.
+        self._usage_null = b',"usage":null' if with_usage else b""
+        self._name = (
+            b'"id":%b,"object":"chat.completion.chunk","created":%d,"model":%b,'
+            b'"system_fingerprint":"fp_simulator"'
+        ) % (to_json(name.answer_id), name.created, to_json(name.model))
+        whole = self.choice(b'{"content":"\0"}')
+        self._before, self._after = whole.split(b"\0")
+
+    def frame(self, data: bytes) -> bytes:
+        return b"data: %b%b%b" % (data, self._newline, self._newline)
+
+    def comment(self) -> bytes:
+        return b": keepalive%b%b" % (self._newline, self._newline)
+
+    def choice(self, delta: bytes, finish: str | None = None) -> bytes:
+        return self.frame(
+            b'{%b,"choices":[{"index":0,"delta":%b,"logprobs":null,"finish_reason":%b}]%b}'
+            % (self._name, delta, to_json(finish), self._usage_null)
+        )
+
+    def role(self) -> bytes:
+        return self.choice(b'{"role":"assistant","content":"","refusal":null}')
+
+    def content(self, piece: str) -> bytes:
+        return b"%b%b%b" % (self._before, to_json(piece)[1:-1], self._after)
+
+    def malformed(self, piece: str) -> bytes:
+        """A content frame whose JSON ends too early."""
+        return self.frame(self.content(piece)[len(b"data: ") : -len(self._after)])
+
+    def finish(self, reason: str) -> bytes:
+        return self.choice(b"{}", reason)
+
+    def empty_choices(self) -> bytes:
+        return self.frame(b'{%b,"choices":[]%b}' % (self._name, self._usage_null))
+
+    def usage(self, usage: Json) -> bytes:
+        return self.frame(b'{%b,"choices":[],"usage":%b}' % (self._name, to_json(usage)))
+
+    def error(self, body: Json) -> bytes:
+        return self.frame(to_json(body))
+
+    def done(self) -> bytes:
+        return self.frame(b"[DONE]")
+
+
+def completion(name: AnswerName, text: str, finish: str | None, usage: Json | None) -> Json:
+    """The whole answer as one JSON object."""
+    message = {"role": "assistant", "content": text, "refusal": None}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
+    return {
+        "id": name.answer_id,
+        "object": "chat.completion",
+        "created": name.created,
+        "model": name.model,
+        "choices": [choice],
+        **({"usage": usage} if usage is not None else {}),
+        "system_fingerprint": "fp_simulator",
+    }

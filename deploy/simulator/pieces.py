@@ -1,0 +1,50 @@
+"""The text of an answer, cut into the pieces that are sent as its tokens."""
+
+import re
+from collections.abc import Callable
+
+from deploy.simulator.behaviour import Behaviour
+
+# Each is one token of OpenAI's o200k_base, with and without its space, so that a reader who counts
+# with that tokenizer comes to the number of chunks. Many words, so that a lost one is noticed.
+WORDS = tuple(
+    "the quick answer of this model is a long line with many small words that you can read and"
+    " count one by one from first to last so every part which was lost or sent two times will show"
+    " up at once when some test looks for it in what came over on its way here now".split()
+)
+DEFAULT_TOKENS = 20
+
+_WORDLIKE = re.compile(r"\s*\S{1,12}|\s+")
+
+Pieces = Callable[[int], str]
+
+
+def word(index: int) -> str:
+    """The piece at this position of an answer without a text of its own."""
+    return f" {WORDS[index % len(WORDS)]}" if index else WORDS[0]
+
+
+def answer_text(tokens: int) -> str:
+    """What a default answer of so many tokens says."""
+    return "".join(map(word, range(tokens)))
+
+
+def pieces_of(behaviour: Behaviour) -> tuple[Pieces, int | None]:
+    """The piece at each position, and how many there are (None: the directive does not say)."""
+    if behaviour.text is not None:
+        pieces = _cut(behaviour.text, behaviour.piece)
+        return pieces.__getitem__, len(pieces)
+    if behaviour.chars:
+        return _filled(behaviour.chars), behaviour.tokens
+    return word, behaviour.tokens
+
+
+def _cut(text: str, size: int) -> list[str]:
+    if size:
+        return [text[start : start + size] for start in range(0, len(text), size)]
+    return _WORDLIKE.findall(text)
+
+
+def _filled(chars: int) -> Pieces:
+    filled = [(f" {text}" * chars)[:chars] for text in WORDS[:8]]
+    return lambda index: filled[index % len(filled)]
