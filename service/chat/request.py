@@ -1,0 +1,133 @@
+"""What a caller may ask: JSON bytes in, a ChatRequest or a refusal out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from service.errors import Detail, InvalidRequest, PayloadTooLarge
+
+REASONS: Mapping[str, str] = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field of this request",
+    "string_type": "must be a string",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must not be empty",
+    "literal_error": "is not one of the allowed values",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "greater_than_equal": "is too small",
+    "less_than_equal": "is too large",
+    "finite_number": "must be a finite number",
+}
+
+
+class Message(BaseModel):
+    """One earlier message of the conversation."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+class ChatRequest(BaseModel):
+    """One turn's request, its shape checked; lengths and models are checked against Limits."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    question: Annotated[str, Field(pattern=r"\S", description="What the user asks.")]
+    system: Annotated[str | None, Field(description="Replaces the system prompt.")] = None
+    history: Annotated[
+        list[Message], Field(description="The conversation so far, oldest first.")
+    ] = []
+    model: Annotated[str | None, Field(description="One of the models the service allows.")] = None
+    temperature: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None
+    max_tokens: Annotated[int | None, Field(ge=1, description="Limit of the answer.")] = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What this deployment accepts. Lengths are in characters (code points)."""
+
+    models: tuple[str, ...]
+    allow_system: bool
+    max_question_chars: int
+    max_system_chars: int
+    max_history_messages: int
+    max_history_chars: int
+    max_output_tokens: int
+
+
+def parse(body: bytes, limits: Limits) -> ChatRequest:
+    """Raises InvalidRequest or PayloadTooLarge; their details name fields, never what was in them."""
+    request = _shaped(_decoded(body))
+    _check_lengths(request, limits)
+    _check_choices(request, limits)
+    return request
+
+
+def _decoded(body: bytes) -> object:
+    # orjson refuses NaN, lone surrogates, invalid UTF-8 and nesting deeper than 1024
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise _invalid("", "must be JSON in UTF-8") from None
+
+
+def _shaped(payload: object) -> ChatRequest:
+    if not isinstance(payload, dict):
+        raise _invalid("", "must be an object")
+    try:
+        return ChatRequest.model_validate(payload)
+    except ValidationError as error:
+        items = error.errors(include_url=False, include_context=False, include_input=False)
+        raise InvalidRequest(details=tuple(_detail(item) for item in items[:20])) from None
+
+
+def _detail(item: Any) -> Detail:
+    reason = REASONS.get(item["type"], "is not valid")
+    known = item["type"] != "extra_forbidden"
+    # the name of an unknown field is the caller's text: it is not repeated
+    path = [str(part) for part in (item["loc"] if known else item["loc"][:-1])]
+    return Detail(".".join(path), reason if known else "has an unknown field")
+
+
+def _check_lengths(request: ChatRequest, limits: Limits) -> None:
+    sizes = (
+        ("question", len(request.question), limits.max_question_chars, "characters"),
+        ("system", len(request.system or ""), limits.max_system_chars, "characters"),
+        ("history", len(request.history), limits.max_history_messages, "messages"),
+        (
+            "history",
+            sum(len(message.content) for message in request.history),
+            limits.max_history_chars,
+            "characters",
+        ),
+    )
+    over = tuple(
+        Detail(field, f"may have at most {limit} {unit}")
+        for field, size, limit, unit in sizes
+        if size > limit
+    )
+    if over:
+        raise PayloadTooLarge(details=over)
+
+
+def _check_choices(request: ChatRequest, limits: Limits) -> None:
+    if request.model is not None and request.model not in limits.models:
+        raise _invalid("model", "is not one of the allowed models")
+    if request.system and not limits.allow_system:
+        raise _invalid("system", "may not be set here")
+    if request.max_tokens is not None and request.max_tokens > limits.max_output_tokens:
+        raise _invalid("max_tokens", f"may be at most {limits.max_output_tokens}")
+
+
+def _invalid(field: str, reason: str) -> InvalidRequest:
+    return InvalidRequest(details=(Detail(field, reason),))

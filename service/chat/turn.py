@@ -1,0 +1,134 @@
+"""What a turn is, on one page: validate → admit → prompt → call under protection → events → accounting.
+
+A turn is a plain generator. Each step takes at most a tick, so that at each step it can look at the clock, at the
+caller and at the drain; nobody watches it from outside, and closing it cancels the upstream at once.
+"""
+
+import traceback
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from typing import Protocol
+
+from service.chat.events import TICK, Attempt, Done, Event, Failed, Restart, Start, Token
+from service.chat.prompt import Defaults, Prompt, compose
+from service.chat.request import Limits, parse
+from service.errors import ChatError, Draining, Internal
+
+
+class Caller(Protocol):
+    """Who asked, and whether they are still there."""
+
+    @property
+    def route(self) -> str: ...
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def user_id(self) -> str | None: ...
+    @property
+    def session_id(self) -> str | None: ...
+
+    def read(self) -> bytes:
+        """The body. Raises InvalidRequest or one of its kinds."""
+
+    def gone(self) -> bool: ...
+
+
+class Record(Protocol):
+    """The account of one turn; end() is taken once, later calls change nothing."""
+
+    def asked(self, model: str) -> None: ...
+    def waited(self, seconds: float) -> None: ...
+    def text(self, now: float) -> None: ...
+    def attempt(self, attempt: Attempt) -> None: ...
+    def restarted(self) -> None: ...
+    def end(
+        self, ending: str, *, error: ChatError | None = None, done: Done | None = None
+    ) -> None: ...
+    def bug(self, trace: traceback.TracebackException) -> None: ...
+
+
+class Guard(Protocol):
+    """The call under protection: tokens, restarts and ticks, then one Done; or it raises a ChatError."""
+
+    def answer(
+        self, prompt: Prompt, report: Callable[[Attempt], None]
+    ) -> Generator[Event, None, None]: ...
+
+
+class CallerGone(Exception):
+    """Nobody reads any more."""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Runs turns. clock: monotonic seconds; drained: whether running answers have to end now."""
+
+    limits: Limits
+    defaults: Defaults
+    admit: Callable[[], AbstractContextManager[None]]
+    guard: Guard
+    begin: Callable[[Caller], Record]
+    drained: Callable[[], bool]
+    clock: Callable[[], float]
+    look_seconds: float
+
+    def run(self, caller: Caller) -> Generator[Event, None, None]:
+        """Events of one turn; the last is Done or Failed, unless the caller has gone.
+
+        The turn is recorded and its slot is free before its last event is handed out.
+        """
+        record = self.begin(caller)
+        last: Event
+        try:
+            done = yield from self._answer(caller, record)
+            record.end("completed", done=done)
+            last = done
+        except ChatError as error:
+            record.end(error.ending, error=error)
+            last = Failed(error)
+        except (CallerGone, GeneratorExit):
+            record.end("disconnected")
+            return
+        except Exception as bug:
+            record.bug(traceback.TracebackException.from_exception(bug))
+            record.end("failed", error=Internal())
+            last = Failed(Internal())
+        finally:
+            record.end("failed")
+        yield last
+
+    def _answer(self, caller: Caller, record: Record) -> Generator[Event, None, Done]:
+        request = parse(caller.read(), self.limits)
+        with self.admit():
+            prompt = compose(request, self.defaults, caller.request_id)
+            record.asked(prompt.model)
+            yield Start(caller.request_id, prompt.model)
+            with closing(self.guard.answer(prompt, record.attempt)) as events:
+                return (yield from self._deliver(events, caller, record))
+
+    def _deliver(
+        self, events: Generator[Event, None, None], caller: Caller, record: Record
+    ) -> Generator[Event, None, Done]:
+        look_at = self.clock()
+        while True:
+            asked_at = self.clock()
+            event = next(events)
+            now = self.clock()
+            record.waited(now - asked_at)
+            if isinstance(event, Done):
+                return event
+            if isinstance(event, Token):
+                record.text(now)
+            elif isinstance(event, Restart):
+                record.restarted()
+            if event is TICK or now >= look_at:
+                self._look(caller)
+                look_at = now + self.look_seconds
+            yield event
+
+    def _look(self, caller: Caller) -> None:
+        if caller.gone():
+            raise CallerGone
+        if self.drained():
+            raise Draining

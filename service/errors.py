@@ -1,0 +1,190 @@
+"""The one error tree.
+
+ChatError
+├── InvalidRequest                 the caller's fault, seen before the model is asked
+│   ├── PayloadTooLarge
+│   ├── UnsupportedMediaType
+│   └── RequestTimeout             the body did not arrive
+├── Rejected                       our own limits
+│   ├── RateLimited
+│   ├── Overloaded
+│   ├── CircuitOpen
+│   └── Draining
+├── UpstreamFailure                the LLM's side
+│   ├── UpstreamRateLimited
+│   ├── UpstreamRejected
+│   ├── UpstreamInvalidRequest
+│   ├── ContentFiltered
+│   ├── UpstreamError
+│   └── UpstreamTimeout
+├── NotFound, MethodNotAllowed     no turn
+└── Internal                       a bug
+
+The message of an error is a fixed sentence: nothing that a caller, a library or the LLM wrote ever reaches a client.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One reason for a refusal: the field's path in the request, and a fixed sentence about it."""
+
+    field: str
+    reason: str
+
+
+class ChatError(Exception):
+    """An ending other than an answer. Raised in the rooms, translated once, at the edge."""
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+    retryable: ClassVar[bool] = False
+    ending: ClassVar[str] = "failed"
+    message: ClassVar[str]
+    default_retry_after_seconds: ClassVar[int | None] = None
+
+    def __init__(
+        self,
+        *,
+        details: tuple[Detail, ...] = (),
+        retry_after_seconds: int | None = None,
+        cause: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """cause: what happened, in words of our own, for the log alone."""
+        super().__init__(self.code)
+        self.details = details
+        self.retry_after_seconds = (
+            self.default_retry_after_seconds if retry_after_seconds is None else retry_after_seconds
+        )
+        self.cause = cause
+        self.headers = dict(headers or {})
+
+
+class InvalidRequest(ChatError):
+    code = "invalid_request"
+    status = 400
+    ending = "invalid"
+    message = "The request is not valid."
+
+
+class PayloadTooLarge(InvalidRequest):
+    code = "payload_too_large"
+    status = 413
+    message = "The request is larger than this service accepts."
+
+
+class UnsupportedMediaType(InvalidRequest):
+    code = "unsupported_media_type"
+    status = 415
+    message = "Send the request as uncompressed UTF-8 JSON with Content-Type: application/json."
+
+
+class RequestTimeout(InvalidRequest):
+    code = "request_timeout"
+    status = 408
+    retryable = True
+    message = "The request did not arrive in time."
+
+
+class Rejected(ChatError):
+    ending = "rejected"
+    retryable = True
+
+
+class RateLimited(Rejected):
+    code = "rate_limited"
+    status = 429
+    message = "Too many requests. Please slow down."
+    default_retry_after_seconds = 1
+
+
+class Overloaded(Rejected):
+    code = "overloaded"
+    status = 503
+    message = "The service is busy. Please try again in a moment."
+    default_retry_after_seconds = 2
+
+
+class CircuitOpen(Rejected):
+    code = "circuit_open"
+    status = 503
+    ending = "circuit_open"
+    message = "The language model is unavailable at the moment. Please try again shortly."
+    default_retry_after_seconds = 15
+
+
+class Draining(Rejected):
+    code = "draining"
+    status = 503
+    ending = "drained"
+    message = "The service is restarting. Please try again."
+    default_retry_after_seconds = 1
+
+
+class UpstreamFailure(ChatError):
+    ending = "upstream_failed"
+
+
+class UpstreamRateLimited(UpstreamFailure):
+    code = "upstream_rate_limited"
+    status = 429
+    retryable = True
+    message = "The language model is receiving too many requests. Please try again shortly."
+    default_retry_after_seconds = 5
+
+
+class UpstreamRejected(UpstreamFailure):
+    code = "upstream_rejected"
+    status = 502
+    message = "The language model refused this service. The operator has to act."
+
+
+class UpstreamInvalidRequest(UpstreamFailure):
+    code = "upstream_invalid_request"
+    status = 400
+    ending = "invalid"
+    message = "The language model cannot process this request, for example because it is too long."
+
+
+class ContentFiltered(UpstreamFailure):
+    code = "content_filtered"
+    status = 422
+    ending = "filtered"
+    message = "The language model's content policy refused this request or its answer."
+
+
+class UpstreamError(UpstreamFailure):
+    code = "upstream_error"
+    status = 502
+    retryable = True
+    message = "The language model failed to answer. Please try again."
+
+
+class UpstreamTimeout(UpstreamFailure):
+    code = "upstream_timeout"
+    status = 504
+    retryable = True
+    ending = "timed_out"
+    message = "The language model took too long to answer. Please try again."
+
+
+class NotFound(ChatError):
+    code = "not_found"
+    status = 404
+    message = "There is nothing at this address."
+
+
+class MethodNotAllowed(ChatError):
+    code = "method_not_allowed"
+    status = 405
+    message = "This address does not take this method."
+
+
+class Internal(ChatError):
+    code = "internal"
+    status = 500
+    message = "Something went wrong on our side. The operator can find it by the request id."

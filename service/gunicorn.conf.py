@@ -1,0 +1,93 @@
+"""How the service is served; each number with its reason. Read by gunicorn's master before it forks.
+
+Nothing here may load the app or an HTTP client: the workers monkey-patch after the fork, and modules that took hold of
+`ssl` before stay unpatched.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from gunicorn.glogging import Logger
+
+from service import settings as environment
+
+try:
+    settings = environment.load()
+except environment.UnsafeSettings as refusal:
+    raise SystemExit(f"The service cannot start: {refusal}.") from None
+
+# the values of prometheus_client are chosen when it is imported: the directory has to be known before
+metrics_directory = os.environ.setdefault(
+    "PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="chat-metrics-")
+)
+
+bind = f"[::]:{settings.port}" if os.environ.get("BIND_IPV6") else f"0.0.0.0:{settings.port}"
+worker_class = "gevent"
+workers = settings.web_concurrency
+# admission refuses long before: what is above it serves probes, the page, and refusals
+worker_connections = settings.max_concurrent_turns * 2 + 200
+# longer than nginx keeps an idle connection to us (10 s), so that it is nginx who closes it
+keepalive = 15
+# a worker whose loop does not turn for this long is broken; no limit for requests, which have their own
+timeout = 60
+# the app ends every answer before this; what is left then is a bug
+graceful_timeout = settings.graceful_timeout_seconds
+# recycling stops a worker from accepting while its long answers end
+max_requests = 0
+preload_app = False
+# heartbeat files: a disk that blocks must not look like a dead worker
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+# it writes below HOME, which is read-only in a container
+control_socket_disable = True
+# one line per turn from the app, one per request from nginx
+accesslog = None
+proc_name = "chat"
+
+
+class JsonLogger(Logger):
+    """gunicorn's records in the service's format."""
+
+    def setup(self, cfg):
+        from service.telemetry import logs
+
+        logs.configure(settings.log_level, settings.secrets)
+        self.loglevel = settings.log_level
+        self.error_log.setLevel(settings.log_level)
+        for name in ("gunicorn.error", "gunicorn.access"):
+            logs.adopt(name)
+
+
+logger_class = JsonLogger
+
+
+def when_ready(server):
+    # imported late: prometheus_client loads networking modules
+    from service.telemetry import exposition
+
+    server.chat_workers = exposition.Workers(
+        Path(metrics_directory),
+        pids=lambda: list(server.WORKERS),
+        # the first thing that the master does on SIGTERM is to let go of its listeners
+        accepting=lambda: bool(server.LISTENERS),
+    )
+    try:
+        exposition.serve(server.chat_workers, ("", settings.metrics_port))
+    except OSError as error:
+        print(f"METRICS_PORT {settings.metrics_port}: {error.strerror}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def post_worker_init(worker):
+    worker.wsgi.extensions["drain"].watch(worker)
+    (Path(metrics_directory) / "ready").mkdir(exist_ok=True)
+    (Path(metrics_directory) / "ready" / str(worker.pid)).touch()
+
+
+def worker_exit(server, worker):
+    (Path(metrics_directory) / "ready" / str(worker.pid)).unlink(missing_ok=True)
+
+
+def child_exit(server, worker):
+    server.chat_workers.ended(worker.pid)

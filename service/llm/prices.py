@@ -1,0 +1,81 @@
+"""What tokens cost: a dated table."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from service.chat.events import Usage
+
+PER_TOKENS = 1_000_000
+DATED_NAME = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+
+
+class UnusablePrices(ValueError):
+    """A price file does not say what its kind of file has to say."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars per million tokens, as published on `as_of`."""
+
+    input: float
+    cached_input: float
+    output: float
+    as_of: date
+
+
+class Prices:
+    """Prices by model name; a dated name (gpt-4o-2024-08-06) falls back to the undated one."""
+
+    def __init__(self, table: dict[str, Price]) -> None:
+        self._table = table
+
+    def price(self, model: str) -> Price | None:
+        return self._table.get(model) or self._table.get(DATED_NAME.sub("", model))
+
+    def cost(self, model: str, usage: Usage) -> float | None:
+        """US dollars, or None for a model without a price."""
+        price = self.price(model)
+        if price is None:
+            return None
+        cached = min(usage.cached_input_tokens or 0, usage.input_tokens)
+        dollars = (
+            (usage.input_tokens - cached) * price.input
+            + cached * price.cached_input
+            + usage.output_tokens * price.output
+        )
+        return round(dollars / PER_TOKENS, 10)
+
+
+def load_prices(override: Path | None) -> Prices:
+    """The shipped table, with the override's entries on top. Raises UnusablePrices."""
+    table = _read(Path(__file__).with_name("prices.toml"))
+    return Prices(table | (_read(override) if override else {}))
+
+
+def _read(path: Path) -> dict[str, Price]:
+    try:
+        models = tomllib.loads(path.read_text(encoding="utf-8")).get("models", {})
+        return {name: _price(entry) for name, entry in models.items()}
+    except (
+        OSError,
+        UnicodeDecodeError,
+        tomllib.TOMLDecodeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise UnusablePrices(f"{path.name}: {type(error).__name__}: {error}") from None
+
+
+def _price(entry: dict[str, Any]) -> Price:
+    as_of = entry["as_of"]
+    if not isinstance(as_of, date):
+        raise TypeError("as_of must be a date")
+    given, cached, made = (float(entry[name]) for name in ("input", "cached_input", "output"))
+    if min(given, cached, made) < 0:
+        raise ValueError("a price is negative")
+    return Price(given, cached, made, as_of)

@@ -1,0 +1,113 @@
+"""Makes an iterator that never keeps its reader waiting out of any LangChain stream."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import gevent
+from gevent.queue import Empty, Queue
+from langchain_core.messages import AIMessageChunk
+
+from service.chat.events import TICK, Chunk, Tick, Usage
+from service.errors import ChatError
+from service.llm.failures import translate
+
+# larger mailboxes let a busy stream keep the loop: 64 made others wait 5 s under load, 8 one second
+MAILBOX_CHUNKS = 8
+GIVE_WAY_SECONDS = 0.005
+
+
+class _End:
+    """The producer is done."""
+
+
+_END = _End()
+_Item = Chunk | ChatError | _End
+
+
+class Ticking:
+    """Runs a blocking stream in a greenlet of its own; each next returns all that has come, or TICK.
+
+    close() cancels the call wherever it is, also while it resolves, connects or waits.
+    """
+
+    def __init__(self, start: Callable[[], Iterator[AIMessageChunk]], tick_seconds: float) -> None:
+        self._tick_seconds = tick_seconds
+        self._mailbox: Queue[_Item] = Queue(MAILBOX_CHUNKS)
+        self._last: ChatError | _End | None = None
+        self._producer = gevent.spawn(_produce, start, self._mailbox)
+
+    def __iter__(self) -> "Ticking":
+        return self
+
+    def __next__(self) -> Chunk | Tick:
+        if self._last is None:
+            arrived = self._arrived()
+            if arrived is not None:
+                return arrived
+        if isinstance(self._last, ChatError):
+            raise self._last
+        if self._last is not None:
+            raise StopIteration
+        return TICK
+
+    def close(self) -> None:
+        self._producer.kill(block=False)
+
+    def _arrived(self) -> Chunk | None:
+        try:
+            item = self._mailbox.get(timeout=self._tick_seconds)
+        except Empty:
+            # our loop may be late: what the kernel already holds counts as arrived, so the producer has its turn first
+            gevent.sleep(0)
+            try:
+                item = self._mailbox.get_nowait()
+            except Empty:
+                return None
+        return self._merged(item)
+
+    def _merged(self, item: _Item) -> Chunk | None:
+        merged: Chunk | None = None
+        texts: list[str] = []
+        while True:
+            if not isinstance(item, Chunk):
+                self._last = item
+                break
+            merged = merged or Chunk()
+            texts.append(item.text)
+            merged.finish_reason = item.finish_reason or merged.finish_reason
+            merged.usage = item.usage or merged.usage
+            try:
+                item = self._mailbox.get_nowait()
+            except Empty:
+                break
+        if merged is not None:
+            merged.text = "".join(texts)
+        return merged
+
+
+def _produce(start: Callable[[], Iterator[AIMessageChunk]], mailbox: "Queue[_Item]") -> None:
+    try:
+        turn_began = time.monotonic()
+        for message in start():
+            mailbox.put(_chunk(message))
+            if time.monotonic() - turn_began > GIVE_WAY_SECONDS:
+                gevent.sleep(0)
+                turn_began = time.monotonic()
+    except Exception as error:
+        mailbox.put(translate(error))
+    else:
+        mailbox.put(_END)
+
+
+def _chunk(message: AIMessageChunk) -> Chunk:
+    content = message.content
+    text = content if isinstance(content, str) else str(message.text)
+    reason = message.response_metadata.get("finish_reason")
+    return Chunk(text, reason, _usage(message) if message.usage_metadata else None)
+
+
+def _usage(message: AIMessageChunk) -> Usage:
+    told = cast("dict[str, Any]", message.usage_metadata)
+    cached = (told.get("input_token_details") or {}).get("cache_read")
+    return Usage(told["input_tokens"], told["output_tokens"], "reported", cached)

@@ -1,0 +1,1 @@
+"""The room that guards the LLM calls: admission, deadlines, retries, circuit breaking."""

@@ -1,0 +1,144 @@
+"""One call of the LLM under its deadlines, and the account of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from service.chat.events import TICK, Attempt, Chunk, Tick, Token, Usage
+from service.chat.prompt import Prompt
+from service.errors import ChatError, ContentFiltered, UpstreamError, UpstreamTimeout
+from service.resilience.deadline import Clock, Deadline, Silence
+
+LAST_FRAMES_SECONDS = 1.0
+
+
+class ModelStream(Protocol):
+    """What a model says, each next within a tick. Raises ChatErrors only; close cancels the call at once."""
+
+    def __next__(self) -> Chunk | Tick: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A model that can be asked. name: the configured one, None for whatever the prompt names."""
+
+    name: str | None
+    open: Callable[[Prompt], ModelStream]
+    estimate: Callable[[Prompt, str], Usage]
+    cost: Callable[[str, Usage], float | None]
+
+    def model_for(self, prompt: Prompt) -> str:
+        return self.name or prompt.model
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds of silence allowed before the first content and between contents; tick_seconds: one step's length."""
+
+    first_content_seconds: float
+    idle_seconds: float
+    tick_seconds: float
+
+
+class Call:
+    """One attempt: iterate it for tokens and ticks; whatever way it ends, `attempt` is the true account of it.
+
+    Raises UpstreamTimeout, UpstreamError, ContentFiltered, or what the stream raised. An answer that has given its
+    finish reason is whole, whatever follows.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        prompt: Prompt,
+        patience: Patience,
+        deadline: Deadline,
+        clock: Clock,
+    ) -> None:
+        self.attempt = Attempt(upstream.model_for(prompt), clock())
+        self._upstream = upstream
+        self._prompt = prompt
+        self._patience = patience
+        self._deadline = deadline
+        self._clock = clock
+        self._texts: list[str] = []
+        self._opened = False
+
+    def events(self) -> Iterator[Token | Tick]:
+        try:
+            stream = self._upstream.open(self._prompt)
+            try:
+                yield from self._read(stream)
+            finally:
+                stream.close()
+            self._judge_end()
+        except ChatError as error:
+            self.attempt.result, self.attempt.cause = error.code, error.cause
+            raise
+        finally:
+            self._account()
+
+    def _read(self, stream: ModelStream) -> Iterator[Token | Tick]:
+        silence = Silence(self._clock, 2 * self._patience.tick_seconds)
+        while True:
+            silence.resume()
+            try:
+                chunk = next(stream)
+            except StopIteration:
+                return
+            except ChatError:
+                if self.attempt.finish_reason is None:
+                    raise
+                return
+            if isinstance(chunk, Chunk) and self._take(chunk):
+                silence.broken()
+                yield Token(chunk.text)
+            elif self._enough(silence.step()):
+                return
+            elif chunk is TICK:
+                yield TICK
+            if self._deadline.passed() and self.attempt.finish_reason is None:
+                raise UpstreamTimeout(cause="turn deadline")
+
+    def _take(self, chunk: Chunk) -> bool:
+        """Whether the chunk has text to pass on."""
+        self._opened = True
+        self.attempt.usage = chunk.usage or self.attempt.usage
+        self.attempt.finish_reason = chunk.finish_reason or self.attempt.finish_reason
+        if not chunk.text:
+            return False
+        attempt = self.attempt
+        attempt.last_chunk_at = self._clock()
+        attempt.chunks += 1
+        if attempt.first_chunk_at is None:
+            attempt.first_chunk_at = attempt.last_chunk_at
+        self._texts.append(chunk.text)
+        return True
+
+    def _enough(self, silent_seconds: float) -> bool:
+        """Whether a whole answer has waited long enough for its last frames; raises when the silence is too long."""
+        if self.attempt.finish_reason is not None:
+            # the connection is reused only if its answer is read to the end
+            return silent_seconds >= LAST_FRAMES_SECONDS
+        if self.attempt.first_chunk_at is None:
+            if silent_seconds >= self._patience.first_content_seconds:
+                raise UpstreamTimeout(cause="first content")
+        elif silent_seconds >= self._patience.idle_seconds:
+            raise UpstreamTimeout(cause="idle")
+        return False
+
+    def _judge_end(self) -> None:
+        if self.attempt.finish_reason is None:
+            raise UpstreamError(cause="ended without finish_reason")
+        if self.attempt.finish_reason == "content_filter":
+            raise ContentFiltered(cause="finish_reason")
+        self.attempt.result = "ok"
+
+    def _account(self) -> None:
+        attempt = self.attempt
+        attempt.ended_at = self._clock()
+        if attempt.usage is None and self._opened:
+            attempt.usage = self._upstream.estimate(self._prompt, "".join(self._texts))
+        if attempt.usage is not None:
+            attempt.cost_usd = self._upstream.cost(attempt.model, attempt.usage)

@@ -1,0 +1,160 @@
+"""`/metrics`, `/health` and `/ready` beside the workers: a thread of gunicorn's master.
+
+A worker cannot serve them: gunicorn closes every listener at once on SIGTERM, and the drain is when they matter most.
+"""
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+EXIT_REASONS = ("stopped", "killed")
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class Workers:
+    """What the master knows of its workers. A worker marks itself ready, and takes the mark away when it ends well."""
+
+    def __init__(
+        self, directory: Path, pids: Callable[[], list[int]], accepting: Callable[[], bool]
+    ) -> None:
+        self._marks = directory / "ready"
+        self._marks.mkdir(exist_ok=True)
+        self._pids = pids
+        self._accepting = accepting
+        self.directory = directory
+        self.exits: Counter[str] = Counter(dict.fromkeys(EXIT_REASONS, 0))
+
+    def pids(self) -> list[int]:
+        return self._pids()
+
+    def mark_ready(self, pid: int) -> None:
+        (self._marks / str(pid)).touch()
+
+    def mark_stopped(self, pid: int) -> None:
+        (self._marks / str(pid)).unlink(missing_ok=True)
+
+    def ended(self, pid: int) -> None:
+        """A worker is gone: its gauges with it."""
+        killed = (self._marks / str(pid)).exists()
+        self.exits["killed" if killed else "stopped"] += 1
+        self.mark_stopped(pid)
+        mark_process_dead(pid, str(self.directory))  # type: ignore[no-untyped-call]
+
+    def state(self) -> str:
+        """starting, ready or draining."""
+        if not self._accepting():
+            return "draining"
+        ready = any((self._marks / str(pid)).exists() for pid in self.pids())
+        return "ready" if ready else "starting"
+
+
+class ProcessCollector:
+    """Figures of the whole container, read from the operating system: multiprocess mode has none."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+
+    def collect(self) -> Iterator[Metric]:
+        pids = self._workers.pids()
+        everyone = [os.getpid(), *pids]
+        yield GaugeMetricFamily("chat_workers", "Worker processes.", value=len(pids))
+        exits = CounterMetricFamily(
+            "chat_worker_exits", "Workers that ended: stopped, or killed.", labels=["reason"]
+        )
+        for reason, count in self._workers.exits.items():
+            exits.add_metric([reason], count)
+        yield exits
+        yield GaugeMetricFamily(
+            "chat_memory_bytes", "Resident memory.", value=sum(map(_resident_bytes, everyone))
+        )
+        yield CounterMetricFamily(
+            "chat_cpu_seconds", "CPU time, dead workers included.", value=_cpu_seconds(pids)
+        )
+        yield GaugeMetricFamily(
+            "chat_metrics_directory_bytes",
+            "Size of the workers' metrics files.",
+            value=sum(path.stat().st_size for path in self._workers.directory.glob("*.db")),
+        )
+
+
+def render(workers: Workers) -> bytes:
+    """All workers summed, in Prometheus' text format; a fresh registry for each scrape."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(workers.directory))  # type: ignore[no-untyped-call]
+    registry.register(ProcessCollector(workers))
+    return generate_latest(registry)
+
+
+def serve(workers: Workers, address: tuple[str, int]) -> ThreadingHTTPServer:
+    """Raises OSError when the port is taken."""
+    handler = type("Handler", (_Handler,), {"workers": workers})
+    server = ThreadingHTTPServer(address, handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    return server
+
+
+class _Handler(BaseHTTPRequestHandler):
+    workers: Workers
+    timeout = 10
+    server_version = "metrics"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/metrics":
+            self._answer(200, CONTENT_TYPE_LATEST, render(self.workers))
+        elif path == "/health":
+            self._answer(200, "application/json", b'{"status": "ok"}')
+        elif path == "/ready":
+            state = self.workers.state()
+            body = f'{{"status": "{state}"}}'.encode()
+            self._answer(200 if state == "ready" else 503, "application/json", body)
+        else:
+            self._answer(404, "application/json", b'{"status": "not found"}')
+
+    def _answer(self, status: int, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """A scrape every few seconds is no news."""
+
+
+def _resident_bytes(pid: int) -> int:
+    """Proportional where the kernel tells, so that pages shared by workers count once."""
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _cpu_seconds(worker_pids: list[int]) -> float:
+    own = os.times()
+    return sum(own[:4]) + sum(map(_cpu_seconds_of, worker_pids))
+
+
+def _cpu_seconds_of(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND

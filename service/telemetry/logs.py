@@ -1,0 +1,142 @@
+"""One JSON object per line on standard output, for our own events and for every library's.
+
+Texts of exceptions are dropped everywhere: they carry prompts (pydantic) and parts of keys (the LLM's SDK). A stack trace
+is kept as type names and places.
+"""
+
+import logging
+import re
+import sys
+import traceback
+from collections.abc import Iterable, MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import structlog
+
+SECRET_SHAPES = re.compile(
+    r"sk-[A-Za-z0-9*_-]{3,}|(?i:bearer)\s+[^\s\"\\]+|://[^/\s:@\"]*:[^/\s@\"]+@"
+)
+REDACTED = "[redacted]"
+SHORTEST_SECRET = 6
+# they write addresses, prompts and headers at INFO and DEBUG
+TALKATIVE = (
+    "openai",
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "httpcore2",
+    "langchain",
+    "langsmith",
+    "urllib3",
+)
+# gunicorn's words for a client that went away or stopped reading: the turn's own line says so already
+CLIENT_GONE = ("Socket error processing request.", "Ignoring EPIPE", "Ignoring connection reset")
+MOST_FRAMES = 30
+
+
+class Redactor:
+    """Takes known secrets, and whatever has the shape of one, out of a rendered line."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        shapes = [SECRET_SHAPES.pattern]
+        known = (secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
+        shapes += [re.escape(_as_json(secret)) for secret in sorted(known, key=len, reverse=True)]
+        self._pattern = re.compile("|".join(shapes))
+
+    def __call__(self, line: str) -> str:
+        return self._pattern.sub(REDACTED, line)
+
+
+class JsonFormatter(logging.Formatter):
+    """Renders standard library records in the schema of our own events."""
+
+    def __init__(self, redact: Redactor) -> None:
+        super().__init__()
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        event: dict[str, Any] = {"event": record.getMessage(), "logger": record.name}
+        if record.exc_info and record.exc_info[1] is not None:
+            event["trace"] = frames_of(
+                traceback.TracebackException.from_exception(record.exc_info[1])
+            )
+        _stamp(event, record.levelname)
+        return self._redact(_render(event))
+
+
+class Quiet(logging.Filter):
+    """Drops records about clients that went away."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith(CLIENT_GONE)
+
+
+def configure(level: str, secrets: Iterable[str]) -> None:
+    """Called once per process, in gunicorn's master and in each worker."""
+    redact = Redactor(secrets)
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter(redact))
+    handler.addFilter(Quiet())
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            _stamp_event,
+            lambda _logger, _name, event: redact(_render(event)),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        cache_logger_on_first_use=False,
+    )
+
+
+def adopt(name: str) -> None:
+    """Sends a logger that has handlers of its own through ours."""
+    logger = logging.getLogger(name)
+    logger.handlers.clear()
+    logger.propagate = True
+
+
+def frames_of(trace: traceback.TracebackException) -> list[dict[str, Any]]:
+    """The chain of exceptions, outermost last: type names and places, no texts."""
+    chain: list[dict[str, Any]] = []
+    link: traceback.TracebackException | None = trace
+    while link is not None and len(chain) < 10:
+        places = [
+            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in link.stack[-MOST_FRAMES:]
+        ]
+        chain.append({"type": _type_of(link), "frames": places})
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return chain[::-1]
+
+
+def _type_of(link: traceback.TracebackException) -> str:
+    return f"{link.exc_type.__module__}.{link.exc_type.__qualname__}" if link.exc_type else "?"
+
+
+def _stamp_event(
+    _logger: Any, _name: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    _stamp(event, str(event.pop("level", "info")))
+    return event
+
+
+def _stamp(event: MutableMapping[str, Any], level: str) -> None:
+    event["level"] = level.lower()
+    event["time"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _render(event: MutableMapping[str, Any]) -> str:
+    return orjson.dumps(dict(event), default=_type_name).decode()
+
+
+def _type_name(value: object) -> str:
+    return f"<{type(value).__name__}>"
+
+
+def _as_json(text: str) -> str:
+    return orjson.dumps(text).decode()[1:-1]

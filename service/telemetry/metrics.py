@@ -1,0 +1,100 @@
+"""The catalogue: every metric once, with its unit, its labels, and who reads it.
+
+Labels come from closed sets: routes, endings, error codes and configured model names; never from what a caller sends.
+Values of dead workers stay right: counters and histograms are kept, gauges are of live workers only.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# OpenTelemetry's GenAI buckets
+GEN_AI_SECONDS = tuple(round(0.01 * 2**n, 2) for n in range(14))
+GEN_AI_TOKENS = tuple(4**n for n in range(1, 10))
+# from an answer of one word to the turn deadline
+TURN_SECONDS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 90, 120, 180, 300)
+# people notice 0.3 s, leave after some seconds; the deadline per attempt is 10 s, three of them may pass
+FIRST_TOKEN_SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 12, 20, 30)
+# reading stays fluent below about 0.25 s; the idle deadline is 10 s
+GAP_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20)
+# our own work per turn: milliseconds when healthy
+OVERHEAD_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+GEN_AI = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
+
+# one per attempt at the LLM: the LLM dashboard
+OPERATION_DURATION = Histogram(
+    "gen_ai_client_operation_duration_seconds",
+    "Duration of one attempt at the LLM; error_type is empty for a whole answer.",
+    (*GEN_AI, "error_type"),
+    buckets=GEN_AI_SECONDS,
+)
+FIRST_CHUNK = Histogram(
+    "gen_ai_client_operation_time_to_first_chunk_seconds",
+    "From an attempt's start to its first content.",
+    GEN_AI,
+    buckets=GEN_AI_SECONDS,
+)
+OUTPUT_CHUNK = Histogram(
+    "gen_ai_client_operation_time_per_output_chunk_seconds",
+    "Mean time between the contents of one attempt, after its first.",
+    GEN_AI,
+    buckets=GEN_AI_SECONDS,
+)
+TOKEN_USAGE = Histogram(
+    "gen_ai_client_token_usage",
+    "Tokens of one attempt, reported or estimated; gen_ai_token_type is input or output.",
+    (*GEN_AI, "gen_ai_token_type"),
+    buckets=GEN_AI_TOKENS,
+)
+ATTEMPTS = Counter(
+    "chat_llm_attempts_total",
+    "Attempts at the LLM by result: ok, cancelled (by us or the caller), or the error's code.",
+    ("model", "result"),
+)
+
+# one per turn: the service dashboard, the SLOs and their alerts
+TURNS_STARTED = Counter("chat_turns_started_total", "Turns begun.", ("route",))
+TURNS = Counter("chat_turns_total", "Turns ended, by ending.", ("route", "ending"))
+TURN_DURATION = Histogram(
+    "chat_turn_duration_seconds",
+    "From the request to the end of its turn.",
+    ("route", "ending"),
+    buckets=TURN_SECONDS,
+)
+FIRST_TOKEN = Histogram(
+    "chat_turn_time_to_first_token_seconds",
+    "What the caller waits for the first text, retries and fallback included.",
+    ("route",),
+    buckets=FIRST_TOKEN_SECONDS,
+)
+LONGEST_GAP = Histogram(
+    "chat_turn_longest_gap_seconds",
+    "The longest silence of a turn after its first text.",
+    ("route",),
+    buckets=GAP_SECONDS,
+)
+OVERHEAD = Histogram(
+    "chat_overhead_seconds",
+    "A turn's duration less the waiting for the LLM.",
+    buckets=OVERHEAD_SECONDS,
+)
+IN_FLIGHT = Gauge("chat_turns_in_flight", "Turns running now.", multiprocess_mode="livesum")
+SLOTS = Gauge("chat_admission_slots", "Turns that may run at once.", multiprocess_mode="livesum")
+
+# the bill: the LLM dashboard and the cost alert
+COST = Counter("chat_cost_usd_total", "US dollars spent, every attempt counted.", ("model",))
+WASTED = Counter(
+    "chat_tokens_wasted_total",
+    "Tokens of attempts whose answer nobody got in full.",
+    ("reason",),
+)
+ESTIMATED = Counter(
+    "chat_usage_estimated_total", "Attempts whose tokens we had to count ourselves.", ("model",)
+)
+UNPRICED = Counter("chat_unpriced_tokens_total", "Tokens of models without a price.", ("model",))
+
+BUILD = Gauge(
+    "chat_build_info",
+    "Always 1; the labels say what runs.",
+    ("version", "llm_client"),
+    multiprocess_mode="livemax",
+)

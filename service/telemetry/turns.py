@@ -1,0 +1,198 @@
+"""The account of one turn: its metrics, and its one line in the log."""
+
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import structlog
+
+from service.chat.events import Attempt, Done
+from service.chat.turn import Caller
+from service.errors import ChatError
+from service.telemetry import metrics
+from service.telemetry.logs import frames_of
+
+OPERATION = "chat"
+WASTE_BY_ENDING = {"disconnected": "disconnect", "drained": "drain"}
+
+
+class TurnRecord:
+    """Counts a turn from its begin; end() closes the account once, later calls change nothing."""
+
+    def __init__(self, caller: Caller, provider: str, clock: Callable[[], float]) -> None:
+        self._caller = caller
+        self._provider = provider
+        self._clock = clock
+        self._started_at = clock()
+        self._waited = 0.0
+        self._first_text_at: float | None = None
+        self._last_text_at = 0.0
+        self._longest_gap = 0.0
+        self._attempts: list[Attempt] = []
+        self._model: str | None = None
+        self._ended = False
+        metrics.TURNS_STARTED.labels(caller.route).inc()
+        metrics.IN_FLIGHT.inc()
+
+    def asked(self, model: str) -> None:
+        self._model = model
+
+    def waited(self, seconds: float) -> None:
+        self._waited += seconds
+
+    def text(self, now: float) -> None:
+        if self._first_text_at is None:
+            self._first_text_at = now
+        else:
+            self._longest_gap = max(self._longest_gap, now - self._last_text_at)
+        self._last_text_at = now
+
+    def restarted(self) -> None:
+        """The answer begins anew: what was sent is void, its first text was the user's first text all the same."""
+
+    def attempt(self, attempt: Attempt) -> None:
+        self._attempts.append(attempt)
+        count_attempt(attempt, self._provider)
+
+    def bug(self, trace: traceback.TracebackException) -> None:
+        report_bug(self._caller.request_id, trace)
+
+    def end(self, ending: str, *, error: ChatError | None = None, done: Done | None = None) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        duration = self._clock() - self._started_at
+        metrics.IN_FLIGHT.dec()
+        self._observe(ending, duration)
+        self._count_waste(ending)
+        log().info("turn", **self._line(ending, duration, error, done))
+
+    def _observe(self, ending: str, duration: float) -> None:
+        route = self._caller.route
+        metrics.TURNS.labels(route, ending).inc()
+        metrics.TURN_DURATION.labels(route, ending).observe(duration)
+        if self._model is not None:
+            metrics.OVERHEAD.observe(max(0.0, duration - self._waited))
+        if self._first_text_at is not None:
+            metrics.FIRST_TOKEN.labels(route).observe(self._first_text_at - self._started_at)
+            metrics.LONGEST_GAP.labels(route).observe(self._longest_gap)
+
+    def _count_waste(self, ending: str) -> None:
+        for place, attempt in enumerate(self._attempts, start=1):
+            tokens = _tokens(attempt)
+            if not tokens or (ending == "completed" and attempt.result == "ok"):
+                continue
+            last = place == len(self._attempts)
+            reason = WASTE_BY_ENDING.get(ending, "failure") if last else "restart"
+            metrics.WASTED.labels(reason).inc(tokens)
+
+    def _line(
+        self, ending: str, duration: float, error: ChatError | None, done: Done | None
+    ) -> dict[str, Any]:
+        caller = self._caller
+        first = self._first_text_at
+        return {
+            "route": caller.route,
+            "ending": ending,
+            "code": error.code if error else None,
+            "cause": error.cause if error else None,
+            "request_id": caller.request_id,
+            "user_id": caller.user_id,
+            "session_id": caller.session_id,
+            "model": done.model if done else self._model,
+            "finish_reason": done.finish_reason if done else None,
+            "duration_seconds": round(duration, 4),
+            "time_to_first_token_seconds": None
+            if first is None
+            else round(first - self._started_at, 4),
+            "longest_gap_seconds": round(self._longest_gap, 4),
+            "overhead_seconds": round(max(0.0, duration - self._waited), 4),
+            "answer_usage": asdict(done.usage) if done else None,
+            "answer_cost_usd": done.cost_usd if done else None,
+            **_bill(self._attempts),
+            "attempts": [_attempt_line(attempt) for attempt in self._attempts],
+        }
+
+
+def announce(slots: int, version: str, llm_client: str) -> None:
+    """Called once per worker."""
+    metrics.SLOTS.set(slots)
+    metrics.IN_FLIGHT.set(0)
+    metrics.BUILD.labels(version, llm_client).set(1)
+
+
+def warn_of_gaps(*, exact_counts: bool, unpriced: list[str]) -> None:
+    """What the bill will lack, said at start."""
+    if not exact_counts:
+        log().warning(
+            "no_token_encoding", effect="tokens that are not reported are estimated by length"
+        )
+    if unpriced:
+        log().warning("models_without_price", models=unpriced)
+
+
+def report_bug(request_id: str, trace: traceback.TracebackException) -> None:
+    log().error("bug", request_id=request_id, trace=frames_of(trace))
+
+
+def log() -> Any:
+    return structlog.get_logger("service")
+
+
+def count_attempt(attempt: Attempt, provider: str) -> None:
+    labels = (OPERATION, provider, attempt.model)
+    metrics.ATTEMPTS.labels(attempt.model, attempt.result).inc()
+    error = "" if attempt.result == "ok" else attempt.result
+    metrics.OPERATION_DURATION.labels(*labels, error).observe(attempt.ended_at - attempt.started_at)
+    if attempt.first_chunk_at is not None:
+        metrics.FIRST_CHUNK.labels(*labels).observe(attempt.first_chunk_at - attempt.started_at)
+    if attempt.mean_gap is not None:
+        metrics.OUTPUT_CHUNK.labels(*labels).observe(attempt.mean_gap)
+    _count_bill(attempt, labels)
+
+
+def _count_bill(attempt: Attempt, labels: tuple[str, str, str]) -> None:
+    usage = attempt.usage
+    if usage is None:
+        return
+    metrics.TOKEN_USAGE.labels(*labels, "input").observe(usage.input_tokens)
+    metrics.TOKEN_USAGE.labels(*labels, "output").observe(usage.output_tokens)
+    if usage.source == "estimated":
+        metrics.ESTIMATED.labels(attempt.model).inc()
+    if attempt.cost_usd is None:
+        metrics.UNPRICED.labels(attempt.model).inc(_tokens(attempt))
+    else:
+        metrics.COST.labels(attempt.model).inc(attempt.cost_usd)
+
+
+def _tokens(attempt: Attempt) -> int:
+    return attempt.usage.input_tokens + attempt.usage.output_tokens if attempt.usage else 0
+
+
+def _bill(attempts: list[Attempt]) -> dict[str, Any]:
+    """What the turn cost, every attempt counted; a price that is missing makes the sum unknown."""
+    usages = [attempt.usage for attempt in attempts if attempt.usage]
+    costs = [attempt.cost_usd for attempt in attempts if attempt.usage]
+    known = [cost for cost in costs if cost is not None]
+    sources = {usage.source for usage in usages}
+    return {
+        "input_tokens": sum(usage.input_tokens for usage in usages),
+        "output_tokens": sum(usage.output_tokens for usage in usages),
+        "tokens_source": "estimated" if "estimated" in sources else "reported" if sources else None,
+        "cost_usd": round(sum(known), 10) if len(known) == len(costs) else None,
+    }
+
+
+def _attempt_line(attempt: Attempt) -> dict[str, Any]:
+    usage = attempt.usage
+    return {
+        "model": attempt.model,
+        "result": attempt.result,
+        "cause": attempt.cause,
+        "seconds": round(attempt.ended_at - attempt.started_at, 4),
+        "input_tokens": usage.input_tokens if usage else 0,
+        "output_tokens": usage.output_tokens if usage else 0,
+        "source": usage.source if usage else None,
+        "cost_usd": attempt.cost_usd,
+    }

@@ -1,0 +1,1 @@
+"""The room that knows Flask: HTTP in, JSON and Server-Sent Events out."""

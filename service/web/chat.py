@@ -1,0 +1,77 @@
+"""POST /chat and POST /chat/stream: the same turn, written down in two ways."""
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, request
+
+from service.chat.events import Done, Failed, Restart, Token
+from service.chat.turn import Turns
+from service.web import problems, sse
+from service.web.context import WebCaller, caller_of
+from service.web.drain import Drain
+from service.web.stream import Held, Pace, StreamBody
+
+# nginx's word for a caller who left before the answer; nobody reads it
+CALLER_GONE = 499
+
+
+@dataclass(frozen=True)
+class Streaming:
+    """hold_seconds: how long a stream may wait for content before its status line is sent."""
+
+    hold_seconds: float
+    heartbeat_seconds: float
+
+
+def blueprint(
+    turns: Turns,
+    streaming: Streaming,
+    drain: Drain,
+    max_body_bytes: int,
+    clock: Callable[[], float],
+) -> Blueprint:
+    routes = Blueprint("chat", __name__)
+
+    @routes.post("/chat")
+    def chat() -> Response:
+        caller = caller_of(request, "/chat", max_body_bytes)
+        return collected(turns, caller)
+
+    @routes.post("/chat/stream")
+    def stream() -> Response:
+        caller = caller_of(request, "/chat/stream", max_body_bytes)
+        turn = turns.run(caller)
+        held = Held(turn, streaming.hold_seconds, clock)
+        if held.first is None:
+            return Response(status=CALLER_GONE)
+        if isinstance(held.first, Failed):
+            return problems.response(held.first.error, caller.request_id)
+        pace = Pace(streaming.heartbeat_seconds, clock)
+        body = StreamBody(held, caller.request_id, caller.connection, drain.streams, pace)
+        return Response(body, headers=sse.HEADERS, direct_passthrough=True)
+
+    return routes
+
+
+def collected(turns: Turns, caller: WebCaller) -> Response:
+    """The whole answer as one JSON object."""
+    texts: list[str] = []
+    with closing(turns.run(caller)) as turn:
+        for event in turn:
+            if isinstance(event, Token):
+                texts.append(event.text)
+            elif isinstance(event, Restart):
+                texts.clear()
+            elif isinstance(event, Failed):
+                return problems.response(event.error, caller.request_id)
+            elif isinstance(event, Done):
+                return _answer("".join(texts), event, caller.request_id)
+    return Response(status=CALLER_GONE)
+
+
+def _answer(text: str, done: Done, request_id: str) -> Response:
+    told = {"answer": text, **sse.done(done), "request_id": request_id}
+    return Response(json.dumps(told, allow_nan=False), mimetype="application/json")

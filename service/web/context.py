@@ -1,0 +1,140 @@
+"""Who is asking: ids, the body, and whether the connection still stands."""
+
+import re
+import select
+import socket
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Request, Response, g
+from gevent import monkey
+from werkzeug.datastructures import Headers
+
+from service.errors import (
+    InvalidRequest,
+    PayloadTooLarge,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
+
+ID_SHAPE = re.compile(r"[A-Za-z0-9._-]{8,64}")
+ID_HEADERS = ("X-Request-ID", "X-User-ID", "X-Session-ID")
+PIECE_BYTES = 65536
+# what is read and thrown away of a body over the limit, so that its sender sees the answer and no broken pipe
+DISCARDED_BODIES = 8
+HANGUP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
+
+# gevent's poll is a cooperative wait; this is a look
+_poll: Callable[[], Any] = monkey.get_original("select", "poll")
+
+
+def request_id_of(headers: Headers) -> str:
+    return _id_of(headers, "X-Request-ID") or uuid.uuid4().hex
+
+
+def _id_of(headers: Headers, name: str) -> str | None:
+    value = headers.get(name, "")
+    return value if ID_SHAPE.fullmatch(value) else None
+
+
+class Connection:
+    """The caller's socket. writing_since: when the current write began, None while none is under way."""
+
+    def __init__(self, client: socket.socket | None) -> None:
+        self._client = client
+        self.writing_since: float | None = None
+        self._poller = _poll()
+        if client is not None:
+            self._poller.register(client.fileno(), HANGUP)
+
+    def gone(self) -> bool:
+        """Whether the caller hung up; bytes that wait to be read do not matter."""
+        return self._client is not None and bool(self._poller.poll(0))
+
+    def limit(self, seconds: float) -> None:
+        """A single read or write may take this long."""
+        if self._client is not None:
+            self._client.settimeout(seconds)
+
+    def cut(self) -> None:
+        """Ends a write that waits for a caller who does not read."""
+        if self._client is not None:
+            try:
+                self._client.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+@dataclass(frozen=True)
+class WebCaller:
+    """The caller of one request, in plain values: no Flask proxy outlives the view."""
+
+    route: str
+    request_id: str
+    user_id: str | None
+    session_id: str | None
+    request: Request
+    connection: Connection
+    max_body_bytes: int
+
+    def gone(self) -> bool:
+        return self.connection.gone()
+
+    def read(self) -> bytes:
+        """Raises UnsupportedMediaType, PayloadTooLarge, RequestTimeout or InvalidRequest."""
+        _check_media_type(self.request)
+        try:
+            return self._read_body()
+        except TimeoutError:
+            raise RequestTimeout(headers={"Connection": "close"}) from None
+        except OSError:
+            raise InvalidRequest(headers={"Connection": "close"}, cause="body cut") from None
+
+    def _read_body(self) -> bytes:
+        # werkzeug would cut a chunked body at its limit in silence
+        stream = self.request.environ["wsgi.input"]
+        body: bytes = stream.read(self.max_body_bytes + 1)
+        if len(body) <= self.max_body_bytes:
+            return body
+        left = DISCARDED_BODIES * self.max_body_bytes
+        while left > 0 and (piece := stream.read(min(PIECE_BYTES, left))):
+            left -= len(piece)
+        raise PayloadTooLarge(headers={} if left > 0 else {"Connection": "close"})
+
+
+def caller_of(request: Request, route: str, max_body_bytes: int) -> WebCaller:
+    return WebCaller(
+        route=route,
+        request_id=g.request_id,
+        user_id=_id_of(request.headers, "X-User-ID"),
+        session_id=_id_of(request.headers, "X-Session-ID"),
+        request=request,
+        connection=g.connection,
+        max_body_bytes=max_body_bytes,
+    )
+
+
+def _check_media_type(request: Request) -> None:
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if request.mimetype != "application/json" or charset not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType
+    if encoding != "identity":
+        raise UnsupportedMediaType
+
+
+def opened(request: Request, send_timeout_seconds: float) -> None:
+    """Before each request."""
+    g.request_id = request_id_of(request.headers)
+    g.connection = Connection(request.environ.get("gunicorn.socket"))
+    g.connection.limit(send_timeout_seconds)
+
+
+def closed(response: Response) -> Response:
+    """After each view."""
+    response.headers["X-Request-ID"] = g.request_id
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

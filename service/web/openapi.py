@@ -1,0 +1,205 @@
+"""The API's description, made from the request model, the error tree and the limits in force."""
+
+from typing import Any
+
+from service import __version__, errors
+from service.chat.request import ChatRequest, Limits
+
+TURN_ERRORS = (
+    errors.InvalidRequest,
+    errors.UpstreamInvalidRequest,
+    errors.RequestTimeout,
+    errors.PayloadTooLarge,
+    errors.UnsupportedMediaType,
+    errors.ContentFiltered,
+    errors.RateLimited,
+    errors.UpstreamRateLimited,
+    errors.Internal,
+    errors.UpstreamRejected,
+    errors.UpstreamError,
+    errors.Overloaded,
+    errors.CircuitOpen,
+    errors.Draining,
+    errors.UpstreamTimeout,
+)
+ID = {"type": "string", "pattern": "^[A-Za-z0-9._-]{8,64}$"}
+STREAM = """Server-Sent Events: `start`, then `token`s (and `restart`, if the answer begins anew), then exactly one of
+`done` and `error`, then `data: [DONE]`. Lines that begin with a colon are heartbeats. A body that ends without
+`done` or `error` was cut."""
+
+
+def describe(limits: Limits) -> dict[str, Any]:
+    """An OpenAPI 3.1 document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Chat service", "version": __version__},
+        "paths": {
+            "/chat": {"post": _turn("chat", "One answer, whole.", _json("Answer"))},
+            "/chat/stream": {
+                "post": _turn(
+                    "chatStream",
+                    "One answer, as it comes.",
+                    {"text/event-stream": {"schema": {"type": "string", "description": STREAM}}},
+                )
+            },
+            "/health": {"get": _probe("health", "The process is alive.")},
+            "/ready": {"get": _probe("ready", "May take traffic.", "503")},
+            "/openapi.json": {"get": _probe("openapi", "This description.")},
+            "/": {"get": _page()},
+        },
+        "components": {"schemas": _schemas(limits), "headers": _headers()},
+    }
+
+
+def _turn(operation: str, summary: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "parameters": [
+            _id_parameter(name) for name in ("X-Request-ID", "X-User-ID", "X-Session-ID")
+        ],
+        "requestBody": {"required": True, "content": _json("ChatRequest")},
+        "responses": {
+            "200": _response("An answer.", content),
+            **{status: _problem(kinds) for status, kinds in _by_status().items()},
+        },
+    }
+
+
+def _by_status() -> dict[str, list[type[errors.ChatError]]]:
+    found: dict[str, list[type[errors.ChatError]]] = {}
+    for kind in TURN_ERRORS:
+        found.setdefault(str(kind.status), []).append(kind)
+    return found
+
+
+def _problem(kinds: list[type[errors.ChatError]]) -> dict[str, Any]:
+    codes = ", ".join(f"`{kind.code}`" for kind in kinds)
+    response = _response(codes, _json("Problem"))
+    if kinds[0].status in (429, 503):
+        response["headers"]["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
+    return response
+
+
+def _probe(operation: str, summary: str, *more: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"type": "object"}}}
+    statuses = ("200", *more)
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "responses": {status: _response(summary, content) for status in statuses},
+    }
+
+
+def _page() -> dict[str, Any]:
+    return {
+        "operationId": "page",
+        "summary": "The chat page.",
+        "responses": {
+            "200": _response("The page.", {"text/html": {"schema": {"type": "string"}}}),
+            "304": _response("Not modified.", {}),
+        },
+    }
+
+
+def _response(description: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "description": description,
+        "headers": {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}},
+        **({"content": content} if content else {}),
+    }
+
+
+def _json(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+
+
+def _id_parameter(name: str) -> dict[str, Any]:
+    # any value is taken; one of another shape is replaced (request) or ignored (user, session)
+    return {"name": name, "in": "header", "required": False, "schema": {"type": "string"}}
+
+
+def _headers() -> dict[str, Any]:
+    return {
+        "RequestId": {"schema": ID, "description": "Names this request in every log."},
+        "RetryAfter": {
+            "schema": {"type": "string", "pattern": "^[0-9]+$"},
+            "description": "Seconds.",
+        },
+    }
+
+
+def _schemas(limits: Limits) -> dict[str, Any]:
+    request = ChatRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+    message = request.pop("$defs")["Message"]
+    fields = request["properties"]
+    fields["question"] |= {"minLength": 1, "maxLength": limits.max_question_chars}
+    fields["history"] |= {"maxItems": limits.max_history_messages}
+    fields["system"] = {"type": ["string", "null"], "maxLength": limits.max_system_chars}
+    fields["model"] = {"enum": [*limits.models, None]}
+    fields["max_tokens"] = {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "maximum": limits.max_output_tokens,
+    }
+    if not limits.allow_system:
+        fields["system"] = {"type": ["string", "null"], "maxLength": 0}
+    return {
+        "ChatRequest": request,
+        "Message": message,
+        "Answer": ANSWER,
+        "Usage": USAGE,
+        "Problem": PROBLEM,
+    }
+
+
+USAGE = {
+    "type": "object",
+    "required": ["input_tokens", "output_tokens", "source"],
+    "additionalProperties": False,
+    "properties": {
+        "input_tokens": {"type": "integer", "minimum": 0},
+        "output_tokens": {"type": "integer", "minimum": 0},
+        "cached_input_tokens": {"type": "integer", "minimum": 0},
+        "source": {"enum": ["reported", "estimated"]},
+    },
+}
+ANSWER = {
+    "type": "object",
+    "required": ["answer", "model", "finish_reason", "usage", "cost_usd", "request_id"],
+    "additionalProperties": False,
+    "properties": {
+        "answer": {"type": "string"},
+        "model": {"type": "string"},
+        "finish_reason": {"type": "string"},
+        "usage": {"$ref": "#/components/schemas/Usage"},
+        "cost_usd": {"type": ["number", "null"]},
+        "request_id": ID,
+    },
+}
+PROBLEM = {
+    "type": "object",
+    "required": ["error"],
+    "additionalProperties": False,
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "request_id", "retryable"],
+            "additionalProperties": False,
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "request_id": ID,
+                "retryable": {"type": "boolean"},
+                "details": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["field", "reason"],
+                        "properties": {"field": {"type": "string"}, "reason": {"type": "string"}},
+                    },
+                },
+            },
+        }
+    },
+}

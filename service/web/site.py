@@ -1,0 +1,72 @@
+"""The Flask application: routes, ids, cross-origin rules, and the one place where errors become responses."""
+
+import re
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from flask import Blueprint, Flask, Response, g, request
+from flask_cors import CORS
+from werkzeug.exceptions import HTTPException
+
+from service import errors
+from service.web import context, problems
+
+STATUS_ERRORS = {
+    kind.status: kind
+    for kind in (
+        errors.InvalidRequest,
+        errors.NotFound,
+        errors.MethodNotAllowed,
+        errors.PayloadTooLarge,
+        errors.UnsupportedMediaType,
+    )
+}
+Bug = Callable[[str, traceback.TracebackException], None]
+
+
+def build(
+    blueprints: Sequence[Blueprint],
+    cors_origins: Sequence[str],
+    send_timeout_seconds: float,
+    report_bug: Bug,
+) -> Flask:
+    site = Flask("chat", static_folder=str(Path(__file__).parent / "static"))
+    site.before_request(lambda: context.opened(request, send_timeout_seconds))
+    for routes in blueprints:
+        site.register_blueprint(routes)
+    site.register_error_handler(HTTPException, _refuse)
+    site.register_error_handler(Exception, lambda bug: _fail(bug, report_bug))
+    site.after_request(context.closed)
+    if cors_origins:
+        _allow(site, cors_origins)
+    return site
+
+
+def _allow(site: Flask, origins: Sequence[str]) -> None:
+    CORS(
+        site,
+        # flask-cors takes a string with a bracket for a pattern
+        origins=[re.compile(rf"{re.escape(origin)}\Z") for origin in origins],
+        methods=["GET", "POST", "OPTIONS"],
+        allow_headers=["Content-Type", *context.ID_HEADERS],
+        expose_headers=["X-Request-ID", "Retry-After"],
+        supports_credentials=False,
+        max_age=600,
+    )
+
+
+def _refuse(refusal: HTTPException) -> Response:
+    status = refusal.code or 500
+    if status < 400 and refusal.response is not None:
+        return Response(status=status, headers=dict(refusal.get_response().headers))
+    answer = problems.response(STATUS_ERRORS.get(status, errors.Internal)(), g.request_id)
+    allowed = getattr(refusal, "valid_methods", None)
+    if allowed:
+        answer.headers["Allow"] = ", ".join(sorted(allowed))
+    return answer
+
+
+def _fail(bug: Exception, report_bug: Bug) -> Response:
+    report_bug(g.request_id, traceback.TracebackException.from_exception(bug))
+    return problems.response(errors.Internal(), g.request_id)

@@ -1,0 +1,60 @@
+"""Events as bytes: a pure function of their meaning.
+
+Every event has its data on one line of ASCII JSON: readers that split at U+2028 or decode late cannot break it.
+"""
+
+import json
+from dataclasses import asdict
+from json.encoder import encode_basestring_ascii
+from typing import Any
+
+from service.chat.events import Done, Failed, Restart, Start, Token, Usage
+from service.web import problems
+
+CONTENT_TYPE = "text/event-stream"
+HEADERS = {
+    "Content-Type": CONTENT_TYPE,
+    "Cache-Control": "no-store, no-transform",
+    # for any nginx on the way whose buffering is on
+    "X-Accel-Buffering": "no",
+}
+PING = b": ping\n\n"
+# for readers written for OpenAI's streams
+END = b"data: [DONE]\n\n"
+
+
+def token(text: str) -> bytes:
+    return b'event: token\ndata: {"text":%b}\n\n' % encode_basestring_ascii(text).encode("ascii")
+
+
+def encode(event: Start | Token | Restart | Done | Failed, request_id: str) -> bytes:
+    """One event; a last one brings its `[DONE]` with it."""
+    if isinstance(event, Token):
+        return token(event.text)
+    if isinstance(event, Start):
+        return _frame("start", {"request_id": event.request_id, "model": event.model})
+    if isinstance(event, Restart):
+        return _frame("restart", {"reason": event.reason, "model": event.model})
+    if isinstance(event, Done):
+        return _frame("done", done(event)) + END
+    return _frame("error", problems.body(event.error, request_id)) + END
+
+
+def done(event: Done) -> dict[str, Any]:
+    """What is told of a whole answer, in a stream and in JSON alike."""
+    return {
+        "finish_reason": event.finish_reason,
+        "model": event.model,
+        "usage": usage(event.usage),
+        "cost_usd": event.cost_usd,
+    }
+
+
+def usage(counted: Usage) -> dict[str, Any]:
+    return {name: value for name, value in asdict(counted).items() if value is not None}
+
+
+def _frame(name: str, data: dict[str, Any]) -> bytes:
+    # json.dumps escapes what is not ASCII, lone surrogates too, and refuses NaN here
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return f"event: {name}\ndata: {text}\n\n".encode("ascii")

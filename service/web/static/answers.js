@@ -1,0 +1,126 @@
+// One question to the service, and every way in which it can end, as a sequence of events:
+// start, token, restart, then one of done and error. Stopped by its signal it just ends.
+
+import { SseParser } from "./sse.js";
+
+// The service sends at least a comment every 10 s; a line this long silent is a dead one.
+const SILENCE_LIMIT_MS = 60_000;
+const DRAIN_LIMIT_MS = 2_000;
+
+const CODE_BY_STATUS = {
+  400: "invalid_request", 404: "not_found", 405: "method_not_allowed", 408: "request_timeout",
+  413: "payload_too_large", 414: "uri_too_long", 415: "unsupported_media_type", 429: "rate_limited",
+  431: "headers_too_large", 500: "internal", 502: "unavailable", 503: "unavailable", 504: "unavailable",
+};
+const RETRYABLE = new Set(["rate_limited", "unavailable", "request_timeout"]);
+
+export async function* ask(body, { sessionId, signal }) {
+  const line = watchLine(signal);
+  try {
+    const response = await post(body, sessionId, line.signal);
+    line.heard();
+    if (!isEventStream(response)) yield await readProblem(response);
+    else yield* readEvents(response, line);
+  } catch {
+    if (!signal.aborted) yield clientError("network");
+  } finally {
+    line.leave();
+  }
+}
+
+function post(body, sessionId, signal) {
+  return fetch("/chat/stream", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Accept: "text/event-stream", "X-Session-ID": sessionId },
+    body: JSON.stringify(body),
+    cache: "no-store",
+    signal,
+  });
+}
+
+function isEventStream(response) {
+  return response.ok && (response.headers.get("Content-Type") ?? "").startsWith("text/event-stream");
+}
+
+async function* readEvents(response, line) {
+  const requestId = response.headers.get("X-Request-ID");
+  const reader = response.body.getReader();
+  const parser = new SseParser();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      line.heard();
+      for (const event of parser.push(value)) {
+        const said = { ...JSON.parse(event.data), type: event.type };
+        yield said;
+        if (said.type === "done" || said.type === "error") return drain(reader, line);
+      }
+    }
+  } catch {
+    if (line.stopped()) return;
+  }
+  yield clientError("cut", { request_id: requestId });
+}
+
+// Leaving with bytes unread would cost the connection; the rest is one short frame.
+function drain(reader, line) {
+  line.leave();
+  const timer = setTimeout(() => reader.cancel().catch(() => {}), DRAIN_LIMIT_MS);
+  const next = () => reader.read().then(({ done }) => (done ? undefined : next()));
+  next().catch(() => {}).finally(() => clearTimeout(timer));
+}
+
+/** Ends the request when the reader of the page stops it, or when nothing is heard for too long. */
+function watchLine(signal) {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  let timer = setTimeout(abort, SILENCE_LIMIT_MS);
+  signal.addEventListener("abort", abort);
+  return {
+    signal: controller.signal,
+    stopped: () => signal.aborted,
+    heard() {
+      clearTimeout(timer);
+      timer = setTimeout(abort, SILENCE_LIMIT_MS);
+    },
+    leave() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+    },
+  };
+}
+
+/** An error answer as an event: the service's own JSON, or whatever a proxy said in its place. */
+async function readProblem(response) {
+  const known = await readErrorObject(response);
+  const code = known?.code ?? CODE_BY_STATUS[response.status] ?? "unexpected";
+  return {
+    type: "error",
+    code,
+    status: response.status,
+    retryable: known?.retryable ?? RETRYABLE.has(code),
+    request_id: known?.request_id ?? response.headers.get("X-Request-ID"),
+    details: Array.isArray(known?.details) ? known.details : [],
+    retryAfterSeconds: readRetryAfter(response.headers.get("Retry-After")),
+  };
+}
+
+async function readErrorObject(response) {
+  try {
+    const { error } = await response.json();
+    return typeof error?.code === "string" ? error : null;
+  } catch {
+    return null; // HTML from a proxy, an empty body, a body that was cut
+  }
+}
+
+function readRetryAfter(value) {
+  if (!value) return 0;
+  const seconds = /^\d+$/.test(value.trim()) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, seconds) : 0;
+}
+
+function clientError(code, more = {}) {
+  return { type: "error", code, retryable: true, ...more };
+}

@@ -1,0 +1,35 @@
+// Which language the page speaks, and how its words get into the document.
+
+import { recall, remember } from "./memory.js";
+import { TEXTS } from "./texts.js";
+
+const KEY = "chat.language";
+
+let language = TEXTS[recall(KEY)] ? recall(KEY) : navigator.language.startsWith("ko") ? "ko" : "en";
+
+/** The words of the language shown now. */
+export function words() {
+  return TEXTS[language];
+}
+
+export function switchLanguage() {
+  language = language === "ko" ? "en" : "ko";
+  remember(KEY, language);
+}
+
+/** Elements name their words: data-text for content, data-label and data-placeholder for attributes. */
+export function fillWords(root) {
+  for (const element of root.querySelectorAll("[data-text]")) element.textContent = words()[element.dataset.text];
+  for (const element of root.querySelectorAll("[data-label]")) nameElement(element, words()[element.dataset.label]);
+  for (const element of root.querySelectorAll("[data-placeholder]")) element.placeholder = words()[element.dataset.placeholder];
+}
+
+export function markDocument() {
+  document.documentElement.lang = language;
+  document.title = words().title;
+}
+
+function nameElement(element, name) {
+  element.setAttribute("aria-label", name);
+  if (element.localName === "button") element.title = name;
+}

@@ -1,0 +1,91 @@
+"""The body of a streamed answer: a turn's events, heartbeats between them, written one frame at a time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from service.chat.events import TICK, Event, Start, Tick, Token
+from service.web import sse
+from service.web.context import Connection
+
+
+class Held:
+    """A turn up to its first content, its end, or the end of the hold, whichever comes first.
+
+    Before that a failure can still be a plain HTTP error. first: the event that ended the hold; TICK if time did;
+    None if the caller has gone.
+    """
+
+    def __init__(
+        self, turn: Iterator[Event], hold_seconds: float, clock: Callable[[], float]
+    ) -> None:
+        self.turn = turn
+        self.start: Start | None = None
+        self.first: Event | None = None
+        until = clock() + hold_seconds
+        for event in turn:
+            if isinstance(event, Start):
+                self.start = event
+            elif event is not TICK or clock() >= until:
+                self.first = event
+                return
+
+
+@dataclass(frozen=True)
+class Pace:
+    heartbeat_seconds: float
+    clock: Callable[[], float]
+
+
+class StreamBody:
+    """An iterator of frames. close() ends the turn, whether or not it was ever iterated."""
+
+    def __init__(
+        self,
+        held: Held,
+        request_id: str,
+        connection: Connection,
+        streams: set[Connection],
+        pace: Pace,
+    ) -> None:
+        self._turn = held.turn
+        self._request_id = request_id
+        self._connection = connection
+        self._streams = streams
+        self._pace = pace
+        self._opening: bytes | None = self._commit(held)
+        self._written_at = pace.clock()
+        streams.add(connection)
+
+    def __iter__(self) -> "StreamBody":
+        return self
+
+    def __next__(self) -> bytes:
+        self._connection.writing_since = None
+        frame = self._opening or self._next_frame()
+        self._opening = None
+        self._written_at = self._connection.writing_since = self._pace.clock()
+        return frame
+
+    def close(self) -> None:
+        self._streams.discard(self._connection)
+        close = getattr(self._turn, "close", None)
+        if close is not None:
+            close()
+
+    def _commit(self, held: Held) -> bytes:
+        assert held.start is not None
+        assert held.first is not None
+        return sse.encode(held.start, self._request_id) + self._encode(held.first)
+
+    def _next_frame(self) -> bytes:
+        while True:
+            event = next(self._turn)
+            if not isinstance(event, Tick):
+                return self._encode(event)
+            if self._pace.clock() - self._written_at >= self._pace.heartbeat_seconds:
+                return sse.PING
+
+    def _encode(self, event: Event) -> bytes:
+        if isinstance(event, Token):
+            return sse.token(event.text)
+        return sse.PING if isinstance(event, Tick) else sse.encode(event, self._request_id)

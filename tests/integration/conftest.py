@@ -1,0 +1,40 @@
+"""Real processes for every test: the simulator as upstream, gunicorn with the service."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.service import Service
+from tests.support.simulator import SimulatorProcess
+
+
+@pytest.fixture(scope="session")
+def _simulator() -> Iterator[SimulatorProcess]:
+    with SimulatorProcess() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(_simulator: SimulatorProcess) -> SimulatorProcess:
+    """The upstream, its counters at zero."""
+    _simulator.reset()
+    return _simulator
+
+
+@pytest.fixture(scope="session")
+def service(_simulator: SimulatorProcess) -> Iterator[Service]:
+    """One worker with default settings, shared by all tests that leave it as it was."""
+    with Service(_simulator.base_url) as running:
+        yield running
+
+
+@pytest.fixture
+def serve(simulator: SimulatorProcess) -> Iterator[Callable[..., Service]]:
+    """Starts a service with settings of its own: serve(DRAIN_SECONDS=5)."""
+    with ExitStack() as stack:
+
+        def start(**settings: object) -> Service:
+            return stack.enter_context(Service(simulator.base_url, **settings))
+
+        yield start
