@@ -9,7 +9,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
 from gunicorn.glogging import Logger
+from gunicorn.workers.base import Worker
 
 from service import settings as environment
 
@@ -23,7 +26,7 @@ metrics_directory = os.environ.setdefault(
     "PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="chat-metrics-")
 )
 
-bind = f"[::]:{settings.port}" if os.environ.get("BIND_IPV6") else f"0.0.0.0:{settings.port}"
+bind = f"0.0.0.0:{settings.port}"
 worker_class = "gevent"
 workers = settings.web_concurrency
 # admission refuses long before: what is above it serves probes, the page, and refusals
@@ -38,7 +41,8 @@ graceful_timeout = settings.graceful_timeout_seconds
 max_requests = 0
 preload_app = False
 # heartbeat files: a disk that blocks must not look like a dead worker
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - gunicorn makes its files there without names
+worker_tmp_dir = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
 # it writes below HOME, which is read-only in a container
 control_socket_disable = True
 # one line per turn from the app, one per request from nginx
@@ -46,10 +50,10 @@ accesslog = None
 proc_name = "chat"
 
 
-class JsonLogger(Logger):
+class JsonLogger(Logger):  # type: ignore[misc]
     """gunicorn's records in the service's format."""
 
-    def setup(self, cfg):
+    def setup(self, _cfg: Config) -> None:
         from service.telemetry import logs
 
         logs.configure(settings.log_level, settings.secrets)
@@ -62,7 +66,7 @@ class JsonLogger(Logger):
 logger_class = JsonLogger
 
 
-def when_ready(server):
+def when_ready(server: Arbiter) -> None:
     # imported late: prometheus_client loads networking modules
     from service.telemetry import exposition
 
@@ -79,15 +83,15 @@ def when_ready(server):
         raise SystemExit(1) from None
 
 
-def post_worker_init(worker):
+def post_worker_init(worker: Worker) -> None:
     worker.wsgi.extensions["drain"].watch(worker)
     (Path(metrics_directory) / "ready").mkdir(exist_ok=True)
     (Path(metrics_directory) / "ready" / str(worker.pid)).touch()
 
 
-def worker_exit(server, worker):
+def worker_exit(_server: Arbiter, worker: Worker) -> None:
     (Path(metrics_directory) / "ready" / str(worker.pid)).unlink(missing_ok=True)
 
 
-def child_exit(server, worker):
+def child_exit(server: Arbiter, worker: Worker) -> None:
     server.chat_workers.ended(worker.pid)

@@ -6,8 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic import field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 KOREAN_ASSISTANT = "당신은 정확하고 간결한 한국어 비서입니다."
@@ -197,7 +204,8 @@ def _why_unreadable(path: Path, error: Exception) -> str:
             status = path.stat()
         except OSError:
             return f"no access to its folder for uid {os.getuid()}"
-        return f"it belongs to uid {status.st_uid} with mode {status.st_mode & 0o777:o}, and this process is uid {os.getuid()}"
+        mode = f"uid {status.st_uid} with mode {status.st_mode & 0o777:o}"
+        return f"it belongs to {mode}, and this process is uid {os.getuid()}"
     return (
         "it is not a text file"
         if isinstance(error, UnicodeDecodeError)

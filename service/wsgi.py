@@ -4,7 +4,7 @@ import os
 
 from gevent import monkey
 
-# prompts go to the configured LLM and nowhere else: these variables would send them to a tracing service, or reroute them
+# prompts go to the configured LLM and nowhere else: these variables would send them elsewhere
 for name in list(os.environ):
     if name.startswith(("LANGSMITH_", "LANGCHAIN_")):
         del os.environ[name]

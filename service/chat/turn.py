@@ -90,7 +90,7 @@ class Turns:
         except (CallerGone, GeneratorExit):
             record.end("disconnected")
             return
-        except Exception as bug:
+        except Exception as bug:  # noqa: BLE001 - the one place where a bug becomes an ending
             record.bug(traceback.TracebackException.from_exception(bug))
             record.end("failed", error=Internal())
             last = Failed(Internal())

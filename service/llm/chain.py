@@ -1,7 +1,7 @@
 """The chain: yours to change.
 
-It takes {"system": str, "history": list of messages, "question": str} and ends in the chat model: a step after the model
-would read the whole answer even when the caller has left (langchain-ai/langchain#22662).
+It takes {"system": str, "history": list of messages, "question": str} and ends in the chat model: a step after the
+model would read the whole answer even when the caller has left (langchain-ai/langchain#22662).
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """What the LLM's client raises, translated into our errors: one table."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import openai
 
@@ -26,22 +26,13 @@ def translate(error: Exception) -> ChatError:
     """Never raises. `cause` is our own word for what happened; the library's text is dropped."""
     if isinstance(error, ChatError):
         return error
-    if isinstance(error, openai.APITimeoutError):
-        return _timeout(error)
-    if isinstance(error, openai.APIStatusError):
-        return _refusal(error)
-    if isinstance(error, openai.APIConnectionError):
-        return UpstreamError(cause=f"connection: {_root_name(error)}")
-    if isinstance(error, openai.APIError):
-        return _in_band(error)
-    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-        return UpstreamError(cause="malformed")
-    if isinstance(error, ValueError) and _raised_by_client(error):
-        return UpstreamError(cause=f"malformed: {type(error).__name__}")
-    return _bug(error)
+    for kind, translation in TABLE:
+        if isinstance(error, kind):
+            return translation(error)
+    return _unreadable(error) if _raised_by_client(error) else _bug(error)
 
 
-def _timeout(error: openai.APITimeoutError) -> ChatError:
+def _timeout(error: Exception) -> ChatError:
     cause = _root_name(error)
     if "PoolTimeout" in _names(error):
         return Overloaded(cause="connection pool")
@@ -98,7 +89,13 @@ def _root_name(error: BaseException) -> str:
 
 
 def _raised_by_client(error: Exception) -> bool:
-    """An answer that the client could not read (an HTML page, say) surfaces as a plain ValueError of its own code."""
+    """Whether the answer, not our code, is what was wrong with.
+
+    An answer that the client could not read (an HTML page, say) surfaces as a plain ValueError
+    of its own code.
+    """
+    if not isinstance(error, ValueError):
+        return False
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -106,7 +103,24 @@ def _raised_by_client(error: Exception) -> bool:
     return module.partition(".")[0] in {"openai", "langchain_openai", "langchain_core", "json"}
 
 
+def _connection(error: Exception) -> ChatError:
+    return UpstreamError(cause=f"connection: {_root_name(error)}")
+
+
+def _unreadable(error: Exception) -> ChatError:
+    return UpstreamError(cause=f"malformed: {type(error).__name__}")
+
+
 def _bug(error: Exception) -> ChatError:
     bug = Internal(cause=type(error).__name__)
     bug.__cause__ = error
     return bug
+
+
+# the first match counts: timeouts are connection errors, too
+TABLE: tuple[tuple[type[Exception], Callable[[Any], ChatError]], ...] = (
+    (openai.APITimeoutError, _timeout),
+    (openai.APIStatusError, _refusal),
+    (openai.APIConnectionError, _connection),
+    (openai.APIError, _in_band),
+)

@@ -61,7 +61,7 @@ def opener(model: ChatOpenAI, name: str | None, tick_seconds: float) -> Callable
     """Opens a prompt's stream; name: the model asked whatever the prompt names, None for the prompt's."""
 
     def open_stream(prompt: Prompt) -> Ticking:
-        chain = build_chain(cast(Any, model.bind(**_options(prompt, name or prompt.model))))
+        chain = build_chain(cast("Any", model.bind(**_options(prompt, name or prompt.model))))
         return Ticking(
             lambda: cast("Iterator[AIMessageChunk]", chain.stream(_input(prompt))), tick_seconds
         )

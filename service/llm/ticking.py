@@ -94,7 +94,7 @@ def _produce(start: Callable[[], Iterator[AIMessageChunk]], mailbox: "Queue[_Ite
             if time.monotonic() - turn_began > GIVE_WAY_SECONDS:
                 gevent.sleep(0)
                 turn_began = time.monotonic()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it is translated and raised in the reader
         mailbox.put(translate(error))
     else:
         mailbox.put(_END)

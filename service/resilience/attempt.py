@@ -81,16 +81,7 @@ class Call:
 
     def _read(self, stream: ModelStream) -> Iterator[Token | Tick]:
         silence = Silence(self._clock, 2 * self._patience.tick_seconds)
-        while True:
-            silence.resume()
-            try:
-                chunk = next(stream)
-            except StopIteration:
-                return
-            except ChatError:
-                if self.attempt.finish_reason is None:
-                    raise
-                return
+        while (chunk := self._next(stream, silence)) is not None:
             if isinstance(chunk, Chunk) and self._take(chunk):
                 silence.broken()
                 yield Token(chunk.text)
@@ -100,6 +91,18 @@ class Call:
                 yield TICK
             if self._deadline.passed() and self.attempt.finish_reason is None:
                 raise UpstreamTimeout(cause="turn deadline")
+
+    def _next(self, stream: ModelStream, silence: Silence) -> Chunk | Tick | None:
+        """None at the end; what fails after the finish reason is an end, too."""
+        silence.resume()
+        try:
+            return next(stream)
+        except StopIteration:
+            return None
+        except ChatError:
+            if self.attempt.finish_reason is None:
+                raise
+            return None
 
     def _take(self, chunk: Chunk) -> bool:
         """Whether the chunk has text to pass on."""

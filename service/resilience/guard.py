@@ -18,7 +18,9 @@ class Guard:
     turn_seconds: float
     clock: Clock
 
-    def answer(self, prompt: Prompt, report: Callable[[Attempt], None]) -> Generator[Event, None, None]:
+    def answer(
+        self, prompt: Prompt, report: Callable[[Attempt], None]
+    ) -> Generator[Event, None, None]:
         deadline = Deadline.after(self.turn_seconds, self.clock)
         call = Call(self.primary, prompt, self.patience, deadline, self.clock)
         try:

@@ -1,7 +1,7 @@
 """One JSON object per line on standard output, for our own events and for every library's.
 
-Texts of exceptions are dropped everywhere: they carry prompts (pydantic) and parts of keys (the LLM's SDK). A stack trace
-is kept as type names and places.
+Texts of exceptions are dropped everywhere: they carry prompts (pydantic) and parts of keys (the LLM's SDK). A stack
+trace is kept as type names and places.
 """
 
 import logging

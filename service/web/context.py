@@ -1,5 +1,6 @@
 """Who is asking: ids, the body, and whether the connection still stands."""
 
+import contextlib
 import re
 import select
 import socket
@@ -61,10 +62,8 @@ class Connection:
     def cut(self) -> None:
         """Ends a write that waits for a caller who does not read."""
         if self._client is not None:
-            try:
+            with contextlib.suppress(OSError):
                 self._client.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ function fail(turn, view, error) {
 async function end(turn, view, state) {
   turn.endedAtMs = performance.now();
   if (state !== "done") view.flush();
-  await view.settle();
+  await view.settle(state === "done");
   if (running?.view !== view) return;
   running = null;
   setState(turn, view, state);

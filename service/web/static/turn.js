@@ -44,10 +44,10 @@ export class TurnView {
     this.#typist.flush();
   }
 
-  /** Lets the typing effect come to its end, then draws the text as it finally is. */
-  async settle() {
+  /** Lets the typing effect come to its end, then draws the text as it finally is; a part of an answer stays open. */
+  async settle(whole) {
     await this.#typist.finish();
-    this.#answer.show(this.#turn.answer, { growing: false });
+    this.#answer.show(this.#turn.answer, { growing: !whole });
     this.#typist = new Typist((text) => this.#answer.show(text, { growing: true }));
   }
 
@@ -150,6 +150,9 @@ export class TurnView {
   }
 }
 
+// The reasons which this page can cause have words in both languages; another one is shown as it came.
+const LIMIT = /^may have at most (\d+) (\w+)$/;
+
 export function reason(error) {
   const text = words().errors[error.code] ?? words().errors.unexpected;
   return words().errors[error.code] || !error.status ? text : `${text} (${error.status})`;
@@ -169,6 +172,12 @@ function figure(name, text) {
 
 function detailItem({ field, reason: why }) {
   const item = document.createElement("li");
-  item.textContent = [field, why].filter(Boolean).join(": ");
+  item.textContent = [words().fields[field] ?? field, explain(String(why))].filter(Boolean).join(": ");
   return item;
+}
+
+function explain(why) {
+  const limit = LIMIT.exec(why);
+  if (limit) return words().atMost(formatCount(limit[1]), limit[2]);
+  return why === "may not be set here" ? words().notAllowed : why;
 }
