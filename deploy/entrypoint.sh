@@ -1,0 +1,32 @@
+#!/bin/sh
+# Starts the service: the last step of make run, make serve and of the container, so that all three start it alike.
+# It execs, so that a signal reaches gunicorn and not a shell.
+set -eu
+cd "$(dirname "$0")/.."
+
+# LangSmith's client sends prompts and answers to its maker as soon as one of these is set.
+for name in $(env | sed -n 's/^\(LANG\(SMITH\|CHAIN\)_[A-Za-z0-9_]*\)=.*/\1/p'); do
+    unset "$name"
+done
+
+# tiktoken downloads its vocabulary where it does not find it.
+export TIKTOKEN_CACHE_DIR="${TIKTOKEN_CACHE_DIR:-$PWD/.venv/share/tiktoken}"
+
+# The workers add their metrics up in files. Files of an earlier start would be counted again, so the directory is
+# empty at each start; it is kept in memory where there is a place for it, because a slow disk would stop the workers.
+if [ -n "${PROMETHEUS_MULTIPROC_DIR:-}" ]; then
+    mkdir -p "$PROMETHEUS_MULTIPROC_DIR"
+    rm -rf "$PROMETHEUS_MULTIPROC_DIR"/*.db "$PROMETHEUS_MULTIPROC_DIR"/ready
+else
+    base=${TMPDIR:-/tmp}
+    if [ -d /dev/shm ] && [ -w /dev/shm ]; then base=/dev/shm; fi
+    # The name holds our process id, which becomes gunicorn's: so what a killed one left behind is known as such.
+    for left in "$base"/chat-metrics.*.*; do
+        owner=${left#"$base"/chat-metrics.}
+        kill -0 "${owner%.*}" 2>/dev/null || rm -rf "$left" 2>/dev/null || true # another user's stays
+    done
+    PROMETHEUS_MULTIPROC_DIR=$(mktemp -d "$base/chat-metrics.$$.XXXXXX")
+    export PROMETHEUS_MULTIPROC_DIR
+fi
+
+exec python -m gunicorn -c service/gunicorn.conf.py service.wsgi:app

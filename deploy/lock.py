@@ -1,0 +1,48 @@
+"""Writes the hash-locked requirements anew from pyproject.toml.
+
+python -m deploy.lock [--upgrade]
+
+Versions stay as they are unless pyproject.toml or --upgrade asks for others. One lock serves every platform and Python
+that the project supports. It names no index: whoever installs decides where the files come from, the hashes say which.
+"""
+
+import subprocess
+import sys
+
+from deploy.environment import ROOT
+
+COMPILE = (
+    *(sys.executable, "-m", "uv", "pip", "compile"),
+    *("--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"),
+    *(
+        "--no-config",
+        "--no-emit-index-url",
+        "--no-emit-find-links",
+        "--custom-compile-command",
+        "make lock",
+    ),
+)
+
+# In this order: what is installed together must agree, so each lock is bound by those before it.
+LOCKS = {
+    "requirements.txt": ["pyproject.toml"],
+    "requirements-llm.txt": ["--group", "llm", "--constraint", "requirements.txt"],
+    "requirements-dev.txt": [
+        *("--group", "dev"),
+        *("--constraint", "requirements.txt", "--constraint", "requirements-llm.txt"),
+    ],
+    "requirements-data.txt": ["--group", "data", "--no-deps"],
+}
+
+
+def main(flags: list[str]) -> None:
+    for lock, sources in LOCKS.items():
+        print(f"lock: {lock} ...", flush=True)
+        subprocess.run([*COMPILE, *sources, *flags, "--output-file", lock], cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)

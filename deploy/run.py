@@ -1,0 +1,125 @@
+"""Starts everything that a first look needs: the service, and a local language model where there is no key.
+
+python -m deploy.run
+"""
+
+import argparse
+import http.client
+import sys
+import time
+
+from deploy import data_files, environment
+from deploy.children import AskedToEnd, Child, ChildEnded, Children
+from deploy.environment import CannotStart
+
+LOCAL_MODEL = "smollm2-135m-instruct"
+LOCAL_DEFAULTS = {
+    # The model knows no Korean, and little more than a short instruction.
+    "SYSTEM_PROMPT": "You are a helpful assistant. Answer briefly.",
+    # A small model may not find the end; a long prompt takes it a while on a slow machine.
+    "MAX_OUTPUT_TOKENS": "1024",
+    "FIRST_TOKEN_TIMEOUT_SECONDS": "60",
+}
+MODEL_START_SECONDS = 120
+SERVICE_START_SECONDS = 60
+
+
+def main() -> None:
+    argparse.ArgumentParser(
+        description="Start the service, with a local language model unless OPENAI_API_KEY or OPENAI_BASE_URL is set.",
+        epilog="Settings come from the environment and from .env; .env.example explains each. Ctrl-C ends it.",
+    ).parse_args()
+    variables = environment.load()
+    local = _needs_local_model(variables)
+    environment.require_free_ports(variables)
+    with Children() as children:
+        if local:
+            variables = _with_local_model(variables, _start_model(children, variables))
+        _start_service(children, variables)
+        _announce(variables, local=local)
+        while True:
+            children.watch()
+
+
+def _needs_local_model(variables: dict[str, str]) -> bool:
+    upstream = ("OPENAI_API_KEY", "OPENAI_API_KEY_FILE", "OPENAI_BASE_URL")
+    if any(variables.get(name, "").strip() for name in upstream):
+        return False
+    model = variables.get("LLM_MODEL", "").strip()
+    if model not in ("", LOCAL_MODEL):
+        raise CannotStart(
+            f"LLM_MODEL={model} needs OPENAI_API_KEY, or OPENAI_BASE_URL for a server without a key; "
+            "without LLM_MODEL a small model on this machine answers"
+        )
+    return True
+
+
+def _start_model(children: Children, variables: dict[str, str]) -> str:
+    print("run: the language model loads ...", flush=True)
+    file = environment.VENV / "share" / data_files.MODEL
+    command = [sys.executable, "-m", "deploy.local_llm", str(file)]
+    model = children.start("the local language model", command, variables, read=True)
+    return _first_line(children, model)
+
+
+def _first_line(children: Children, child: Child) -> str:
+    deadline = time.monotonic() + MODEL_START_SECONDS
+    while not children.watch(max(0, deadline - time.monotonic()), also=child.output):
+        if time.monotonic() > deadline:
+            raise CannotStart(f"{child.name} was not ready within {MODEL_START_SECONDS} s")
+    if address := child.output.readline().strip():
+        return address
+    children.watch(5)  # it closed its output because it ended: this says so
+    raise CannotStart(f"{child.name} did not say its address")
+
+
+def _with_local_model(variables: dict[str, str], address: str) -> dict[str, str]:
+    missing = {name: value for name, value in LOCAL_DEFAULTS.items() if not variables.get(name)}
+    return {
+        **variables,
+        **missing,
+        "OPENAI_BASE_URL": f"{address}/v1",
+        "OPENAI_API_KEY": "none-needed",
+        "LLM_MODEL": LOCAL_MODEL,
+        "LLM_MODELS": "",
+    }
+
+
+def _start_service(children: Children, variables: dict[str, str]) -> None:
+    print("run: the service starts ...", flush=True)
+    entrypoint = str(environment.ROOT / "deploy" / "entrypoint.sh")
+    service = children.start("the service", ["sh", entrypoint], variables)
+    deadline = time.monotonic() + SERVICE_START_SECONDS
+    while not _is_ready(environment.port(variables, "PORT")):
+        if time.monotonic() > deadline:
+            raise CannotStart(f"{service.name} was not ready within {SERVICE_START_SECONDS} s")
+        children.watch(0.1)
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/ready")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _announce(variables: dict[str, str], *, local: bool) -> None:
+    model = f"{LOCAL_MODEL}, on this machine" if local else variables.get("LLM_MODEL", "").strip()
+    upstream = f" ({model})" if model else ""
+    address = f"http://localhost:{environment.port(variables, 'PORT')}"
+    print(f"run: ready{upstream}: open {address} in a browser; Ctrl-C ends it.", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AskedToEnd:
+        print("run: ended.")
+    except (CannotStart, ChildEnded) as error:
+        sys.exit(f"run: {error}.")
+    except KeyboardInterrupt:
+        sys.exit(130)
