@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from deploy.simulator.server import Simulator
 
 
-class Unusable(Exception):
+class ConfigurationError(Exception):
     """The environment asks for something that cannot be; its text is for the user."""
 
 
 def main() -> int:
     try:
         simulator = _listen(os.environ)
-    except Unusable as error:
+    except ConfigurationError as error:
         print(f"LLM simulator: {error}", file=sys.stderr)
         return 1
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -40,15 +40,17 @@ def _listen(environment: Mapping[str, str]) -> Simulator:
         return Simulator(host, port, tls)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise Unusable(
+            raise ConfigurationError(
                 f"port {port} on {host} is taken; set SIMULATOR_PORT to a free one."
             ) from None
-        raise Unusable(f"cannot listen on {host} port {port}: {error.strerror}.") from None
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port}: {error.strerror}."
+        ) from None
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise Unusable(f"SIMULATOR_PORT must be a port number, not {text!r}.")
+        raise ConfigurationError(f"SIMULATOR_PORT must be a port number, not {text!r}.")
     return int(text)
 
 
@@ -56,12 +58,14 @@ def _tls(certificate: str | None, key: str | None) -> ssl.SSLContext | None:
     if not certificate and not key:
         return None
     if not certificate or not key:
-        raise Unusable("SIMULATOR_TLS_CERT and SIMULATOR_TLS_KEY are set together or not at all.")
+        raise ConfigurationError(
+            "SIMULATOR_TLS_CERT and SIMULATOR_TLS_KEY are set together or not at all."
+        )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(certificate, key)
     except OSError as error:
-        raise Unusable(f"cannot read the TLS certificate or key: {error}.") from None
+        raise ConfigurationError(f"cannot read the TLS certificate or key: {error}.") from None
     return context
 
 

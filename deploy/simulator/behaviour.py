@@ -6,56 +6,58 @@ the server-wide default (`PUT /simulator/default`), the model's name (`sim:token
 anywhere in it, also several). Values that hold spaces, commas or brackets are percent-encoded.
 With `model=NAME` a directive counts only for requests of that model.
 
-| key           | default      | meaning                                                          |
-|---------------|--------------|------------------------------------------------------------------|
-| tokens        | 20           | number of content chunks                                         |
-| text          | -            | exact text instead, cut into word-like pieces                    |
-| piece         | -            | cut `text` into pieces of so many characters                     |
-| chars         | -            | characters of each token (for answers of many megabytes)         |
-| first         | 0            | seconds to the first token, or to an error status or a reset     |
-| gap           | 0            | seconds between tokens; 0 = as fast as the socket takes          |
-| headers       | 0            | seconds to the response's headers (and role chunk)               |
-| fault, after  | none, half   | a fault from the table below, and the tokens before it           |
-| seconds       | 30           | length of a stall or of a slow first token                       |
-| status        | 500          | for `status` and `in-band-error`                                 |
-| retry_after   | -            | value of the Retry-After header of an error status               |
-| times, key    | always, -    | the fault meets only the first N requests with this key (or, without a key, with this last user message) |
-| usage         | 1            | 0 = never report usage                                           |
-| cached        | 0            | cached input tokens in the usage                                 |
-| finish        | stop         | finish_reason to send                                            |
-| answer_model  | as asked     | the model's name in the answer                                   |
-| burst         | 32           | frames per write where gap is 0                                  |
+| key          | default    | meaning                                                          |
+|--------------|------------|------------------------------------------------------------------|
+| tokens       | 20         | number of content chunks                                         |
+| text         | -          | exact text instead, cut into word-like pieces                    |
+| piece        | -          | cut `text` into pieces of so many characters                     |
+| chars        | -          | characters of each token (for answers of many megabytes)         |
+| first        | 0          | seconds to the first token, or to an error status or a reset     |
+| gap          | 0          | seconds between tokens; 0 = as fast as the socket takes          |
+| headers      | 0          | seconds to the response's headers and role chunk                 |
+| fault        | none       | one of the table below                                           |
+| after        | half       | tokens before the fault                                          |
+| seconds      | 30         | length of a stall or of a slow first token                       |
+| status       | 500        | of `status` and `in-band-error`                                  |
+| retry_after  | -          | value of an error status's Retry-After header                    |
+| times        | always     | only the first N requests with the same key meet the fault       |
+| key          | message    | what `times` counts by; else the last user message               |
+| usage        | 1          | 0 = never report usage                                           |
+| cached       | 0          | cached input tokens in the usage                                 |
+| finish       | stop       | finish_reason to send                                            |
+| answer_model | as asked   | the model's name in the answer                                   |
+| burst        | 32         | frames per write where gap is 0                                  |
 
 Without `tokens` or `text`, the request's max_tokens cuts the answer (finish_reason length).
 
-| fault                  | streamed answer                                       | not streamed              |
-|------------------------|-------------------------------------------------------|---------------------------|
-| status (or a number)   | HTTP error `status` with OpenAI's error body          | the same                  |
-| content-filter         | HTTP 400, code content_filter                         | the same                  |
-| context-length         | HTTP 400, code context_length_exceeded                | the same                  |
-| prefill-refused        | HTTP 400 if the last message is the assistant's       | the same                  |
-| html                   | 200 text/html                                         | the same                  |
-| reset-before           | TCP reset before the headers                          | the same                  |
-| close-before           | clean close before the headers                        | the same                  |
-| silent                 | never answers                                         | the same                  |
-| slow-first             | first token after `seconds`                           | answer after `seconds`    |
-| headers-only           | headers, then silence                                 | the same                  |
-| role-only              | role chunk, then silence                              | headers, then silence     |
-| comments               | only comments at `gap` (0.1), for ever                | only blank lines          |
-| stall                  | silence of `seconds` after N tokens, then the rest    | the same in mid-body      |
-| reset-after            | TCP reset after N tokens                              | reset in mid-body         |
-| cut                    | closed after N tokens without the terminating chunk   | closed in mid-body        |
-| no-finish              | clean end (after N tokens, default all), neither finish_reason nor [DONE] | finish_reason null |
-| no-done                | finish_reason, but no [DONE]                          | a normal answer           |
-| malformed              | the frame after N tokens is broken JSON, others follow| broken JSON               |
-| in-band-error          | `{"error"}` frame after N tokens, [DONE]              | 200 with `{"error"}`      |
-| content-filter-finish  | finish_reason content_filter after N tokens           | the same                  |
-| no-usage               | usage never reported                                  | the same                  |
-| empty-choices          | chunks with empty choices before and between          | a normal answer           |
-| endless                | tokens until the client goes                          | never answers             |
-| split-bytes            | every byte its own write and chunk                    | the same                  |
-| crlf                   | lines end with CRLF                                   | a normal answer           |
-| bom                    | a byte order mark before the first frame              | before the JSON           |
+| fault                 | streamed                                      | not streamed          |
+|-----------------------|-----------------------------------------------|-----------------------|
+| status (or a number)  | HTTP error `status` with OpenAI's error body  | the same              |
+| content-filter        | HTTP 400, code content_filter                 | the same              |
+| context-length        | HTTP 400, code context_length_exceeded        | the same              |
+| prefill-refused       | HTTP 400 if an assistant's message is last    | the same              |
+| html                  | 200 text/html                                 | the same              |
+| reset-before          | TCP reset before the headers                  | the same              |
+| close-before          | clean close before the headers                | the same              |
+| silent                | never answers                                 | the same              |
+| slow-first            | first token after `seconds`                   | answer after them     |
+| headers-only          | headers, then silence                         | the same              |
+| role-only             | role chunk, then silence                      | headers, then silence |
+| comments              | comments at `gap` (0.1), nothing else         | blank lines           |
+| stall                 | silence of `seconds` after N tokens           | the same in mid-body  |
+| reset-after           | TCP reset after N tokens                      | reset in mid-body     |
+| cut                   | closed after N tokens, no terminating chunk   | closed in mid-body    |
+| no-finish             | clean end after N (all) tokens, no [DONE] too | finish_reason null    |
+| no-done               | finish_reason, but no [DONE]                  | a normal answer       |
+| malformed             | the frame after N tokens is broken JSON       | broken JSON           |
+| in-band-error         | `{"error"}` frame after N tokens, [DONE]      | 200 with `{"error"}`  |
+| content-filter-finish | finish_reason content_filter after N tokens   | the same              |
+| no-usage              | usage never reported                          | the same              |
+| empty-choices         | chunks with empty choices before and between  | a normal answer       |
+| endless               | tokens until the client goes                  | never answers         |
+| split-bytes           | every byte its own write and chunk            | its own write         |
+| crlf                  | lines end with CRLF                           | a normal answer       |
+| bom                   | a byte order mark before the first frame      | before the JSON       |
 """
 
 import math
@@ -65,15 +67,40 @@ from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 FAULTS = frozenset(
-    "status content-filter context-length prefill-refused html reset-before close-before silent"
-    " slow-first headers-only role-only comments stall reset-after cut no-finish no-done malformed"
-    " in-band-error content-filter-finish no-usage empty-choices endless split-bytes crlf"
-    " bom".split()
+    (
+        "status",
+        "content-filter",
+        "context-length",
+        "prefill-refused",
+        "html",
+        "reset-before",
+        "close-before",
+        "silent",
+        "slow-first",
+        "headers-only",
+        "role-only",
+        "comments",
+        "stall",
+        "reset-after",
+        "cut",
+        "no-finish",
+        "no-done",
+        "malformed",
+        "in-band-error",
+        "content-filter-finish",
+        "no-usage",
+        "empty-choices",
+        "endless",
+        "split-bytes",
+        "crlf",
+        "bom",
+    )
 )
 
 # The bracket may not hold another one: a text of many "[sim " would be quadratic otherwise.
 _BRACKET = re.compile(r"\[sim(\s[^\[\]]*)?\]")
 _MAX_COUNT = 100_000_000
+_MAX_CHARS = 1_000_000
 
 
 class DirectiveError(ValueError):
@@ -120,6 +147,13 @@ def _positive(value: str) -> int:
     return number
 
 
+def _chars(value: str) -> int:
+    number = _positive(value)
+    if number > _MAX_CHARS:
+        raise ValueError(f"above {_MAX_CHARS}")
+    return number
+
+
 def _seconds(value: str) -> float:
     number = float(value)
     if not 0 <= number < math.inf:
@@ -151,7 +185,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "tokens": _count,
     "text": str,
     "piece": _positive,
-    "chars": _positive,
+    "chars": _chars,
     "first": _seconds,
     "gap": _seconds,
     "headers": _seconds,

@@ -25,7 +25,7 @@ from deploy.simulator.whole import answer_whole
 _HTML = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>"
 
 
-class NotUnderstood(ValueError):
+class ChatRequestError(ValueError):
     """The body is no chat request."""
 
 
@@ -41,13 +41,15 @@ class ChatRequest:
 def parse_chat(body: bytes) -> ChatRequest:
     try:
         data = json.loads(body)
-    except ValueError as error:
-        raise NotUnderstood(f"We could not parse the JSON body of your request: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise ChatRequestError(
+            f"We could not parse the JSON body of your request: {error}"
+        ) from None
     if not isinstance(data, dict) or not isinstance(data.get("model"), str):
-        raise NotUnderstood("you must provide a model parameter")
+        raise ChatRequestError("you must provide a model parameter")
     messages = data.get("messages")
     if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
-        raise NotUnderstood("'messages' must be an array of objects")
+        raise ChatRequestError("'messages' must be an array of objects")
     options = data.get("stream_options")
     limit = data.get("max_completion_tokens", data.get("max_tokens"))
     return ChatRequest(
@@ -71,7 +73,7 @@ class Chat:
         arrival = Arrival(request.path, request.headers, request.body)
         try:
             chat = parse_chat(request.body)
-        except NotUnderstood as error:
+        except ChatRequestError as error:
             return self._not_understood(arrival, connection, str(error), None)
         arrival.model, arrival.stream = chat.model, chat.stream
         try:

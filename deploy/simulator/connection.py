@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Protocol
 
-from deploy.simulator.http_request import BadRequest, Request, RequestParser
+from deploy.simulator.http_request import MalformedRequestError, Request, RequestParser
 from deploy.simulator.loop import Loop
 
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -35,8 +35,8 @@ class Connection:
         sock: socket.socket,
         number: int,
         loop: Loop,
-        on_request: "Callable[[Connection, Request], None]",
-        on_close: "Callable[[Connection], None]",
+        on_request: Callable[["Connection", Request], None],
+        on_close: Callable[["Connection"], None],
     ) -> None:
         self.number = number
         self.exchange: Exchange | None = None
@@ -118,14 +118,16 @@ class Connection:
     def _receive(self) -> None:
         try:
             data = self._socket.recv(_RECEIVE_BYTES)
-            while isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
-                data += self._socket.recv(_RECEIVE_BYTES)
+            # What OpenSSL has decrypted already wakes no epoll.
+            if isinstance(self._socket, ssl.SSLSocket) and (pending := self._socket.pending()):
+                data += self._socket.recv(pending)
         except _WOULD_BLOCK:
             return
         except OSError:
             self._gone()
             return
         if not data:
+            # A client that closes only its sending side counts as gone, as with most servers.
             self._gone()
             return
         self._parser.feed(data)
@@ -137,7 +139,7 @@ class Connection:
     def _take_requests(self) -> None:
         try:
             request = self._parser.next_request()
-        except BadRequest:
+        except MalformedRequestError:
             self.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             self.close()
             return

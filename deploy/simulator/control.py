@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from deploy.simulator.behaviour import DirectiveError, check_default
 from deploy.simulator.chat import Chat
 from deploy.simulator.connection import Connection
-from deploy.simulator.frames import json_response
 from deploy.simulator.http_request import Request
 from deploy.simulator.loop import Loop
 from deploy.simulator.record import Record, RequestRecord
@@ -26,13 +25,13 @@ class Control:
         record: Record,
         chat: Chat,
         connections_open: Callable[[], int],
-        respond: Callable[[Connection, Request, bytes], None],
+        respond: Callable[[Connection, Request, int, object], None],
     ) -> None:
         self._loop = loop
         self._record = record
         self._chat = chat
         self._connections_open = connections_open
-        self._respond = respond
+        self._send = respond
         self._waiters: list[Waiter] = []
 
     def handle(self, connection: Connection, request: Request) -> None:
@@ -107,9 +106,6 @@ class Control:
         self._waiters.append(waiter)
         self._loop.call_at(time.monotonic() + seconds, waiter)
 
-    def _send(self, connection: Connection, request: Request, status: int, body: object) -> None:
-        self._respond(connection, request, json_response(status, body))
-
 
 class Waiter:
     """A request that is answered when counters reach what it asks for, or at its timeout."""
@@ -133,7 +129,7 @@ class Waiter:
         stats = self._control.stats(self.model)
         return all(_reached(stats, name, number) for name, number in self._wanted.items())
 
-    def on_time(self, now: float) -> None:
+    def on_time(self, _now: float) -> None:
         if self.connection.exchange is self:
             self._control.answer_waiter(self, reached=False)
 

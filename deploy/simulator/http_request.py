@@ -1,13 +1,13 @@
 """Requests out of bytes, however these are cut. No I/O here."""
 
-from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlsplit
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 MAX_HEAD_BYTES = 65536
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
-class BadRequest(ValueError):
+class MalformedRequestError(ValueError):
     """Bytes that are no HTTP request; nothing after them can be read."""
 
 
@@ -18,13 +18,14 @@ class Request:
     version: str
     headers: dict[str, str]
     body: bytes = b""
-    query: dict[str, str] = field(init=False)
-    path: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        parts = urlsplit(self.target)
-        self.path = parts.path
-        self.query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
 
     @property
     def keeps_alive(self) -> bool:
@@ -53,12 +54,13 @@ class RequestParser:
 
     def wants_continue(self) -> bool:
         """True once for a request whose client waits for `100 Continue` before the body."""
-        waiting = self._head is not None and self._head.expects_continue
-        asks, self._asked_to_continue = waiting and not self._asked_to_continue, waiting
+        waits = self._head is not None and self._head.expects_continue
+        asks = waits and not self._asked_to_continue
+        self._asked_to_continue |= asks
         return asks
 
     def next_request(self) -> Request | None:
-        """The next whole request, or None while bytes are missing; raises BadRequest."""
+        """The next whole request, or None while bytes are missing; raises MalformedRequestError."""
         if self._head is None:
             self._head = self._take_head()
         if self._head is None:
@@ -67,6 +69,7 @@ class RequestParser:
         if body is None:
             return None
         request, self._head = self._head, None
+        self._asked_to_continue = False
         request.body = body
         return request
 
@@ -74,7 +77,7 @@ class RequestParser:
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
             if len(self._buffer) > MAX_HEAD_BYTES:
-                raise BadRequest("the head is too long")
+                raise MalformedRequestError("the head is too long")
             return None
         lines = self._buffer[:end].decode("latin-1").lstrip("\r\n").split("\r\n")
         del self._buffer[: end + 4]
@@ -121,12 +124,12 @@ class RequestParser:
 def _read_head(lines: list[str]) -> Request:
     parts = lines[0].split(" ")
     if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
-        raise BadRequest("no HTTP/1 request line")
+        raise MalformedRequestError("no HTTP/1 request line")
     headers = {}
     for line in lines[1:]:
         name, colon, value = line.partition(":")
         if not colon:
-            raise BadRequest("a header line without a colon")
+            raise MalformedRequestError("a header line without a colon")
         headers[name.strip().lower()] = value.strip()
     return Request(parts[0], parts[1], parts[2], headers)
 
@@ -135,7 +138,7 @@ def _length(text: str, base: int) -> int:
     try:
         number = int(text.strip(), base)
     except ValueError:
-        raise BadRequest("no number where a length belongs") from None
+        raise MalformedRequestError("no number where a length belongs") from None
     if not 0 <= number <= MAX_BODY_BYTES:
-        raise BadRequest("the body is too long")
+        raise MalformedRequestError("the body is too long")
     return number

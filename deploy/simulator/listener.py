@@ -30,11 +30,11 @@ class Listener:
         self._on_connection = on_connection
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
         self.port: int = self._socket.getsockname()[1]
         loop.watch(self._socket.fileno(), select.EPOLLIN, self)
 
-    def on_event(self, mask: int) -> None:
+    def on_event(self, _mask: int) -> None:
         for _ in range(_ACCEPTS_PER_ROUND):
             try:
                 sock, _address = self._socket.accept()
@@ -46,7 +46,7 @@ class Listener:
                 return
             self._prepare(sock)
 
-    def on_time(self, now: float) -> None:
+    def on_time(self, _now: float) -> None:
         self._loop.change(self._socket.fileno(), select.EPOLLIN)
 
     def close(self) -> None:
@@ -54,7 +54,7 @@ class Listener:
         self._socket.close()
 
     def _prepare(self, sock: socket.socket) -> None:
-        sock.setblocking(False)
+        sock.settimeout(0)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls is None:
             self._on_connection(sock)

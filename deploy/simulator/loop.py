@@ -17,11 +17,11 @@ class Timed(Protocol):
 
     timer: int
 
-    def on_time(self, now: float) -> None: ...
+    def on_time(self, now: float, /) -> None: ...
 
 
 class Watcher(Protocol):
-    def on_event(self, mask: int) -> None: ...
+    def on_event(self, mask: int, /) -> None: ...
 
 
 class Loop:

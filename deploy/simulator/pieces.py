@@ -5,13 +5,15 @@ from collections.abc import Callable
 
 from deploy.simulator.behaviour import Behaviour
 
-# Each is one token of OpenAI's o200k_base, with and without its space, so that a reader who counts
-# with that tokenizer comes to the number of chunks. Many words, so that a lost one is noticed.
-WORDS = tuple(
+# Each word is one token of OpenAI's o200k_base, with and without a space before it: a reader
+# who counts with that tokenizer comes to the number of chunks. Many different ones, so that a lost
+# chunk is noticed.
+_SENTENCE = (
     "the quick answer of this model is a long line with many small words that you can read and"
     " count one by one from first to last so every part which was lost or sent two times will show"
-    " up at once when some test looks for it in what came over on its way here now".split()
+    " up at once when some test looks for it in what came over on its way here now"
 )
+WORDS = tuple(_SENTENCE.split())
 DEFAULT_TOKENS = 20
 
 _WORDLIKE = re.compile(r"\s*\S{1,12}|\s+")

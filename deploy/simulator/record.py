@@ -81,6 +81,7 @@ class RequestRecord:
 
 class Record:
     def __init__(self) -> None:
+        self._connections = 0
         self.reset()
 
     def reset(self) -> None:
@@ -88,6 +89,7 @@ class Record:
         self.total = Tally()
         self.by_model: dict[str, Tally] = {}
         self.connections_accepted = 0
+        self._connections_before_reset = self._connections
         self.requests: deque[RequestRecord] = deque(maxlen=KEPT_REQUESTS)
         self._met: dict[str, int] = {}
         self._body_bytes = 0
@@ -103,6 +105,16 @@ class Record:
         self.requests.append(record)
         self._keep_body(arrival)
         return record
+
+    def count_connection(self) -> int:
+        """The new connection's number, which no reset gives again."""
+        self._connections += 1
+        self.connections_accepted += 1
+        return self._connections
+
+    def leave_out_connection(self, number: int) -> None:
+        if number > self._connections_before_reset:
+            self.connections_accepted -= 1
 
     def meets_fault(self, key: str, times: int) -> bool:
         """True for the first so many calls with this key."""

@@ -7,8 +7,10 @@ _BY_STATUS: Mapping[int, tuple[str, str | None, str]] = {
     401: (
         "invalid_request_error",
         "invalid_api_key",
-        "Incorrect API key provided: {key}. You can find your API key at"
-        " https://platform.openai.com/account/api-keys.",
+        (
+            "Incorrect API key provided: {key}. You can find your API key at"
+            " https://platform.openai.com/account/api-keys."
+        ),
     ),
     403: (
         "invalid_request_error",
@@ -25,8 +27,10 @@ _BY_STATUS: Mapping[int, tuple[str, str | None, str]] = {
     429: (
         "requests",
         "rate_limit_exceeded",
-        "Rate limit reached for {model} in organization org-simulator on requests per min (RPM):"
-        " Limit 3, Used 3, Requested 1. Please try again in 20s.",
+        (
+            "Rate limit reached for {model} in organization org-simulator on requests per min"
+            " (RPM): Limit 3, Used 3, Requested 1. Please try again in 20s."
+        ),
     ),
     500: (
         "server_error",

@@ -144,7 +144,7 @@ class Answer:
 
     def completion(self, tokens: int, finish: str | None) -> Mapping[str, object]:
         """The answer in one piece; usage is not asked for there, it always comes."""
-        usage = self.usage(tokens) if self.with_usage else None
+        usage = self.usage(tokens) if self.with_usage and finish is not None else None
         return completion(self.name, self.text(tokens), finish, usage)
 
 

@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 import time
+from typing import Self
 
 from deploy.simulator.chat import Chat
 from deploy.simulator.connection import Connection
@@ -30,14 +31,14 @@ class Simulator:
         self._record = Record()
         self._chat = Chat(self._record)
         self._connections: set[Connection] = set()
-        self._accepted = 0
         self._control = Control(
             self._loop, self._record, self._chat, self._count_open, self._respond
         )
         self._listener = Listener(host, port, self._loop, tls, self._accept)
         self._thread: threading.Thread | None = None
         self.port = self._listener.port
-        self.base_url = f"{'https' if tls else 'http'}://{host}:{self.port}/v1"
+        shown_host = f"[{host}]" if ":" in host else host
+        self.base_url = f"{'https' if tls else 'http'}://{shown_host}:{self.port}/v1"
 
     def run(self) -> None:
         try:
@@ -48,10 +49,9 @@ class Simulator:
                 connection.close()
             self._loop.close()
 
-    def start(self) -> "Simulator":
+    def start(self) -> None:
         self._thread = threading.Thread(target=self.run, name="simulator", daemon=True)
         self._thread.start()
-        return self
 
     def stop(self) -> None:
         self._loop.stop()
@@ -59,10 +59,9 @@ class Simulator:
             self._thread.join()
 
     def _accept(self, sock: socket.socket) -> None:
-        self._accepted += 1
-        self._record.connections_accepted += 1
+        number = self._record.count_connection()
         self._connections.add(
-            Connection(sock, self._accepted, self._loop, self._handle, self._connections.discard)
+            Connection(sock, number, self._loop, self._handle, self._connections.discard)
         )
 
     def _count_open(self) -> int:
@@ -76,20 +75,21 @@ class Simulator:
             record, script = self._chat.answer(request, connection.number)
             self._play(connection, request, script, record)
         elif (request.method, request.path) == ("GET", "/v1/models"):
-            self._respond(connection, request, json_response(200, _models()))
+            self._respond(connection, request, 200, _models())
         else:
             message = f"Invalid URL ({request.method} {request.path})"
             body = error_body(message, error_type="invalid_request_error")
-            self._respond(connection, request, json_response(404, body))
+            self._respond(connection, request, 404, body)
 
     def _leave_out(self, connection: Connection) -> None:
         """Who only asks what the simulator saw is not part of what it saw."""
         if not connection.is_control:
             connection.is_control = True
-            self._record.connections_accepted -= 1
+            self._record.leave_out_connection(connection.number)
 
-    def _respond(self, connection: Connection, request: Request, response: bytes) -> None:
-        self._play(connection, request, reply(response), None)
+    def _respond(self, connection: Connection, request: Request, status: int, body: object) -> None:
+        headers = {} if request.keeps_alive else {"Connection": "close"}
+        self._play(connection, request, reply(json_response(status, body, headers)), None)
 
     def _play(
         self,
@@ -100,8 +100,9 @@ class Simulator:
     ) -> None:
         Playing(self._loop, connection, script, record, keeps_alive=request.keeps_alive)
 
-    def __enter__(self) -> "Simulator":
-        return self.start()
+    def __enter__(self) -> Self:
+        self.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()

@@ -84,8 +84,9 @@ def _no_done(answer: Answer) -> Script:
 def _malformed(answer: Answer) -> Script:
     yield from answer.opening()
     yield from answer.content(0, answer.after)
-    broken = answer.frames.malformed(answer.piece(answer.after))
-    yield answer.wrap(broken), 0, answer.behaviour.gap
+    if answer.after < answer.tokens:
+        broken = answer.frames.malformed(answer.piece(answer.after))
+        yield answer.wrap(broken), 0, answer.behaviour.gap
     yield from answer.content(answer.after + 1, answer.tokens)
     return (yield from answer.closing(answer.tokens, answer.finish))
 

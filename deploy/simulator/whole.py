@@ -1,6 +1,6 @@
 """The answer that is not streamed, and what each fault makes of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from deploy.simulator.frames import BOM, chunk, http_head, to_json
 from deploy.simulator.refusals import status_body
@@ -13,6 +13,7 @@ from deploy.simulator.script import (
     TRUNCATED,
     Answer,
     Script,
+    Step,
     by_bytes,
 )
 
@@ -44,11 +45,13 @@ def _normal(answer: Answer) -> Script:
     return _send(answer, _body(answer), answer.tokens)
 
 
-def _half(answer: Answer) -> Script:
-    response = _response(answer, _body(answer))
+def _half(answer: Answer) -> Generator[Step, None, bytes]:
+    """Sends the first half of the body; returns the other one."""
+    body = _body(answer)
+    rest = body[len(body) // 2 :]
     yield b"", 0, answer.first + answer.after * answer.behaviour.gap
-    yield response[: len(response) - len(_body(answer)) // 2], answer.after, 0.0
-    return COMPLETED
+    yield _response(answer, body).removesuffix(rest), answer.after, 0.0
+    return rest
 
 
 def _reset_after(answer: Answer) -> Script:
@@ -62,11 +65,10 @@ def _cut(answer: Answer) -> Script:
 
 
 def _stall(answer: Answer) -> Script:
-    body = _body(answer)
-    rest = answer.tokens - answer.after
-    yield from _half(answer)
-    yield b"", 0, answer.behaviour.seconds + rest * answer.behaviour.gap
-    yield body[len(body) - len(body) // 2 :], rest, 0.0
+    rest = yield from _half(answer)
+    tokens = answer.tokens - answer.after
+    yield b"", 0, answer.behaviour.seconds + tokens * answer.behaviour.gap
+    yield rest, tokens, 0.0
     return COMPLETED
 
 
@@ -99,7 +101,7 @@ def _no_finish(answer: Answer) -> Script:
 
 def _malformed(answer: Answer) -> Script:
     body = _body(answer)
-    return _send(answer, body[: len(body) // 2], answer.after)
+    return _send(answer, body[: len(body) // 2], answer.after, FAILED)
 
 
 def _in_band_error(answer: Answer) -> Script:
