@@ -1,0 +1,176 @@
+"""The launcher, as a person starts it."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.support.launcher import Checkout, Launcher
+from tests.support.service import free_port
+from tests.support.simulator import directive
+
+KEY = "sk-canary-0123456789abcdef"
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    return Checkout(tmp_path)
+
+
+def sentence(done):
+    """What it said when it refused to start: one line, and no traceback."""
+    assert done.returncode not in (0, None)
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_help_starts_nothing(checkout):
+    done = checkout.run("deploy.run", "--help")
+    assert done.returncode == 0
+    assert "OPENAI_API_KEY" in done.stdout
+
+
+@pytest.mark.parametrize("module", ["deploy.run", "deploy.serve"])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        f"OPENAI_API_KEY {KEY}",
+        KEY,
+        f"OPENAI_API_KEY='{KEY}",
+        f'OPENAI_API_KEY="{KEY}" x',
+        f"A={KEY}$x",
+    ],
+)
+def test_a_broken_dotenv_is_told_by_line_and_never_shown(checkout, module, broken):
+    checkout.write_dotenv(f"# a comment\n\nLOG_LEVEL=INFO\n{broken}\n")
+    done = checkout.run(module)
+    assert "line 4" in sentence(done)
+    assert "canary" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", ["deploy.run", "deploy.serve"])
+@pytest.mark.parametrize("name", ["PORT", "METRICS_PORT"])
+def test_a_taken_port_is_named(checkout, module, name):
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        number = str(taken.getsockname()[1])
+        ports = {"PORT": str(free_port()), "METRICS_PORT": str(free_port())} | {name: number}
+        told = sentence(checkout.run(module, **ports))
+    assert number in told
+    assert name in told.split()
+
+
+@pytest.mark.parametrize("module", ["deploy.run", "deploy.serve"])
+@pytest.mark.parametrize("number", ["0", "65536", "http", "-1", "8000.5"])
+def test_a_port_that_is_none_is_named(checkout, module, number):
+    assert "METRICS_PORT" in sentence(checkout.run(module, METRICS_PORT=number))
+
+
+def test_a_model_of_openai_without_a_key_is_refused(checkout):
+    told = sentence(checkout.run("deploy.run", LLM_MODEL="gpt-4o-mini"))
+    assert "OPENAI_API_KEY" in told
+    assert "gpt-4o-mini" in told
+
+
+def test_settings_that_cannot_be_used_end_in_their_own_sentence(checkout):
+    ports = {"PORT": str(free_port()), "METRICS_PORT": str(free_port())}
+    done = checkout.run("deploy.run", OPENAI_API_KEY=KEY, IDLE_TIMEOUT_SECONDS="soon", **ports)
+    assert done.returncode != 0
+    assert "IDLE_TIMEOUT_SECONDS" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert KEY not in done.stdout + done.stderr
+
+
+def test_without_a_key_a_real_model_answers_until_sigterm(checkout):
+    with Launcher(checkout) as launcher:
+        assert sum(f"http://localhost:{launcher.port} " in line for line in launcher.lines()) == 1
+        assert launcher.pid_of("local_llm")
+        with launcher.stream("What is the capital of France?") as stream:
+            assert "Paris" in stream.text()
+        assert stream.whole
+        launcher.signal(signal.SIGTERM)
+        assert launcher.wait() == 0
+        assert launcher.processes() == {}
+
+
+def test_a_killed_launcher_leaves_nothing_behind(checkout):
+    with Launcher(checkout) as launcher:
+        assert len(launcher.processes()) >= 4
+        launcher.signal(signal.SIGKILL)
+        launcher.wait()
+        launcher.wait_until_nothing_is_left()
+
+
+@pytest.mark.parametrize(
+    ("victim", "name"), [("local_llm", "language model"), ("gunicorn", "service")]
+)
+def test_when_one_process_dies_all_end_and_the_launcher_says_which(checkout, victim, name):
+    with Launcher(checkout) as launcher:
+        os.kill(launcher.pid_of(victim), signal.SIGKILL)
+        assert launcher.wait() not in (0, None)
+        assert launcher.processes() == {}
+        last = launcher.lines()[-1]
+    assert name in last
+    assert "signal 9" in last
+
+
+def test_sigterm_lets_a_running_answer_end(checkout, simulator):
+    with Launcher(checkout, OPENAI_BASE_URL=simulator.base_url) as launcher:
+        with launcher.stream(directive(tokens=20, gap=0.1)) as stream:
+            events = iter(stream)
+            assert next(events).name == "start"
+            launcher.signal(signal.SIGTERM)
+            assert [event.name for event in events][-2:] == ["done", "message"]
+            assert stream.whole
+        assert launcher.wait() == 0
+
+
+def test_ctrl_c_does_not_wait_for_answers(checkout, simulator):
+    with Launcher(checkout, OPENAI_BASE_URL=simulator.base_url) as launcher:
+        with launcher.stream(directive(tokens=100_000, gap=0.1)) as stream:
+            assert next(iter(stream)).name == "start"
+            launcher.signal(signal.SIGINT)
+            assert launcher.wait() == 0
+        assert launcher.processes() == {}
+
+
+def test_with_a_key_no_local_model_is_started_and_the_environment_wins(checkout, simulator):
+    checkout.write_dotenv(
+        f"OPENAI_API_KEY={KEY}\nLLM_MODEL=from-the-file\nLLM_MODELS=other # allowed too\n"
+    )
+    with Launcher(checkout, OPENAI_BASE_URL=simulator.base_url, LLM_MODEL="sim") as launcher:
+        assert "local_llm" not in " ".join(launcher.processes().values())
+        with launcher.stream(directive(tokens=2)) as stream:
+            assert stream.status == 200
+        with launcher.stream(directive(tokens=2), model="other") as stream:
+            assert stream.status == 200
+        assert [request["model"] for request in simulator.requests()] == ["sim", "other"]
+        assert KEY not in launcher.log.read_text()
+
+
+def test_tracing_variables_do_not_reach_the_service(checkout, simulator):
+    with Launcher(
+        checkout,
+        OPENAI_BASE_URL=simulator.base_url,
+        LANGSMITH_TRACING="true",
+        LANGCHAIN_API_KEY=KEY,
+    ) as launcher:
+        environment = Path(f"/proc/{launcher.pid_of('gunicorn')}/environ").read_bytes()
+    names = {entry.partition(b"=")[0] for entry in environment.split(b"\0")}
+    assert b"TIKTOKEN_CACHE_DIR" in names
+    assert not {name for name in names if name.startswith((b"LANGSMITH_", b"LANGCHAIN_"))}
+
+
+def test_metrics_of_an_earlier_start_are_gone(checkout, simulator, tmp_path):
+    folder = tmp_path / "metrics"
+    folder.mkdir()
+    (folder / "counter_1.db").write_bytes(b"left behind")
+    with Launcher(
+        checkout, OPENAI_BASE_URL=simulator.base_url, PROMETHEUS_MULTIPROC_DIR=str(folder)
+    ):
+        assert not (folder / "counter_1.db").exists()
+        assert list(folder.glob("*.db"))
