@@ -1,6 +1,8 @@
 """The composition root: the only file that knows every room."""
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 from flask import Flask
 
@@ -11,9 +13,14 @@ from service.chat.turn import Turns
 from service.llm import models, prices, tokens
 from service.resilience.admission import Admission
 from service.resilience.attempt import Patience, Upstream
-from service.resilience.guard import Guard
+from service.resilience.breaker import Alone, Breaker, Sharing
+from service.resilience.budget import RetryBudget
+from service.resilience.guard import Guard, Route
+from service.resilience.retry import RetryPolicy
+from service.resilience.sharing import RedisSharing
 from service.settings import Settings
 from service.telemetry import logs, turns
+from service.telemetry.guarding import GuardListener
 from service.web import chat, openapi, ops, site
 from service.web.drain import Drain
 
@@ -29,12 +36,13 @@ def create_app(settings: Settings) -> Flask:
     drain = Drain(settings.drain_deadline_seconds, clock)
     limits = _limits(settings)
     admission = Admission(settings.max_concurrent_turns, settings.admission_wait_seconds)
+    guard, breakers = _guard(settings, GuardListener())
     turns.announce(settings.max_concurrent_turns, __version__, settings.llm_client)
     running = Turns(
         limits=limits,
         defaults=_defaults(settings),
         admit=admission.admit,
-        guard=_guard(settings),
+        guard=guard,
         begin=lambda caller: turns.TurnRecord(caller, PROVIDER, clock),
         drained=drain.passed,
         clock=clock,
@@ -44,7 +52,7 @@ def create_app(settings: Settings) -> Flask:
     app = site.build(
         [
             chat.blueprint(running, streaming, drain, settings.max_body_bytes, clock),
-            ops.blueprint(drain.draining, dict, openapi.describe(limits)),
+            ops.blueprint(drain.draining, lambda: _states(breakers), openapi.describe(limits)),
         ],
         settings.cors_origins,
         settings.send_timeout_seconds,
@@ -54,24 +62,75 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def _guard(settings: Settings) -> Guard:
+def _states(breakers: list[Breaker]) -> dict[str, str]:
+    return {breaker.model: breaker.state for breaker in breakers}
+
+
+def _guard(settings: Settings, listener: GuardListener) -> tuple[Guard, list[Breaker]]:
+    sharing = _sharing(settings, listener)
+    routes = _routes(settings, listener, sharing or Alone())
+    breakers = [breaker for route in routes for breaker in route.breakers.values()]
+    if sharing is not None:
+        sharing.start(breakers)
+    guard = Guard(
+        routes=routes,
+        retry=RetryPolicy(settings.retry_attempts, RetryBudget(settings.retry_budget), listener),
+        patience=Patience(
+            settings.first_token_timeout_seconds, settings.idle_timeout_seconds, TICK_SECONDS
+        ),
+        turn_seconds=settings.turn_timeout_seconds,
+        listener=listener,
+        clock=time.monotonic,
+        sleep=time.sleep,
+    )
+    return guard, breakers
+
+
+def _sharing(settings: Settings, listener: GuardListener) -> RedisSharing | None:
+    url = settings.redis_url.get_secret_value()
+    probe_seconds = settings.first_token_timeout_seconds + settings.connect_timeout_seconds
+    if not url:
+        return None
+    return RedisSharing(url, settings.breaker_open_seconds, probe_seconds, listener)
+
+
+def _routes(settings: Settings, listener: GuardListener, sharing: Sharing) -> tuple[Route, ...]:
     counter = tokens.load_counter()
     price_list = prices.load_prices(settings.prices_path)
+    names = [*settings.models, *filter(None, [settings.fallback_model])]
     turns.warn_of_gaps(
         exact_counts=counter.exact,
-        unpriced=[name for name in settings.models if price_list.price(name) is None],
+        unpriced=[name for name in names if price_list.price(name) is None],
     )
-    model = models.build_model(settings.llm_model, _access(settings))
-    primary = Upstream(
-        name=None,
-        open=models.opener(model, None, TICK_SECONDS),
-        estimate=counter.estimate,
-        cost=price_list.cost,
+
+    def route(access: models.Access, name: str | None, asked: Sequence[str]) -> Route:
+        model = models.build_model(asked[0], access)
+        upstream = Upstream(
+            name, models.opener(model, name, TICK_SECONDS), counter.estimate, price_list.cost
+        )
+        breakers = {one: _breaker(one, name, settings, listener, sharing) for one in asked}
+        return Route(upstream, breakers)
+
+    primary = route(_access(settings), None, settings.models)
+    if not settings.fallback_model:
+        return (primary,)
+    fallback = route(_fallback_access(settings), settings.fallback_model, [settings.fallback_model])
+    return (primary, fallback)
+
+
+def _breaker(
+    model: str, fallback: str | None, settings: Settings, listener: GuardListener, sharing: Sharing
+) -> Breaker:
+    # the same model may be reached in two places, each with its own health
+    twice = fallback is not None and fallback in settings.models
+    return Breaker(
+        f"{model} (fallback)" if twice else model,
+        settings.breaker_failures,
+        settings.breaker_open_seconds,
+        time.monotonic,
+        listener,
+        sharing,
     )
-    patience = Patience(
-        settings.first_token_timeout_seconds, settings.idle_timeout_seconds, TICK_SECONDS
-    )
-    return Guard(primary, patience, settings.turn_timeout_seconds, time.monotonic)
 
 
 def _access(settings: Settings) -> models.Access:
@@ -83,6 +142,14 @@ def _access(settings: Settings) -> models.Access:
         read_seconds=longest + 5,
         connections=settings.max_concurrent_turns + 10,
     )
+
+
+def _fallback_access(settings: Settings) -> models.Access:
+    """Its own address and key; the primary's key is sent to the primary's address alone."""
+    base_url = settings.fallback_base_url or settings.openai_base_url
+    shared_key = settings.api_key if base_url == settings.openai_base_url else ""
+    own_key = settings.fallback_api_key.get_secret_value()
+    return replace(_access(settings), base_url=base_url, api_key=own_key or shared_key)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -16,7 +16,10 @@ ChatError
 │   ├── UpstreamInvalidRequest
 │   ├── ContentFiltered
 │   ├── UpstreamError
-│   └── UpstreamTimeout
+│   │   ├── UpstreamConflict
+│   │   └── UpstreamUntrusted
+│   └── UpstreamTimeout            it stayed silent
+│       └── TurnTimeout            it spoke, but for too long
 ├── NotFound, MethodNotAllowed     no turn
 └── Internal                       a bug
 
@@ -57,9 +60,7 @@ class ChatError(Exception):
         """cause: what happened, in words of our own, for the log alone."""
         super().__init__(self.code)
         self.details = details
-        self.retry_after_seconds = (
-            self.default_retry_after_seconds if retry_after_seconds is None else retry_after_seconds
-        )
+        self.retry_after_seconds = retry_after_seconds
         self.cause = cause
         self.headers = dict(headers or {})
 
@@ -126,7 +127,16 @@ class Draining(Rejected):
 
 
 class UpstreamFailure(ChatError):
+    """What the guard may do about it.
+
+    repeatable: asking the same model again may help. reroutable: another model may be asked. trips: it counts against
+    the model's circuit breaker; else it is neutral.
+    """
+
     ending = "upstream_failed"
+    repeatable: ClassVar[bool] = False
+    reroutable: ClassVar[bool] = False
+    trips: ClassVar[bool] = False
 
 
 class UpstreamRateLimited(UpstreamFailure):
@@ -134,6 +144,8 @@ class UpstreamRateLimited(UpstreamFailure):
     status = 429
     retryable = True
     message = "The language model is receiving too many requests. Please try again shortly."
+    repeatable = True
+    reroutable = True
     default_retry_after_seconds = 5
 
 
@@ -141,6 +153,7 @@ class UpstreamRejected(UpstreamFailure):
     code = "upstream_rejected"
     status = 502
     message = "The language model refused this service. The operator has to act."
+    reroutable = True
 
 
 class UpstreamInvalidRequest(UpstreamFailure):
@@ -162,6 +175,21 @@ class UpstreamError(UpstreamFailure):
     status = 502
     retryable = True
     message = "The language model failed to answer. Please try again."
+    repeatable = True
+    reroutable = True
+    trips = True
+
+
+class UpstreamConflict(UpstreamError):
+    """HTTP 409: about this request alone."""
+
+    trips = False
+
+
+class UpstreamUntrusted(UpstreamError):
+    """Its certificate is wrong, and will be a second later."""
+
+    repeatable = False
 
 
 class UpstreamTimeout(UpstreamFailure):
@@ -170,6 +198,13 @@ class UpstreamTimeout(UpstreamFailure):
     retryable = True
     ending = "timed_out"
     message = "The language model took too long to answer. Please try again."
+    reroutable = True
+    trips = True
+
+
+class TurnTimeout(UpstreamTimeout):
+    reroutable = False
+    trips = False
 
 
 class NotFound(ChatError):

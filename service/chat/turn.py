@@ -85,6 +85,8 @@ class Turns:
             record.end("completed", done=done)
             last = done
         except ChatError as error:
+            if isinstance(error, Internal):
+                record.bug(traceback.TracebackException.from_exception(error))
             record.end(error.ending, error=error)
             last = Failed(error)
         except (CallerGone, GeneratorExit):

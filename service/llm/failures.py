@@ -10,11 +10,13 @@ from service.errors import (
     ContentFiltered,
     Internal,
     Overloaded,
+    UpstreamConflict,
     UpstreamError,
     UpstreamInvalidRequest,
     UpstreamRateLimited,
     UpstreamRejected,
     UpstreamTimeout,
+    UpstreamUntrusted,
 )
 
 FILTER_CODES = frozenset({"content_filter", "content_policy_violation", "moderation_blocked"})
@@ -48,7 +50,9 @@ def _refusal(error: openai.APIStatusError) -> ChatError:
         return UpstreamRateLimited(
             cause=cause, retry_after_seconds=_retry_after(error.response.headers)
         )
-    if status in (408, 409) or status >= 500:
+    if status == 409:
+        return UpstreamConflict(cause=cause)
+    if status == 408 or status >= 500:
         return UpstreamError(cause=cause, retry_after_seconds=_retry_after(error.response.headers))
     if status in REQUEST_STATUSES:
         return UpstreamInvalidRequest(cause=cause)
@@ -104,7 +108,10 @@ def _raised_by_client(error: Exception) -> bool:
 
 
 def _connection(error: Exception) -> ChatError:
-    return UpstreamError(cause=f"connection: {_root_name(error)}")
+    cause = f"connection: {_root_name(error)}"
+    if any("CertificateVerif" in name or "CertVerif" in name for name in _names(error)):
+        return UpstreamUntrusted(cause=cause)
+    return UpstreamError(cause=cause)
 
 
 def _unreadable(error: Exception) -> ChatError:

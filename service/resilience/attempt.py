@@ -6,7 +6,7 @@ from typing import Protocol
 
 from service.chat.events import TICK, Attempt, Chunk, Tick, Token, Usage
 from service.chat.prompt import Prompt
-from service.errors import ChatError, ContentFiltered, UpstreamError, UpstreamTimeout
+from service.errors import ChatError, ContentFiltered, TurnTimeout, UpstreamError, UpstreamTimeout
 from service.resilience.deadline import Clock, Deadline, Silence
 
 LAST_FRAMES_SECONDS = 1.0
@@ -44,8 +44,8 @@ class Patience:
 class Call:
     """One attempt: iterate it for tokens and ticks; whatever way it ends, `attempt` is the true account of it.
 
-    Raises UpstreamTimeout, UpstreamError, ContentFiltered, or what the stream raised. An answer that has given its
-    finish reason is whole, whatever follows.
+    Raises TurnTimeout, UpstreamTimeout, UpstreamError, ContentFiltered, or what the stream raised. An answer that has
+    given its finish reason is whole, whatever follows.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Call:
             elif chunk is TICK:
                 yield TICK
             if self._deadline.passed() and self.attempt.finish_reason is None:
-                raise UpstreamTimeout(cause="turn deadline")
+                raise TurnTimeout(cause="turn deadline")
 
     def _next(self, stream: ModelStream, silence: Silence) -> Chunk | Tick | None:
         """None at the end; what fails after the finish reason is an end, too."""

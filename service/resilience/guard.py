@@ -1,33 +1,163 @@
-"""The call under protection."""
+"""The call under protection, on one page: for each model ask, retry, and go on to the next; restart what was cut."""
 
 from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 
-from service.chat.events import Attempt, Done, Event
+from service.chat.events import TICK, Attempt, Done, Event, Restart, Token
 from service.chat.prompt import Prompt
+from service.errors import ChatError, CircuitOpen, UpstreamFailure
 from service.resilience.attempt import Call, Patience, Upstream
+from service.resilience.breaker import Breaker, Permit
 from service.resilience.deadline import Clock, Deadline
+from service.resilience.listener import Listener
+from service.resilience.retry import RetryPolicy
+
+Steps = Generator[Event, None, Attempt]
+
+
+@dataclass(frozen=True)
+class Route:
+    """A way to an answer: an upstream, and the breaker of each of its models."""
+
+    upstream: Upstream
+    breakers: dict[str, Breaker]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What stays the same through all attempts of a turn."""
+
+    prompt: Prompt
+    report: Callable[[Attempt], None]
+    deadline: Deadline
+
+
+class Interrupted(Exception):
+    """An answer was cut after its first content."""
+
+    def __init__(self, failure: UpstreamFailure) -> None:
+        super().__init__(failure.code)
+        self.failure = failure
 
 
 @dataclass(frozen=True)
 class Guard:
-    """Asks the upstream once, within the turn's deadline."""
+    """routes: the primary, and perhaps a fallback. sleep and clock are in monotonic seconds."""
 
-    primary: Upstream
+    routes: tuple[Route, ...]
+    retry: RetryPolicy
     patience: Patience
     turn_seconds: float
+    listener: Listener
     clock: Clock
+    sleep: Callable[[float], None]
 
     def answer(
         self, prompt: Prompt, report: Callable[[Attempt], None]
     ) -> Generator[Event, None, None]:
-        deadline = Deadline.after(self.turn_seconds, self.clock)
-        call = Call(self.primary, prompt, self.patience, deadline, self.clock)
+        """Tokens, ticks, perhaps a restart, then one Done; or a ChatError is raised."""
+        self.retry.budget.earn()
+        asking = Asking(prompt, report, Deadline.after(self.turn_seconds, self.clock))
         try:
-            yield from call.events()
+            attempt = yield from self._ask_each(asking)
+        except Interrupted as cut:
+            attempt = yield from self._restart(cut.failure, asking)
+        yield whole(attempt)
+
+    def _ask_each(self, asking: Asking) -> Steps:
+        """The first route that begins to answer; until then nothing has been shown, and changing over is silent."""
+        failure: ChatError | None = None
+        for route in self.routes:
+            if failure is not None:
+                self.listener.fell_back(failure.code)
+            try:
+                return (yield from self._ask(route, asking))
+            except CircuitOpen as rejection:
+                failure = failure or rejection
+            except UpstreamFailure as refusal:
+                failure = refusal
+                if not refusal.reroutable:
+                    break
+        assert failure is not None
+        raise failure
+
+    def _ask(self, route: Route, asking: Asking) -> Steps:
+        retries = self.retry.begin(asking.deadline)
+        permit = self._admit(route, asking)
+        while True:
+            try:
+                return (yield from self._try(route, permit, asking))
+            except UpstreamFailure as failure:
+                wait = retries.after(failure)
+                if wait is None:
+                    raise
+                yield from self._pause(wait)
+                permit = self._admit_again(route, asking, failure)
+
+    def _try(self, route: Route, permit: Permit, asking: Asking) -> Steps:
+        """One attempt. Raises Interrupted once there was content, else what the attempt raised."""
+        call = Call(route.upstream, asking.prompt, self.patience, asking.deadline, self.clock)
+        try:
+            for event in call.events():
+                if isinstance(event, Token):
+                    permit.content()
+                yield event
+            permit.settle("success")
+        except UpstreamFailure as failure:
+            permit.settle("failure" if failure.trips else "neutral")
+            if call.attempt.chunks and failure.reroutable:
+                raise Interrupted(failure) from None
+            raise
         finally:
-            report(call.attempt)
-        yield whole(call.attempt)
+            permit.settle("neutral")
+            asking.report(call.attempt)
+        return call.attempt
+
+    def _restart(self, cut: UpstreamFailure, asking: Asking) -> Steps:
+        """One more attempt, from the beginning. Whatever it fails of, the first failure is what is told."""
+        route = self.routes[-1]
+        restart = Restart(cut.code, route.upstream.model_for(asking.prompt))
+        try:
+            permit = self._admit(route, asking)
+            self.listener.restarted(cut.code)
+            with closing(self._try(route, permit, asking)) as steps:
+                return (yield from _announced(restart, steps))
+        except (CircuitOpen, UpstreamFailure, Interrupted):
+            raise cut from None
+
+    def _admit(self, route: Route, asking: Asking) -> Permit:
+        return route.breakers[route.upstream.model_for(asking.prompt)].admit()
+
+    def _admit_again(self, route: Route, asking: Asking, failure: UpstreamFailure) -> Permit:
+        """A breaker that opened meanwhile ends the retries, with the failure that there was."""
+        try:
+            return self._admit(route, asking)
+        except CircuitOpen:
+            raise failure from None
+
+    def _pause(self, seconds: float) -> Generator[Event, None, None]:
+        until = self.clock() + seconds
+        while (left := until - self.clock()) > 0:
+            self.sleep(min(left, self.patience.tick_seconds))
+            yield TICK
+
+
+def _announced(restart: Restart, steps: Steps) -> Steps:
+    """The restart is told with its first text, so that one which fails leaves the text that there is."""
+    announced = False
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            if not announced:
+                yield restart
+            attempt: Attempt = end.value
+            return attempt
+        if isinstance(event, Token) and not announced:
+            yield restart
+            announced = True
+        yield event
 
 
 def whole(attempt: Attempt) -> Done:

@@ -80,6 +80,29 @@ OVERHEAD = Histogram(
 IN_FLIGHT = Gauge("chat_turns_in_flight", "Turns running now.", multiprocess_mode="livesum")
 SLOTS = Gauge("chat_admission_slots", "Turns that may run at once.", multiprocess_mode="livesum")
 
+# the guard: the LLM dashboard, and the alerts on breaker, fallback and retry budget
+RETRIES = Counter(
+    "chat_llm_retries_total", "Attempts made again, by the failure's code.", ("reason",)
+)
+RETRIES_DENIED = Counter(
+    "chat_retries_denied_total",
+    "Retries not made: budget, deadline, waits (in all too long), or retry_after (too long).",
+    ("reason",),
+)
+FALLBACKS = Counter(
+    "chat_fallbacks_total", "Turns handed to the fallback, by the primary's failure.", ("reason",)
+)
+RESTARTS = Counter("chat_restarts_total", "Answers cut and begun anew, by failure.", ("reason",))
+BREAKER_STATE = Gauge(
+    "chat_breaker_state",
+    "0 closed, 1 half-open, 2 open; the worst of all workers.",
+    ("model",),
+    multiprocess_mode="livemax",
+)
+DEPENDENCY_UP = Gauge(
+    "chat_dependency_up", "1 while it answers.", ("dependency",), multiprocess_mode="livemin"
+)
+
 # the bill: the LLM dashboard and the cost alert
 COST = Counter("chat_cost_usd_total", "US dollars spent, every attempt counted.", ("model",))
 WASTED = Counter(

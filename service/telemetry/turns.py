@@ -84,7 +84,8 @@ class TurnRecord:
             if not tokens or (ending == "completed" and attempt.result == "ok"):
                 continue
             last = place == len(self._attempts)
-            reason = WASTE_BY_ENDING.get(ending, "failure") if last else "restart"
+            again = "restart" if attempt.chunks else "retry"
+            reason = WASTE_BY_ENDING.get(ending, "failure") if last else again
             metrics.WASTED.labels(reason).inc(tokens)
 
     def _line(

@@ -31,5 +31,7 @@ def response(error: ChatError, request_id: str) -> Response:
         mimetype="application/json",
     )
     if error.status in (429, 503):
-        answer.headers["Retry-After"] = str(error.retry_after_seconds or 1)
+        told = error.retry_after_seconds
+        seconds = error.default_retry_after_seconds if told is None else told
+        answer.headers["Retry-After"] = str(seconds or 1)
     return answer

@@ -24,8 +24,8 @@ def simulator(_simulator: SimulatorProcess) -> SimulatorProcess:
 
 @pytest.fixture(scope="session")
 def service(_simulator: SimulatorProcess) -> Iterator[Service]:
-    """One worker with default settings, shared by all tests that leave it as it was."""
-    with Service(_simulator.base_url) as running:
+    """One worker, one attempt per turn, a breaker that stays closed: shared by all tests that leave it as it was."""
+    with Service(_simulator.base_url, RETRY_ATTEMPTS=1, BREAKER_FAILURES=1_000_000) as running:
         yield running
 
 

@@ -1,7 +1,7 @@
 """The service as people run it: gunicorn with gevent workers, in a process of its own.
 
-    with Service(simulator.base_url, DRAIN_SECONDS=5) as service:
-        answer = service.ask("hi")
+with Service(simulator.base_url, DRAIN_SECONDS=5) as service:
+    answer = service.ask("hi")
 """
 
 import contextlib
@@ -42,7 +42,9 @@ class Service:
         self.port, self.metrics_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.directory = Path(tempfile.mkdtemp(prefix="service-"))
-        inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "SSL_CERT_FILE")}
+        inherited = {
+            k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "SSL_CERT_FILE")
+        }
         environment = inherited | {
             "PROMETHEUS_MULTIPROC_DIR": str(self.directory),
             "TIKTOKEN_CACHE_DIR": str(TIKTOKEN_CACHE),
@@ -55,7 +57,14 @@ class Service:
         environment |= {name: str(value) for name, value in settings.items() if value is not None}
         self.lines: list[str] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "service/gunicorn.conf.py", "service.wsgi:app"],
+            [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "-c",
+                "service/gunicorn.conf.py",
+                "service.wsgi:app",
+            ],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,

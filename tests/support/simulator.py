@@ -92,13 +92,17 @@ class SimulatorProcess:
         if self._process.poll() is None:
             self._process.terminate()
         try:
-            code = self._process.wait(_STOP_SECONDS)
+            return self.exit_code()
         except subprocess.TimeoutExpired:
             self._process.kill()
-            code = self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        return code
+            return self.exit_code()
+        finally:
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+
+    def exit_code(self, timeout: float = _STOP_SECONDS) -> int:
+        """Waits for the end of the process, which somebody else asked for."""
+        return self._process.wait(timeout)
 
     def _read_base_url(self) -> str:
         assert self._process.stdout is not None

@@ -1,0 +1,147 @@
+"""Whether a failed attempt is made again, and after how long: one tenacity policy, built for each turn and model.
+
+tenacity decides and counts; the guard waits, in ticks, so that a caller who leaves in a wait is noticed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import tenacity
+from tenacity import RetryCallState, Retrying
+from tenacity.stop import stop_after_attempt, stop_base
+from tenacity.wait import wait_base, wait_exponential_jitter
+
+from service.errors import UpstreamFailure
+from service.resilience.budget import RetryBudget
+from service.resilience.deadline import Deadline
+from service.resilience.listener import Listener
+
+# never at once: a herd of retries in step is what brings an upstream down for good
+FLOOR_SECONDS = 0.25
+JITTER_SECONDS = 0.25
+LONGEST_WAIT_SECONDS = 1.5
+LONGEST_RETRY_AFTER_SECONDS = 2
+ALL_WAITS_SECONDS = 3.0
+
+Denied = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """attempts: at one model in one turn, the first included."""
+
+    attempts: int
+    budget: RetryBudget
+    listener: Listener
+
+    def begin(self, deadline: Deadline) -> "Retries":
+        return Retries(self, deadline)
+
+
+class Retries:
+    """The attempts of one turn at one model."""
+
+    def __init__(self, policy: RetryPolicy, deadline: Deadline) -> None:
+        denied = policy.listener.retry_denied
+        self._retrying = Retrying(
+            retry=tenacity.retry_if_exception(_repeatable),
+            wait=_WaitAsTold(),
+            stop=(
+                stop_after_attempt(policy.attempts)
+                | _StopAtLongRetryAfter(denied)
+                | _StopAtAllWaits(denied)
+                | _StopAtDeadline(denied, deadline)
+                | _StopAtBudget(denied, policy.budget)
+            ),
+            before_sleep=lambda state: policy.listener.retried(_failure(state).code),
+            reraise=True,
+        )
+        self._retrying.begin()
+        self._state = RetryCallState(self._retrying, None, (), {})
+
+    def after(self, failure: UpstreamFailure) -> float | None:
+        """Seconds to wait before the next attempt; None: there is none."""
+        self._state.set_exception((type(failure), failure, None))
+        try:
+            wait: Any = self._retrying.iter(self._state)
+        except UpstreamFailure:
+            return None
+        self._state.prepare_for_next_attempt()
+        return float(wait)
+
+
+def _failure(state: RetryCallState) -> UpstreamFailure:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, UpstreamFailure)
+    return error
+
+
+def _repeatable(error: BaseException) -> bool:
+    return isinstance(error, UpstreamFailure) and error.repeatable
+
+
+class _WaitAsTold(wait_base):
+    """Jittered and growing, and no shorter than Retry-After."""
+
+    def __init__(self) -> None:
+        self._growing = wait_exponential_jitter(
+            initial=FLOOR_SECONDS, jitter=JITTER_SECONDS, max=LONGEST_WAIT_SECONDS
+        )
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        return max(self._growing(retry_state), _failure(retry_state).retry_after_seconds or 0)
+
+
+class _Denial(stop_base):
+    """A stop that is told to the listener, with its reason."""
+
+    reason: str
+
+    def __init__(self, denied: Denied) -> None:
+        self._denied = denied
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        if self.stops(retry_state):
+            self._denied(self.reason)
+            return True
+        return False
+
+    def stops(self, state: RetryCallState) -> bool:
+        raise NotImplementedError
+
+
+class _StopAtLongRetryAfter(_Denial):
+    reason = "retry_after"
+
+    def stops(self, state: RetryCallState) -> bool:
+        return (_failure(state).retry_after_seconds or 0) > LONGEST_RETRY_AFTER_SECONDS
+
+
+class _StopAtAllWaits(_Denial):
+    reason = "waits"
+
+    def stops(self, state: RetryCallState) -> bool:
+        return state.idle_for + state.upcoming_sleep >= ALL_WAITS_SECONDS
+
+
+class _StopAtDeadline(_Denial):
+    reason = "deadline"
+
+    def __init__(self, denied: Denied, deadline: Deadline) -> None:
+        super().__init__(denied)
+        self._deadline = deadline
+
+    def stops(self, state: RetryCallState) -> bool:
+        return state.upcoming_sleep >= self._deadline.remaining()
+
+
+class _StopAtBudget(_Denial):
+    reason = "budget"
+
+    def __init__(self, denied: Denied, budget: RetryBudget) -> None:
+        super().__init__(denied)
+        self._budget = budget
+
+    def stops(self, _state: RetryCallState) -> bool:
+        return not self._budget.draw()

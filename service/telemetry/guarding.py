@@ -1,0 +1,35 @@
+"""What the guard does, as metrics; changes of state in the log, too."""
+
+from service.telemetry import metrics
+from service.telemetry.turns import log
+
+STATES = {"closed": 0, "half-open": 1, "open": 2}
+
+
+class GuardListener:
+    """Listens to retries, fallbacks, restarts, breakers and dependencies."""
+
+    def __init__(self) -> None:
+        self._tripped: set[str] = set()
+
+    def retried(self, reason: str) -> None:
+        metrics.RETRIES.labels(reason).inc()
+
+    def retry_denied(self, reason: str) -> None:
+        metrics.RETRIES_DENIED.labels(reason).inc()
+
+    def fell_back(self, reason: str) -> None:
+        metrics.FALLBACKS.labels(reason).inc()
+
+    def restarted(self, reason: str) -> None:
+        metrics.RESTARTS.labels(reason).inc()
+
+    def breaker_is(self, model: str, state: str) -> None:
+        metrics.BREAKER_STATE.labels(model).set(STATES[state])
+        if state != "closed" or model in self._tripped:
+            log().warning("breaker", model=model, state=state)
+            self._tripped.add(model)
+
+    def dependency_is(self, dependency: str, *, up: bool) -> None:
+        metrics.DEPENDENCY_UP.labels(dependency).set(int(up))
+        log().info("dependency", dependency=dependency, up=up)
