@@ -68,6 +68,7 @@ class Connection:
         except _WOULD_BLOCK:
             sent = 0
         except OSError:
+            self._unsent = memoryview(data)
             self._gone()
             return False
         self.sent_bytes += sent

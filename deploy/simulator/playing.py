@@ -75,10 +75,19 @@ class Playing:
             self._loop.call_at(self._due, self)
 
     def abandon(self) -> None:
-        self._script.close()
         self._count_marks()
         if self._record is not None:
-            self._record.close(ABORTED)
+            self._record.close(self._ending_when_abandoned())
+        self._script.close()
+
+    def _ending_when_abandoned(self) -> str:
+        """A client may leave with its whole answer before the script had its last turn."""
+        if self._connection.is_flushed and self._due <= time.monotonic():
+            try:
+                next(self._script)
+            except StopIteration as end:
+                return str(end.value)
+        return ABORTED
 
     def _write(self, data: bytes | list[bytes], tokens: int) -> bool:
         connection = self._connection
