@@ -20,7 +20,8 @@ ChatError
 │   │   └── UpstreamUntrusted
 │   └── UpstreamTimeout            it stayed silent
 │       └── TurnTimeout            it spoke, but for too long
-├── NotFound, MethodNotAllowed     no turn
+├── NotFound, MethodNotAllowed,
+│   UriTooLong, HeadersTooLarge    no turn
 └── Internal                       a bug
 
 The message of an error is a fixed sentence: nothing that a caller, a library or the LLM wrote ever reaches a client.
@@ -87,7 +88,6 @@ class UnsupportedMediaType(InvalidRequest):
 class RequestTimeout(InvalidRequest):
     code = "request_timeout"
     status = 408
-    retryable = True
     message = "The request did not arrive in time."
 
 
@@ -217,6 +217,18 @@ class MethodNotAllowed(ChatError):
     code = "method_not_allowed"
     status = 405
     message = "This address does not take this method."
+
+
+class UriTooLong(ChatError):
+    code = "uri_too_long"
+    status = 414
+    message = "The address of the request is too long."
+
+
+class HeadersTooLarge(ChatError):
+    code = "headers_too_large"
+    status = 431
+    message = "The headers of the request are too large."
 
 
 class Internal(ChatError):

@@ -27,7 +27,7 @@ metrics_directory = os.environ.setdefault(
 )
 
 bind = f"0.0.0.0:{settings.port}"
-worker_class = "gevent"
+worker_class = "service.web.worker.Worker"
 workers = settings.web_concurrency
 # admission refuses long before: what is above it serves probes, the page, and refusals
 worker_connections = settings.max_concurrent_turns * 2 + 200

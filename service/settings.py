@@ -97,8 +97,7 @@ class Settings(BaseModel):
     @field_validator("openai_base_url", "fallback_base_url", mode="after")
     @classmethod
     def _is_url(cls, value: str) -> str:
-        url = urlsplit(value)
-        if value and (url.scheme not in ("http", "https") or not url.hostname):
+        if value and not _is_http(value):
             raise ValueError("must be an http:// or https:// address")
         return value.rstrip("/")
 
@@ -182,6 +181,15 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         return Settings.model_validate(_secret_files(environment) | given)
     except ValidationError as error:
         raise UnsafeSettings("; ".join(_sentence(item) for item in error.errors())) from None
+
+
+def _is_http(address: str) -> bool:
+    try:
+        url = urlsplit(address)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        # its text would repeat the address, which may hold a password
+        return False
 
 
 def _secret_files(environment: Mapping[str, str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from service.errors import Detail, InvalidRequest, PayloadTooLarge
 
@@ -44,8 +44,9 @@ class ChatRequest(BaseModel):
 
     question: Annotated[str, Field(pattern=r"\S", description="What the user asks.")]
     system: Annotated[str | None, Field(description="Replaces the system prompt.")] = None
+    # the first wrong message is reason enough: the list of all of them would hold up the loop for a second
     history: Annotated[
-        list[Message], Field(description="The conversation so far, oldest first.")
+        list[Message], FailFast(), Field(description="The conversation so far, oldest first.")
     ] = []
     model: Annotated[str | None, Field(description="One of the models the service allows.")] = None
     temperature: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None

@@ -31,8 +31,14 @@ TALKATIVE = (
     "langsmith",
     "urllib3",
 )
-# gunicorn's words for a client that went away or stopped reading: the turn's own line says so already
-CLIENT_GONE = ("Socket error processing request.", "Ignoring EPIPE", "Ignoring connection reset")
+# gunicorn's words for a client that went away or stopped reading: the turn's own line says so already, and some of them
+# quote what the client had sent
+CLIENT_GONE = (
+    "Socket error processing request.",
+    "Ignoring EPIPE",
+    "Ignoring connection reset",
+    "Ignored premature client disconnection.",
+)
 MOST_FRAMES = 30
 
 

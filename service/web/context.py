@@ -11,6 +11,7 @@ from typing import Any
 
 from flask import Request, Response, g
 from gevent import monkey
+from gunicorn.http.errors import ParseException
 from werkzeug.datastructures import Headers
 
 from service.errors import (
@@ -88,14 +89,16 @@ class WebCaller:
             return self._read_body()
         except TimeoutError:
             raise RequestTimeout(headers={"Connection": "close"}) from None
-        except OSError:
-            raise InvalidRequest(headers={"Connection": "close"}, cause="body cut") from None
+        except (OSError, ParseException):
+            raise _cut() from None
 
     def _read_body(self) -> bytes:
         # werkzeug would cut a chunked body at its limit in silence
         stream = self.request.environ["wsgi.input"]
         body: bytes = stream.read(self.max_body_bytes + 1)
         if len(body) <= self.max_body_bytes:
+            if len(body) < (self.request.content_length or 0):
+                raise _cut()
             return body
         left = DISCARDED_BODIES * self.max_body_bytes
         while left > 0 and (piece := stream.read(min(PIECE_BYTES, left))):
@@ -113,6 +116,10 @@ def caller_of(request: Request, route: str, max_body_bytes: int) -> WebCaller:
         connection=g.connection,
         max_body_bytes=max_body_bytes,
     )
+
+
+def _cut() -> InvalidRequest:
+    return InvalidRequest(headers={"Connection": "close"}, cause="body cut")
 
 
 def _check_media_type(request: Request) -> None:

@@ -60,7 +60,8 @@ def _refuse(refusal: HTTPException) -> Response:
     status = refusal.code or 500
     if status < 400 and refusal.response is not None:
         return Response(status=status, headers=dict(refusal.get_response().headers))
-    answer = problems.response(STATUS_ERRORS.get(status, errors.Internal)(), g.request_id)
+    other = errors.InvalidRequest if status < 500 else errors.Internal
+    answer = problems.response(STATUS_ERRORS.get(status, other)(), g.request_id)
     allowed = getattr(refusal, "valid_methods", None)
     if allowed:
         answer.headers["Allow"] = ", ".join(sorted(allowed))

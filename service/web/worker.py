@@ -1,0 +1,81 @@
+"""gunicorn's gevent worker, with its own refusals told in the words of the contract.
+
+What is no HTTP never reaches the app. gunicorn's own page would quote the caller's bytes, and so would its log: after a
+body that is longer than its Content-Length they are a prompt.
+"""
+
+import contextlib
+import json
+import socket
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn.http.errors import (
+    ConfigurationProblem,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+)
+from gunicorn.workers.ggevent import GeventWorker
+
+from service.errors import ChatError, HeadersTooLarge, Internal, InvalidRequest, UriTooLong
+
+OUR_FAULT = (ConfigurationProblem, InvalidResponseHeader, InvalidResponseHeaderName)
+# a socket closed with bytes unread is reset, and the answer may be lost with it
+LINGER_SECONDS = 1.0
+LINGER_BYTES = 1024 * 1024
+
+
+class Worker(GeventWorker):  # type: ignore[misc]
+    """Named in gunicorn.conf.py; loaded in the master too, so it imports nothing that the app's libraries need."""
+
+    def handle_error(
+        self, _request: object, client: socket.socket, _address: object, error: BaseException
+    ) -> None:
+        refusal = _refusal(error)
+        request_id = uuid.uuid4().hex
+        if isinstance(refusal, Internal):
+            self.log.error("Error handling request %s", request_id, exc_info=error)
+        else:
+            self.log.warning("Refused request %s: %s", request_id, type(error).__name__)
+        with contextlib.suppress(OSError):
+            client.settimeout(LINGER_SECONDS)
+            client.sendall(_response(refusal, request_id))
+            _linger(client)
+
+
+def _refusal(error: BaseException) -> ChatError:
+    if isinstance(error, LimitRequestLine):
+        return UriTooLong()
+    if isinstance(error, LimitRequestHeaders):
+        return HeadersTooLarge()
+    if isinstance(error, ParseException) and not isinstance(error, OUR_FAULT):
+        return InvalidRequest()
+    return Internal()
+
+
+def _response(refusal: ChatError, request_id: str) -> bytes:
+    from service.web import problems  # noqa: PLC0415 - Flask comes after the worker has patched the sockets
+
+    body = json.dumps({"error": problems.body(refusal, request_id)}).encode()
+    headers: dict[str, Any] = {
+        "Content-Type": "application/json",
+        "Content-Length": len(body),
+        "Connection": "close",
+        "X-Request-ID": request_id,
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+    }
+    status = f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}"
+    lines = [status, *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def _linger(client: socket.socket) -> None:
+    client.shutdown(socket.SHUT_WR)
+    left = LINGER_BYTES
+    while left > 0 and (piece := client.recv(65536)):
+        left -= len(piece)
