@@ -14,8 +14,8 @@ from deploy.environment import CannotStart
 
 LOCAL_MODEL = "smollm2-135m-instruct"
 LOCAL_DEFAULTS = {
-    # The model knows no Korean, and little more than a short instruction.
-    "SYSTEM_PROMPT": "You are a helpful assistant. Answer briefly.",
+    # The model knows no Korean; it lapses into French about France unless told not to.
+    "SYSTEM_PROMPT": "You answer questions in clear, simple English.",
     # A small model may not find the end; a long prompt takes it a while on a slow machine.
     "MAX_OUTPUT_TOKENS": "1024",
     "FIRST_TOKEN_TIMEOUT_SECONDS": "60",

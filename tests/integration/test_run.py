@@ -89,7 +89,7 @@ def test_without_a_key_a_real_model_answers_until_sigterm(checkout):
     with Launcher(checkout) as launcher:
         assert sum(f"http://localhost:{launcher.port} " in line for line in launcher.lines()) == 1
         assert launcher.pid_of("local_llm")
-        with launcher.stream("What is the capital of France?") as stream:
+        with launcher.stream("What is the capital of France?", temperature=0) as stream:
             assert "Paris" in stream.text()
         assert stream.whole
         launcher.signal(signal.SIGTERM)

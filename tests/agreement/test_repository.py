@@ -1,0 +1,70 @@
+"""What holds for the files of the repository as a whole."""
+
+import re
+import subprocess
+import tomllib
+
+import pytest
+
+import service
+from tests.support.service import ROOT
+
+TARGET = re.compile(r"^([a-z-]+):.*## ", re.MULTILINE)
+# Written in pieces, so that this file does not name them.
+REGISTRIES = [
+    "pypi" + ".org",
+    "python" + "hosted.org",
+    "registry." + "npmjs",
+    "deb." + "debian.org",
+]
+MACHINE_PATHS = [f"/{folder}/" for folder in ("wo" + "rk", "ro" + "ot", "ho" + "me")]
+
+
+def tracked_files():
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_file_names_a_package_registry_or_a_path_of_somebodys_machine():
+    forbidden = re.compile("|".join(map(re.escape, REGISTRIES + MACHINE_PATHS)).encode())
+    found = {
+        str(path.relative_to(ROOT)): match.group().decode()
+        for path in tracked_files()
+        if (match := forbidden.search(path.read_bytes()))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
+def test_a_readme_tells_every_make_target(readme):
+    targets = set(TARGET.findall((ROOT / "Makefile").read_text())) - {"help"}
+    told = set(re.findall(r"`make ([a-z-]+)`", (ROOT / readme).read_text(encoding="utf-8")))
+    assert told == targets
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
+def test_a_readme_maps_every_room(readme):
+    rooms = {path.parent.name for path in (ROOT / "service").glob("*/__init__.py")}
+    mapped = set(
+        re.findall(r"^service/(\w+)/ ", (ROOT / readme).read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert mapped == rooms
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
+def test_files_that_a_readme_links_to_exist(readme):
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    links = [target for target in re.findall(r"\]\(([^)#]+)", text) if "://" not in target]
+    assert links
+    assert [target for target in links if not (ROOT / target).exists()] == []
+
+
+def test_the_project_has_one_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == service.__version__
+
+
+def test_ci_runs_the_same_commands_as_a_person():
+    commands = re.findall(r"^make .*$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
+    assert commands == ["make check", "make test"]
