@@ -1,5 +1,6 @@
 """What tokens cost: a dated table."""
 
+import math
 import re
 import tomllib
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from service.chat.events import Usage
 
 PER_TOKENS = 1_000_000
+KINDS = ("input", "cached_input", "output")
 DATED_NAME = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
 
@@ -58,24 +60,30 @@ def load_prices(override: Path | None) -> Prices:
 
 def _read(path: Path) -> dict[str, Price]:
     try:
-        models = tomllib.loads(path.read_text(encoding="utf-8")).get("models", {})
-        return {name: _price(entry) for name, entry in models.items()}
-    except (
-        OSError,
-        UnicodeDecodeError,
-        tomllib.TOMLDecodeError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise UnusablePrices(f"{path.name}: {type(error).__name__}: {error}") from None
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        return {name: _price(name, entry) for name, entry in _models(told).items()}
+    # what is not UTF-8 or not TOML is a ValueError, too
+    except (OSError, ValueError) as error:
+        raise UnusablePrices(f"{path.name} is no price list: {error}") from None
 
 
-def _price(entry: dict[str, Any]) -> Price:
-    as_of = entry["as_of"]
-    if not isinstance(as_of, date):
-        raise TypeError("as_of must be a date")
-    given, cached, made = (float(entry[name]) for name in ("input", "cached_input", "output"))
-    if min(given, cached, made) < 0:
-        raise ValueError("a price is negative")
+def _models(told: dict[str, Any]) -> dict[str, Any]:
+    models = told.get("models")
+    if isinstance(models, dict):
+        return models
+    raise ValueError('it has no [models."name"] tables')
+
+
+def _price(name: str, entry: Any) -> Price:
+    as_of = entry.get("as_of") if isinstance(entry, dict) else None
+    if not as_of or not isinstance(as_of, date):
+        raise ValueError(f"{name} needs as_of, a date")
+    given, cached, made = (_dollars(name, entry, kind) for kind in KINDS)
     return Price(given, cached, made, as_of)
+
+
+def _dollars(name: str, entry: dict[str, Any], kind: str) -> float:
+    value = entry.get(kind)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"{name} needs {kind}, US dollars per million tokens")
+    return float(value)

@@ -15,6 +15,7 @@ from service.llm.failures import translate
 # larger mailboxes let a busy stream keep the loop: 64 made others wait 5 s under load, 8 one second
 MAILBOX_CHUNKS = 8
 GIVE_WAY_SECONDS = 0.005
+POLL_SECONDS = 0.001
 
 
 class _End:
@@ -58,7 +59,9 @@ class Ticking:
         try:
             item = self._mailbox.get(timeout=self._tick_seconds)
         except Empty:
-            # our loop may be late: what the kernel already holds counts as arrived, so the producer has its turn first
+            # our loop may be late: what the kernel already holds counts as arrived, so the producer has its turn first;
+            # with a poll before it, since SIGCONT interrupts the one that ends a stop, and timers go off all the same
+            gevent.sleep(POLL_SECONDS)
             gevent.sleep(0)
             try:
                 item = self._mailbox.get_nowait()

@@ -64,6 +64,7 @@ class Call:
         self._clock = clock
         self._texts: list[str] = []
         self._opened = False
+        self._late_since: float | None = None
 
     def events(self) -> Iterator[Token | Tick]:
         try:
@@ -89,7 +90,7 @@ class Call:
                 return
             elif chunk is TICK:
                 yield TICK
-            if self._deadline.passed() and self.attempt.finish_reason is None:
+            if self._late(chunk) and self.attempt.finish_reason is None:
                 raise TurnTimeout(cause="turn deadline")
 
     def _next(self, stream: ModelStream, silence: Silence) -> Chunk | Tick | None:
@@ -130,6 +131,15 @@ class Call:
         elif silent_seconds >= self._patience.idle_seconds:
             raise UpstreamTimeout(cause="idle")
         return False
+
+    def _late(self, chunk: Chunk | Tick) -> bool:
+        """Whether the turn's time is over and what had arrived by then is read: it may hold the end of the answer."""
+        if not self._deadline.passed():
+            return False
+        now = self._clock()
+        if self._late_since is None:
+            self._late_since = now
+        return chunk is TICK or now - self._late_since >= LAST_FRAMES_SECONDS
 
     def _judge_end(self) -> None:
         if self.attempt.finish_reason is None:

@@ -3,7 +3,9 @@
 A worker cannot serve them: gunicorn closes every listener at once on SIGTERM, and the drain is when they matter most.
 """
 
+import contextlib
 import os
+import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +19,8 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 EXIT_REASONS = ("stopped", "killed")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+# a worker that starts makes a file before it fills it
+RENDER_ATTEMPTS = 5
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -82,7 +86,7 @@ class ProcessCollector:
         yield GaugeMetricFamily(
             "chat_metrics_directory_bytes",
             "Size of the workers' metrics files.",
-            value=sum(path.stat().st_size for path in self._workers.directory.glob("*.db")),
+            value=sum(map(_file_bytes, self._workers.directory.glob("*.db"))),
         )
 
 
@@ -91,6 +95,9 @@ def render(workers: Workers) -> bytes:
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(workers.directory))  # type: ignore[no-untyped-call]
     registry.register(ProcessCollector(workers))
+    for _ in range(RENDER_ATTEMPTS - 1):
+        with contextlib.suppress(OSError, struct.error):
+            return generate_latest(registry)
     return generate_latest(registry)
 
 
@@ -131,6 +138,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """A scrape every few seconds is no news."""
+
+
+def _file_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _resident_bytes(pid: int) -> int:
