@@ -5,70 +5,88 @@ http.client takes a cut chunked body for a proper end, so the chunks are read he
 
 import codecs
 import json
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+LINE_END = re.compile("\r\n|\n|\r")
+
 
 @dataclass(frozen=True)
 class Event:
     name: str
     data: str
+    id: str = ""
 
     def json(self) -> Any:
         return json.loads(self.data)
 
 
 class Parser:
-    """WHATWG's event stream interpretation: bytes in, events out, split anywhere."""
+    """WHATWG's event stream interpretation: bytes in, events out, split anywhere.
+
+    What stands after the last blank line is no event. retry_ms: the reconnection time, if one was told.
+    """
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._text = ""
         self._started = False
         self._after_cr = False
+        self._line: list[str] = []
         self._name = ""
         self._data: list[str] = []
+        self._id = ""
+        self.retry_ms: int | None = None
         self.comments: list[str] = []
 
     def feed(self, data: bytes) -> list[Event]:
+        *ends, rest = LINE_END.split(self._decoded(data))
+        events: list[Event] = []
+        for end in ends:
+            line = "".join((*self._line, end))
+            self._line = []
+            if line:
+                self._take(line)
+            else:
+                events += self._dispatch()
+        self._line.append(rest)
+        return events
+
+    def _decoded(self, data: bytes) -> str:
+        """Without the byte order mark, and without the second half of a CRLF whose first has ended its line already."""
         text = self._decoder.decode(data)
         if text and not self._started:
             self._started = True
             text = text.removeprefix("\ufeff")
-        events = []
-        for character in text:
-            if self._after_cr and character == "\n":
-                self._after_cr = False
-                continue
-            self._after_cr = character == "\r"
-            if character in "\r\n":
-                events += self._line(self._text)
-                self._text = ""
-            else:
-                self._text += character
-        return events
+        if text and self._after_cr:
+            self._after_cr = False
+            text = text.removeprefix("\n")
+        if text:
+            self._after_cr = text.endswith("\r")
+        return text
 
-    def _line(self, line: str) -> list[Event]:
-        if not line:
-            return self._dispatch()
+    def _take(self, line: str) -> None:
         if line.startswith(":"):
             self.comments.append(line[1:])
-            return []
+            return
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if field == "event":
             self._name = value
         elif field == "data":
             self._data.append(value)
-        return []
+        elif field == "id" and "\0" not in value:
+            self._id = value
+        elif field == "retry" and value.isascii() and value.isdigit():
+            self.retry_ms = int(value)
 
     def _dispatch(self) -> list[Event]:
         data, name = self._data, self._name
         self._data, self._name = [], ""
-        return [Event(name or "message", "\n".join(data))] if data else []
+        return [Event(name or "message", "\n".join(data), self._id)] if data else []
 
 
 class Stream:
