@@ -104,7 +104,8 @@ def _routes(settings: Settings, listener: GuardListener, sharing: Sharing) -> tu
     )
 
     def route(access: models.Access, name: str | None, asked: Sequence[str]) -> Route:
-        model = models.build_model(asked[0], access)
+        lean = settings.llm_client == "lean"
+        model = models.build_model(asked[0], access, lean=lean, tick_seconds=TICK_SECONDS)
         upstream = Upstream(
             name, models.opener(model, name, TICK_SECONDS), counter.estimate, price_list.cost
         )
@@ -134,12 +135,13 @@ def _breaker(
 
 
 def _access(settings: Settings) -> models.Access:
-    longest = max(settings.first_token_timeout_seconds, settings.idle_timeout_seconds)
+    # later than every deadline of the app: when a process that was held up goes on, the socket's time is judged first,
+    # before what has arrived meanwhile is read
     return models.Access(
         base_url=settings.openai_base_url,
         api_key=settings.api_key,
         connect_seconds=settings.connect_timeout_seconds,
-        read_seconds=longest + 5,
+        read_seconds=settings.turn_timeout_seconds + 5,
         connections=settings.max_concurrent_turns + 10,
     )
 

@@ -45,7 +45,7 @@ class Settings(BaseModel):
     openai_base_url: str = OPENAI_BASE_URL
     llm_model: str = "gpt-4o-mini"
     llm_models: Names = ()
-    llm_client: Literal["lean", "stock"] = "stock"
+    llm_client: Literal["lean", "stock"] = "lean"
     llm_temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = 0.2
     max_output_tokens: Count = 4096
     fallback_model: str = ""

@@ -1,6 +1,7 @@
 """What the LLM's client raises, translated into our errors: one table."""
 
 from collections.abc import Callable, Mapping
+from traceback import walk_tb
 from typing import Any
 
 import openai
@@ -23,6 +24,12 @@ FILTER_CODES = frozenset({"content_filter", "content_policy_violation", "moderat
 LIMIT_CODES = frozenset({"rate_limit_exceeded", "insufficient_quota", "tokens", "requests"})
 REQUEST_STATUSES = frozenset({400, 413, 414, 422})
 
+CLIENT = frozenset({"openai", "langchain_openai", "langchain_core", "json"})
+READING_ERRORS = (ValueError, TypeError, AttributeError, LookupError)
+READER = "langchain_openai.chat_models.base"
+# what fails in these fails before there is an answer
+ASKING = ("openai.resources", "openai._utils")
+
 
 def translate(error: Exception) -> ChatError:
     """Never raises. `cause` is our own word for what happened; the library's text is dropped."""
@@ -42,29 +49,44 @@ def _timeout(error: Exception) -> ChatError:
 
 
 def _refusal(error: openai.APIStatusError) -> ChatError:
-    status = error.status_code
+    return refused(error.status_code, error.code, error.response.headers)
+
+
+def refused(status: int, code: str | None, headers: Mapping[str, str]) -> ChatError:
+    """What an HTTP status of the LLM means; code: the error body's own, headers by lower-case name."""
     cause = f"HTTP {status}"
-    if error.code in FILTER_CODES:
+    if code in FILTER_CODES:
         return ContentFiltered(cause=cause)
     if status == 429:
-        return UpstreamRateLimited(
-            cause=cause, retry_after_seconds=_retry_after(error.response.headers)
-        )
+        return UpstreamRateLimited(cause=cause, retry_after_seconds=_retry_after(headers))
     if status == 409:
         return UpstreamConflict(cause=cause)
     if status == 408 or status >= 500:
-        return UpstreamError(cause=cause, retry_after_seconds=_retry_after(error.response.headers))
+        return UpstreamError(cause=cause, retry_after_seconds=_retry_after(headers))
     if status in REQUEST_STATUSES:
         return UpstreamInvalidRequest(cause=cause)
     return UpstreamRejected(cause=cause)
 
 
 def _in_band(error: openai.APIError) -> ChatError:
-    if error.code in FILTER_CODES:
+    return in_band(error.code)
+
+
+def in_band(code: object) -> ChatError:
+    """What an error within a stream means."""
+    if code in FILTER_CODES:
         return ContentFiltered(cause="in-band error")
-    if error.code in LIMIT_CODES:
+    if code in LIMIT_CODES:
         return UpstreamRateLimited(cause="in-band error")
     return UpstreamError(cause="in-band error")
+
+
+def of_connection(error: Exception) -> ChatError:
+    """What a socket, a resolver or TLS raised; anything else is a bug."""
+    if isinstance(error, TimeoutError):
+        return UpstreamTimeout(cause=f"socket: {_root_name(error)}")
+    # geventhttpclient's word for a proxy that refuses is a RuntimeError
+    return _connection(error) if isinstance(error, OSError | RuntimeError) else translate(error)
 
 
 def _retry_after(headers: Mapping[str, str]) -> int | None:
@@ -95,16 +117,17 @@ def _root_name(error: BaseException) -> str:
 def _raised_by_client(error: Exception) -> bool:
     """Whether the answer, not our code, is what was wrong with.
 
-    An answer that the client could not read (an HTML page, say) surfaces as a plain ValueError
-    of its own code.
+    An answer that the client could not read (an HTML page, say) surfaces as a plain ValueError of its own code, a frame
+    of another shape as whatever the reading of it trips over.
     """
-    if not isinstance(error, ValueError):
+    if not isinstance(error, READING_ERRORS):
         return False
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    module = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
-    return module.partition(".")[0] in {"openai", "langchain_openai", "langchain_core", "json"}
+    modules = [
+        str(frame.f_globals.get("__name__", "")) for frame, _ in walk_tb(error.__traceback__)
+    ]
+    if isinstance(error, ValueError) and modules[-1:] and modules[-1].partition(".")[0] in CLIENT:
+        return True
+    return READER in modules and not any(module.startswith(ASKING) for module in modules)
 
 
 def _connection(error: Exception) -> ChatError:

@@ -11,6 +11,8 @@ from pydantic import SecretStr
 
 from service.chat.prompt import Prompt
 from service.llm.chain import build_chain
+from service.llm.connections import server_at
+from service.llm.openai_stream import LeanChatOpenAI, LeanStream, direct
 from service.llm.ticking import Ticking
 
 NO_KEY = "none"
@@ -27,21 +29,22 @@ class Access:
     connections: int
 
 
-def build_model(model: str, access: Access) -> ChatOpenAI:
-    """One per worker, after the fork: it holds the connection pool.
+def build_model(model: str, access: Access, *, lean: bool, tick_seconds: float) -> ChatOpenAI:
+    """One per worker, after the fork: it holds the connection pool. Raises UnusableProxy for lean.
 
     Everything that the environment or a model's name could change behind our back is said explicitly.
     """
+    # said twice: LangChain's is what counts for a request, and a plain number would be its connect timeout, too
+    timeout = openai.Timeout(access.read_seconds, connect=access.connect_seconds)
     client = openai.DefaultHttpxClient(
-        timeout=openai.Timeout(access.read_seconds, connect=access.connect_seconds),
-        limits=_limits(access.connections),
-        follow_redirects=False,
+        timeout=timeout, limits=_limits(access.connections), follow_redirects=False
     )
-    return ChatOpenAI(
+    kind = LeanChatOpenAI if lean else ChatOpenAI
+    built = kind(
         model=model,
         api_key=SecretStr(access.api_key or NO_KEY),
         base_url=access.base_url,
-        timeout=access.read_seconds,
+        timeout=timeout,
         max_retries=0,
         stream_usage=True,
         use_responses_api=False,
@@ -49,6 +52,11 @@ def build_model(model: str, access: Access) -> ChatOpenAI:
         organization="",
         output_version="v0",
     )
+    if isinstance(built, LeanChatOpenAI):
+        key, seconds = access.api_key or NO_KEY, access.connect_seconds
+        server = server_at(access.base_url, key, seconds, access.connections)
+        built.reads_from(server, tick_seconds)
+    return built
 
 
 def _limits(connections: int) -> Any:
@@ -57,13 +65,17 @@ def _limits(connections: int) -> Any:
     )
 
 
-def opener(model: ChatOpenAI, name: str | None, tick_seconds: float) -> Callable[[Prompt], Ticking]:
+Stream = Ticking | LeanStream
+
+
+def opener(model: ChatOpenAI, name: str | None, tick_seconds: float) -> Callable[[Prompt], Stream]:
     """Opens a prompt's stream; name: the model asked whatever the prompt names, None for the prompt's."""
 
-    def open_stream(prompt: Prompt) -> Ticking:
+    def open_stream(prompt: Prompt) -> Stream:
         chain = build_chain(cast("Any", model.bind(**_options(prompt, name or prompt.model))))
-        return Ticking(
-            lambda: cast("Iterator[AIMessageChunk]", chain.stream(_input(prompt))), tick_seconds
+        value = _input(prompt)
+        return direct(chain, value) or Ticking(
+            lambda: cast("Iterator[AIMessageChunk]", chain.stream(value)), tick_seconds
         )
 
     return open_stream
