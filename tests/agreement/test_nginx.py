@@ -1,0 +1,60 @@
+"""nginx's files and the service agree on who gives up first."""
+
+import ast
+import re
+
+from service.settings import Settings
+from tests.support.nginx import DEFAULTS, SOURCES, render
+from tests.support.service import ROOT
+
+FILES = [*SOURCES.glob("snippets/*"), *SOURCES.glob("templates/*"), SOURCES / "nginx.conf"]
+WITHIN_UNITS = {"s": 1.0, "ms": 0.001}
+
+
+def directive(name):
+    """Its value, which only one file may set."""
+    found = [
+        value
+        for path in FILES
+        for value in re.findall(rf"^\s*{name} (.+?);", path.read_text(), re.MULTILINE)
+    ]
+    assert len(found) == 1, (name, found)
+    return found[0]
+
+
+def seconds(value):
+    """nginx adds up what stands side by side."""
+    rendered = render(value.strip('"'), DEFAULTS)
+    return sum(
+        float(part) * WITHIN_UNITS[unit] for part, unit in re.findall(r"(\d+)(m?s)", rendered)
+    )
+
+
+def default(name):
+    return Settings.model_fields[name].default
+
+
+def gunicorn(name):
+    tree = ast.parse((ROOT / "service" / "gunicorn.conf.py").read_text())
+    return next(
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
+    )
+
+
+def test_the_defaults_are_the_services_own():
+    assert int(DEFAULTS["MAX_BODY_BYTES"]) == default("max_body_bytes")
+    assert float(DEFAULTS["TURN_TIMEOUT_SECONDS"]) == default("turn_timeout_seconds")
+
+
+def test_an_answer_without_a_word_is_waited_for_longer_than_a_turn_lasts():
+    assert seconds(directive("proxy_read_timeout")) >= default("turn_timeout_seconds") + 10
+
+
+def test_an_idle_connection_is_ended_by_nginx_not_under_it():
+    assert seconds(directive("    keepalive_timeout")) + 3 < gunicorn("keepalive")
+
+
+def test_a_caller_who_does_not_read_is_given_up_by_both_alike():
+    assert seconds(directive("send_timeout")) == default("send_timeout_seconds")
