@@ -7,6 +7,7 @@ import contextlib
 import os
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +22,7 @@ EXIT_REASONS = ("stopped", "killed")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 # a worker that starts makes a file before it fills it
 RENDER_ATTEMPTS = 5
+FILLED_WITHIN_SECONDS = 0.05
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -98,6 +100,7 @@ def render(workers: Workers) -> bytes:
     for _ in range(RENDER_ATTEMPTS - 1):
         with contextlib.suppress(OSError, struct.error):
             return generate_latest(registry)
+        time.sleep(FILLED_WITHIN_SECONDS)
     return generate_latest(registry)
 
 

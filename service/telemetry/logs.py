@@ -4,10 +4,12 @@ Texts of exceptions are dropped everywhere: they carry prompts (pydantic) and pa
 trace is kept as type names and places.
 """
 
+import json
 import logging
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Iterable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +18,9 @@ import orjson
 import structlog
 
 SECRET_SHAPES = re.compile(
-    r"sk-[A-Za-z0-9*_-]{3,}|(?i:bearer)\s+[^\s\"\\]+|://[^/\s:@\"]*:[^/\s@\"]+@"
+    # not within a word, such as the request id task-0001; JSON writes a line's end as a letter
+    r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))sk-[A-Za-z0-9*_-]{3,}"
+    r"|(?i:bearer)\s+[^\s\"\\]+|://[^/\s:@\"]*:[^/\s@\"]+@"
 )
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 6
@@ -86,6 +90,8 @@ def configure(level: str, secrets: Iterable[str]) -> None:
     handler.setFormatter(JsonFormatter(redact))
     handler.addFilter(Quiet())
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    # pydantic's quote the text that they are about
+    warnings.filterwarnings("ignore", module="pydantic")
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
@@ -121,6 +127,9 @@ def frames_of(trace: traceback.TracebackException) -> list[dict[str, Any]]:
 
 
 def _type_of(link: traceback.TracebackException) -> str:
+    # Python 3.13 deprecates the type in favour of its name
+    if hasattr(link, "exc_type_str"):
+        return str(link.exc_type_str)
     return f"{link.exc_type.__module__}.{link.exc_type.__qualname__}" if link.exc_type else "?"
 
 
@@ -137,7 +146,11 @@ def _stamp(event: MutableMapping[str, Any], level: str) -> None:
 
 
 def _render(event: MutableMapping[str, Any]) -> str:
-    return orjson.dumps(dict(event), default=_type_name).decode()
+    try:
+        return orjson.dumps(dict(event), default=_type_name).decode()
+    except orjson.JSONEncodeError:
+        # lone surrogates and huge numbers, from an upstream that says such things
+        return json.dumps(dict(event), default=_type_name, skipkeys=True)
 
 
 def _type_name(value: object) -> str:

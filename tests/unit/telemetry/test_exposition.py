@@ -1,0 +1,186 @@
+"""What the master tells of its workers, over HTTP and while they come and go."""
+
+import http.client
+import os
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client import Counter, Gauge, values
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.telemetry import exposition
+from service.telemetry.exposition import Workers
+
+SELF = os.getpid()
+
+
+class Master:
+    """Stands for gunicorn's: which workers it has, and whether it listens."""
+
+    def __init__(self, directory: Path) -> None:
+        self.alive = [SELF]
+        self.listening = True
+        self.workers = Workers(directory, lambda: self.alive, lambda: self.listening)
+
+
+@pytest.fixture
+def master(tmp_path):
+    return Master(tmp_path)
+
+
+@pytest.fixture
+def at(master):
+    """GET a path of the running exposition: status, body."""
+    server = exposition.serve(master.workers, ("127.0.0.1", 0))
+
+    def get(path: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read().decode()
+        connection.close()
+        return response.status, body
+
+    yield get
+    server.shutdown()
+    server.server_close()
+
+
+@contextmanager
+def metrics_of(pid: int, directory: Path, monkeypatch: pytest.MonkeyPatch):
+    """Metrics made here belong to the worker of this pid."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(directory))
+    made = values.MultiProcessValue(lambda: pid)
+    monkeypatch.setattr("prometheus_client.metrics.values.ValueClass", made)
+    yield
+    monkeypatch.undo()
+
+
+def samples(text: str) -> dict[str, float]:
+    return {
+        f"{sample.name}{sorted(sample.labels.items()) or ''}": sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_ready_only_with_a_worker_that_says_so(master, at):
+    assert at("/ready") == (503, '{"status": "starting"}')
+    master.workers.mark_ready(SELF)
+    assert at("/ready") == (200, '{"status": "ready"}')
+    master.alive = []
+    assert at("/ready") == (503, '{"status": "starting"}')
+
+
+def test_a_mark_of_a_worker_that_is_gone_does_not_count(master, at):
+    master.workers.mark_ready(SELF + 1)
+    assert at("/ready")[0] == 503
+
+
+def test_draining_from_the_moment_the_listeners_are_gone(master, at):
+    master.workers.mark_ready(SELF)
+    master.listening = False
+    assert at("/ready") == (503, '{"status": "draining"}')
+    assert at("/health")[0] == 200
+    assert at("/metrics")[0] == 200
+
+
+def test_other_paths_are_not_found(at):
+    assert at("/")[0] == 404
+    assert at("/metrics/../x")[0] == 404
+    assert at("/metrics?name[]=x")[0] == 200
+
+
+def test_an_end_is_a_kill_unless_the_worker_took_its_mark_away(master):
+    master.workers.mark_ready(1)
+    master.workers.mark_ready(2)
+    master.workers.mark_stopped(2)
+    master.workers.ended(1)
+    master.workers.ended(2)
+    assert master.workers.exits == {"killed": 1, "stopped": 1}
+    master.workers.ended(1)
+    assert master.workers.exits == {"killed": 1, "stopped": 2}, "a mark is used up"
+
+
+def test_process_figures_are_there_from_the_start(master, at):
+    found = samples(at("/metrics")[1])
+    assert found["chat_workers"] == 1
+    assert found["chat_worker_exits_total[('reason', 'killed')]"] == 0
+    assert found["chat_worker_exits_total[('reason', 'stopped')]"] == 0
+    assert found["chat_memory_bytes"] > 1_000_000
+    assert found["chat_cpu_seconds_total"] > 0
+    assert found["chat_metrics_directory_bytes"] == 0
+
+
+def test_workers_are_summed_and_a_dead_ones_gauges_go(master, at, tmp_path, monkeypatch):
+    for pid, count in ((101, 3), (102, 4)):
+        with metrics_of(pid, tmp_path, monkeypatch):
+            Counter("some_total", "", registry=None).inc(count)
+            Gauge("running", "", registry=None, multiprocess_mode="livesum").set(count)
+    found = samples(at("/metrics")[1])
+    assert (found["some_total"], found["running"]) == (7, 7)
+    master.workers.ended(101)
+    found = samples(at("/metrics")[1])
+    assert (found["some_total"], found["running"]) == (7, 4)
+
+
+def test_a_file_that_is_not_filled_yet_is_waited_for(master, tmp_path, monkeypatch):
+    """A worker makes its file first, and gives it a length then."""
+    empty = tmp_path / "counter_101.db"
+    empty.touch()
+    real = exposition.generate_latest
+
+    def meanwhile(registry):
+        try:
+            return real(registry)
+        finally:
+            empty.write_bytes(bytes(1024))
+
+    monkeypatch.setattr(exposition, "generate_latest", meanwhile)
+    assert b"chat_workers" in exposition.render(master.workers)
+
+
+def test_files_may_vanish_during_a_scrape(master, tmp_path):
+    """Workers that end take their gauge files with them."""
+    stop = threading.Event()
+
+    def come_and_go() -> None:
+        filled = tmp_path / "filled"
+        paths = [tmp_path / f"gauge_livesum_{pid}.db" for pid in range(20)]
+        while not stop.is_set():
+            for path in paths:
+                filled.write_bytes(bytes(1024))
+                filled.rename(path)
+            for path in paths:
+                path.unlink()
+
+    churn = threading.Thread(target=come_and_go)
+    churn.start()
+    try:
+        for _ in range(100):
+            assert b"chat_metrics_directory_bytes" in exposition.render(master.workers)
+    finally:
+        stop.set()
+        churn.join()
+
+
+def test_cpu_time_is_kept_when_a_worker_ends(master):
+    """The master waits for its dead, so theirs is part of its own."""
+    before = exposition._cpu_seconds([])
+    pid = os.fork()
+    if pid == 0:
+        until = os.times().user + 0.2
+        while os.times().user < until:
+            pass
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert exposition._cpu_seconds([]) >= before + 0.15
+
+
+@pytest.mark.parametrize("pid", [SELF, 2**22 + 1])
+def test_figures_of_a_process_that_is_gone_are_zero(pid):
+    alive = pid == SELF
+    assert (exposition._resident_bytes(pid) > 0) == alive
+    assert (exposition._cpu_seconds_of(pid) > 0) == alive
