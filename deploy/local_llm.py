@@ -8,8 +8,11 @@ Its first line on standard output is its address, printed when it can answer.
 import argparse
 import os
 import signal
+import sys
+from typing import TYPE_CHECKING
 
-import xllamacpp
+if TYPE_CHECKING:
+    import xllamacpp
 
 NAME = "smollm2-135m-instruct"
 # What the model was trained on; more would only bring nonsense.
@@ -28,14 +31,28 @@ def main() -> None:
     given = options.parse_args()
     # The server's threads are not Python's: without Python's handler a signal ends them at once.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    server = xllamacpp.Server(_parameters(given))
+    # As the first process of a container it would not be ended by a signal that it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    server = _start(given)
     print(server.listening_address, flush=True)
     while True:
         signal.pause()
 
 
-def _parameters(given: argparse.Namespace) -> xllamacpp.CommonParams:
+def _start(given: argparse.Namespace) -> "xllamacpp.Server":
+    # Threads that wait for each other by spinning take the cores from the service; and where the cores are shared with
+    # anything else, they slow each other down five times. It is read when the library is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        import xllamacpp  # noqa: PLC0415
+    except ImportError as error:
+        sys.exit(f"llama.cpp cannot be loaded: {error} (libgomp is Debian's package libgomp1).")
     parameters = xllamacpp.CommonParams()
+    _set(parameters, given)
+    return xllamacpp.Server(parameters)
+
+
+def _set(parameters: "xllamacpp.CommonParams", given: argparse.Namespace) -> None:
     parameters.model.path = given.model
     parameters.model_alias = {NAME}
     parameters.hostnames = [given.host]
@@ -49,7 +66,6 @@ def _parameters(given: argparse.Namespace) -> xllamacpp.CommonParams:
     parameters.ui = False
     parameters.offline = True
     parameters.verbosity = ERRORS_ONLY
-    return parameters
 
 
 if __name__ == "__main__":
