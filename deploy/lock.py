@@ -27,6 +27,7 @@ COMPILE = (
 LOCKS = {
     "requirements.txt": ["pyproject.toml"],
     "requirements-llm.txt": ["--group", "llm", "--constraint", "requirements.txt"],
+    "requirements-load.txt": ["--group", "load", "--constraint", "requirements.txt"],
     "requirements-dev.txt": [
         *("--group", "dev"),
         *("--constraint", "requirements.txt", "--constraint", "requirements-llm.txt"),

@@ -8,18 +8,10 @@ import http.client
 import sys
 import time
 
-from deploy import data_files, environment
+from deploy import data_files, environment, upstream
 from deploy.children import AskedToEnd, Child, ChildEnded, Children
 from deploy.environment import CannotStart
 
-LOCAL_MODEL = "smollm2-135m-instruct"
-LOCAL_DEFAULTS = {
-    # The model knows no Korean; it lapses into French about France unless told not to.
-    "SYSTEM_PROMPT": "You answer questions in clear, simple English.",
-    # A small model may not find the end; a long prompt takes it a while on a slow machine.
-    "MAX_OUTPUT_TOKENS": "1024",
-    "FIRST_TOKEN_TIMEOUT_SECONDS": "60",
-}
 MODEL_START_SECONDS = 120
 SERVICE_START_SECONDS = 60
 
@@ -30,28 +22,16 @@ def main() -> None:
         epilog="Settings come from the environment and from .env; .env.example explains each. Ctrl-C ends it.",
     ).parse_args()
     variables = environment.load()
-    local = _needs_local_model(variables)
+    local = upstream.needs_local_model(variables)
     environment.require_free_ports(variables)
     with Children() as children:
         if local:
-            variables = _with_local_model(variables, _start_model(children, variables))
+            address = _start_model(children, variables)
+            variables = upstream.with_local_model(variables, f"{address}/v1")
         _start_service(children, variables)
         _announce(variables, local=local)
         while True:
             children.watch()
-
-
-def _needs_local_model(variables: dict[str, str]) -> bool:
-    upstream = ("OPENAI_API_KEY", "OPENAI_API_KEY_FILE", "OPENAI_BASE_URL")
-    if any(variables.get(name, "").strip() for name in upstream):
-        return False
-    model = variables.get("LLM_MODEL", "").strip()
-    if model not in ("", LOCAL_MODEL):
-        raise CannotStart(
-            f"LLM_MODEL={model} needs OPENAI_API_KEY, or OPENAI_BASE_URL for a server without a key; "
-            "without LLM_MODEL a small model on this machine answers"
-        )
-    return True
 
 
 def _start_model(children: Children, variables: dict[str, str]) -> str:
@@ -71,18 +51,6 @@ def _first_line(children: Children, child: Child) -> str:
         return address
     children.watch(5)  # it closed its output because it ended: this says so
     raise CannotStart(f"{child.name} did not say its address")
-
-
-def _with_local_model(variables: dict[str, str], address: str) -> dict[str, str]:
-    missing = {name: value for name, value in LOCAL_DEFAULTS.items() if not variables.get(name)}
-    return {
-        **variables,
-        **missing,
-        "OPENAI_BASE_URL": f"{address}/v1",
-        "OPENAI_API_KEY": "none-needed",
-        "LLM_MODEL": LOCAL_MODEL,
-        "LLM_MODELS": "",
-    }
 
 
 def _start_service(children: Children, variables: dict[str, str]) -> None:
@@ -108,10 +76,14 @@ def _is_ready(port: int) -> bool:
 
 
 def _announce(variables: dict[str, str], *, local: bool) -> None:
-    model = f"{LOCAL_MODEL}, on this machine" if local else variables.get("LLM_MODEL", "").strip()
-    upstream = f" ({model})" if model else ""
+    model = (
+        f"{upstream.LOCAL_MODEL}, on this machine"
+        if local
+        else variables.get("LLM_MODEL", "").strip()
+    )
+    told = f" ({model})" if model else ""
     address = f"http://localhost:{environment.port(variables, 'PORT')}"
-    print(f"run: ready{upstream}: open {address} in a browser; Ctrl-C ends it.", flush=True)
+    print(f"run: ready{told}: open {address} in a browser; Ctrl-C ends it.", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from tests.support.service import ROOT
 
 INSTALLED_LOCKS = ("requirements.txt", "requirements-llm.txt", "requirements-dev.txt")
-LOCKS = (*INSTALLED_LOCKS, "requirements-data.txt")
+LOCKS = (*INSTALLED_LOCKS, "requirements-load.txt", "requirements-data.txt")
 
 
 def entries(lock):

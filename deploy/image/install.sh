@@ -1,0 +1,17 @@
+#!/bin/sh
+# Makes .venv from a hash-locked requirements file, with nothing in it that a container does not run: sh install.sh LOCK
+set -eu
+
+python -m venv --without-pip .venv
+# what has no wheel for this machine is refused at once: there is no compiler here to build it with
+pip --python .venv/bin/python install --quiet --no-compile --no-deps --require-hashes --only-binary=:all: -r "$1"
+
+# tests and sources of compiled modules are never run
+find .venv -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
+find .venv -type f \( -name '*.c' -o -name '*.h' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.a' \) -delete
+# some wheels carry more debugging data than code
+find .venv -type f -name '*.so*' -exec strip --strip-debug {} +
+rm -f .venv/bin/activate* .venv/bin/Activate.ps1
+
+# unchecked: nobody changes a source in an image, so no start has to compare dates
+python -m compileall -q --invalidation-mode unchecked-hash .venv

@@ -1,0 +1,40 @@
+"""Which LLM the service asks: the one that the environment names, or the small local one where it names none."""
+
+from collections.abc import Mapping
+
+from deploy.environment import CannotStart
+
+LOCAL_MODEL = "smollm2-135m-instruct"
+LOCAL_DEFAULTS = {
+    # The model knows no Korean; it lapses into French about France unless told not to.
+    "SYSTEM_PROMPT": "You answer questions in clear, simple English.",
+    # A small model may not find the end; a long prompt takes it a while on a slow machine.
+    "MAX_OUTPUT_TOKENS": "1024",
+    "FIRST_TOKEN_TIMEOUT_SECONDS": "60",
+}
+NAMED_BY = ("OPENAI_API_KEY", "OPENAI_API_KEY_FILE", "OPENAI_BASE_URL")
+
+
+def needs_local_model(variables: Mapping[str, str]) -> bool:
+    """Raises CannotStart for a model of somebody else's without the way to it."""
+    if any(variables.get(name, "").strip() for name in NAMED_BY):
+        return False
+    model = variables.get("LLM_MODEL", "").strip()
+    if model not in ("", LOCAL_MODEL):
+        raise CannotStart(
+            f"LLM_MODEL={model} needs OPENAI_API_KEY, or OPENAI_BASE_URL for a server without a key; "
+            "without LLM_MODEL a small model on this machine answers"
+        )
+    return True
+
+
+def with_local_model(variables: Mapping[str, str], base_url: str) -> dict[str, str]:
+    missing = {name: value for name, value in LOCAL_DEFAULTS.items() if not variables.get(name)}
+    return {
+        **variables,
+        **missing,
+        "OPENAI_BASE_URL": base_url,
+        "OPENAI_API_KEY": "none-needed",
+        "LLM_MODEL": LOCAL_MODEL,
+        "LLM_MODELS": "",
+    }
