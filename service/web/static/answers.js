@@ -12,7 +12,7 @@ const CODE_BY_STATUS = {
   413: "payload_too_large", 414: "uri_too_long", 415: "unsupported_media_type", 429: "rate_limited",
   431: "headers_too_large", 500: "internal", 502: "unavailable", 503: "unavailable", 504: "unavailable",
 };
-const RETRYABLE = new Set(["rate_limited", "unavailable", "request_timeout"]);
+const RETRYABLE = new Set(["rate_limited", "unavailable", "request_timeout", "unexpected"]);
 
 export async function* ask(body, { sessionId, signal }) {
   const line = watchLine(signal);

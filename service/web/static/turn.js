@@ -154,8 +154,9 @@ export class TurnView {
 const LIMIT = /^may have at most (\d+) (\w+)$/;
 
 export function reason(error) {
-  const text = words().errors[error.code] ?? words().errors.unexpected;
-  return words().errors[error.code] || !error.status ? text : `${text} (${error.status})`;
+  const known = words().errors[error.code];
+  if (known && error.code !== "unexpected") return known;
+  return error.status >= 400 ? `${words().errors.unexpected} (${error.status})` : words().errors.unexpected;
 }
 
 function show(element, text) {
