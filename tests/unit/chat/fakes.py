@@ -1,0 +1,154 @@
+"""Stand-ins for a turn's neighbours. What they live through goes into one journal, in order."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from service.chat.events import TICK, Attempt, Done, Token, Usage
+from service.chat.prompt import Defaults
+from service.chat.request import Limits
+from service.chat.turn import Turns
+
+DONE = Done("stop", "small", Usage(1, 2, "reported"), 0.5)
+
+
+class Clock:
+    """Moves only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Caller:
+    """body: bytes, or what reading it raises. leaves_at: gone from this look on."""
+
+    route = "/chat"
+    request_id = "request-7"
+    user_id = None
+    session_id = None
+
+    def __init__(self, body=b'{"question": "why?"}') -> None:
+        self.body = body
+        self.looks = 0
+        self.leaves_at = float("inf")
+
+    def read(self) -> bytes:
+        if isinstance(self.body, BaseException):
+            raise self.body
+        return self.body
+
+    def gone(self) -> bool:
+        self.looks += 1
+        return self.looks >= self.leaves_at
+
+
+class Record:
+    def __init__(self, journal: list[str]) -> None:
+        self.journal = journal
+        self.model = None
+        self.waits: list[float] = []
+        self.texts_at: list[float] = []
+        self.restarts = 0
+        self.attempts: list[Attempt] = []
+        self.bugs = []
+        self.ending = self.error = self.done = None
+
+    def asked(self, model):
+        self.model = model
+
+    def waited(self, seconds):
+        self.waits.append(seconds)
+
+    def text(self, now):
+        self.texts_at.append(now)
+
+    def attempt(self, attempt):
+        self.journal.append("attempt reported")
+        self.attempts.append(attempt)
+
+    def restarted(self):
+        self.restarts += 1
+
+    def bug(self, trace):
+        self.bugs.append(trace)
+
+    def end(self, ending, *, error=None, done=None):
+        if self.ending is None:
+            self.journal.append(f"ended {ending}")
+            self.ending, self.error, self.done = ending, error, done
+
+
+class Guard:
+    """Plays a script of events, errors to raise, and numbers: seconds that pass."""
+
+    def __init__(self, script, journal, clock) -> None:
+        self.script = script
+        self.journal = journal
+        self.clock = clock
+        self.prompt = None
+
+    def answer(self, prompt, report):
+        self.prompt = prompt
+        self.journal.append("upstream opened")
+        try:
+            for step in self.script:
+                if isinstance(step, BaseException):
+                    raise step
+                if isinstance(step, float):
+                    self.clock.now += step
+                else:
+                    yield step
+        finally:
+            self.journal.append("upstream closed")
+            report(Attempt("small", self.clock()))
+
+
+@dataclass
+class Stage:
+    """A turn among fakes. admission: what asking for a slot raises, if anything."""
+
+    script: list = field(default_factory=lambda: [Token("a"), TICK, Token("b"), DONE])
+    caller: Caller = field(default_factory=Caller)
+    admission: BaseException | None = None
+    drains_at: float = float("inf")
+
+    def __post_init__(self) -> None:
+        self.journal: list[str] = []
+        self.clock = Clock()
+        self.record = Record(self.journal)
+        self.guard = Guard(self.script, self.journal, self.clock)
+
+    @contextlib.contextmanager
+    def admit(self) -> Iterator[None]:
+        if self.admission is not None:
+            raise self.admission
+        self.journal.append("slot taken")
+        try:
+            yield
+        finally:
+            self.journal.append("slot freed")
+
+    def begin(self, _caller) -> Record:
+        self.journal.append("begun")
+        return self.record
+
+    def run(self):
+        turns = Turns(
+            limits=Limits(("small", "large"), True, 100, 100, 10, 100, 100),  # noqa: FBT003
+            defaults=Defaults("small", "be kind", 0.2, 100),
+            admit=self.admit,
+            guard=self.guard,
+            begin=self.begin,
+            drained=lambda: self.clock() >= self.drains_at,
+            clock=self.clock,
+            look_seconds=0.25,
+        )
+        return turns.run(self.caller)
+
+
+def body(**fields) -> bytes:
+    return json.dumps({"question": "why?", **fields}).encode()
