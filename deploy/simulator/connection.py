@@ -15,6 +15,7 @@ _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _READ = select.EPOLLIN | select.EPOLLRDHUP
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MAX_PIPELINED_BYTES = 1024 * 1024
+# Above the 16 KiB of a TLS record: what OpenSSL kept back would wake no epoll.
 _RECEIVE_BYTES = 65536
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -119,9 +120,6 @@ class Connection:
     def _receive(self) -> None:
         try:
             data = self._socket.recv(_RECEIVE_BYTES)
-            # What OpenSSL has decrypted already wakes no epoll.
-            if isinstance(self._socket, ssl.SSLSocket) and (pending := self._socket.pending()):
-                data += self._socket.recv(pending)
         except _WOULD_BLOCK:
             return
         except OSError:

@@ -4,7 +4,6 @@ import json
 import os
 import sys
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -79,24 +78,21 @@ def test_finish_reason_and_model_can_be_ordered(simulator: SimulatorProcess) -> 
 
 def test_pace_is_kept(simulator: SimulatorProcess) -> None:
     with Client(simulator) as client:
+        started = time.monotonic()
         client.post(question("[sim tokens=4 first=0.3 gap=0.1]"))
-        client.read_until(b'"role"')
-        times = []
-        for word in answer_text(4).split():
+        for number, word in enumerate(answer_text(4).split()):
             client.read_until(word.encode() + b'"')
-            times.append(time.monotonic())
-        client.read_until(b"[DONE]")
-    assert simulator.wait(completed=1)
-    assert simulator.requests()[0]["seconds"] > 0.5
-    assert all(later - earlier > 0.05 for earlier, later in pairwise(times))
+            assert time.monotonic() - started > 0.3 + 0.1 * number
 
 
 def test_headers_can_be_late(simulator: SimulatorProcess) -> None:
-    started = time.monotonic()
     with Client(simulator) as client:
-        client.post(question("[sim headers=0.3 first=0.1]"))
-        client.read_until(b"HTTP/1.1 200")
-        assert time.monotonic() - started > 0.25
+        started = time.monotonic()
+        client.post(question("[sim headers=0.2 first=0.4]"))
+        client.read_until(b'"role"')
+        assert time.monotonic() - started > 0.2
+        client.read_until(b'"content":"the"')
+        assert time.monotonic() - started > 0.4
 
 
 def test_connection_is_kept_unless_the_client_closes_it(simulator: SimulatorProcess) -> None:

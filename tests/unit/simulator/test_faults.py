@@ -8,7 +8,7 @@ import pytest
 from deploy.simulator.behaviour import FAULTS
 from deploy.simulator.pieces import answer_text
 from tests.support.simulator import SimulatorProcess, directive
-from tests.unit.simulator.wire import Client, Reply, ask, chunks_of, question
+from tests.unit.simulator.wire import Client, Reply, ask, question
 
 BOTH = pytest.mark.parametrize("stream", [True, False])
 KEY = "sk-proj-abcdefghijklmnopqrstuvwxyz"
@@ -125,34 +125,35 @@ def test_gone_in_the_middle(
         assert 0 < len(reply.body) < int(reply.headers["content-length"])
 
 
-@BOTH
-@pytest.mark.parametrize("fault", ["silent", "headers-only", "role-only", "endless", "comments"])
+@pytest.mark.parametrize(
+    ("fault", "stream", "sent"),
+    [
+        ("silent", True, b""),
+        ("silent", False, b""),
+        ("headers-only", True, b"\r\n\r\n"),
+        ("headers-only", False, b"\r\n\r\n"),
+        ("role-only", True, b'"role"'),
+        ("role-only", False, b"\r\n\r\n"),
+        ("endless", True, b" quick"),
+        ("endless", False, b""),
+        ("comments", True, b": keepalive\n\n"),
+        ("comments", False, b"\r\n\n\r\n"),
+    ],
+)
 def test_never_an_end_and_the_leaving_is_noticed(
-    simulator: SimulatorProcess, fault: str, *, stream: bool
+    simulator: SimulatorProcess, fault: str, sent: bytes, *, stream: bool
 ) -> None:
-    with Client(simulator, timeout=0.3) as client:
+    with Client(simulator) as client:
         client.post(question(directive(fault=fault, gap=0.05), stream=stream))
         simulator.wait(open=1)
-        raw = b""
-        for _ in range(5):
-            try:
-                raw += client.socket.recv(65536)
-            except TimeoutError:
-                break
+        client.read_until(sent)
+        if fault in ("silent", "headers-only"):
+            client.socket.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                client.socket.recv(1)
         left_at = time.time()
     simulator.wait(aborted=1, open_max=0)
-    assert simulator.requests()[-1]["aborted_at"] - left_at < 1
-    body = b"".join(chunks_of(raw.partition(b"\r\n\r\n")[2]))
-    expected = {
-        ("silent", True): b"",
-        ("headers-only", True): b"",
-        ("role-only", True): b'"role"',
-        ("endless", True): b" quick",
-        ("comments", True): b": keepalive\n\n: keepalive\n\n",
-        ("comments", False): b"\n\n",
-    }.get((fault, stream), b"")
-    assert expected in body
-    assert (raw == b"") == (fault == "silent" or (fault == "endless" and not stream))
+    assert simulator.requests()[-1]["aborted_at"] - left_at < 5
 
 
 def test_comments_are_all_there_is(simulator: SimulatorProcess) -> None:
@@ -164,14 +165,12 @@ def test_comments_are_all_there_is(simulator: SimulatorProcess) -> None:
 
 @BOTH
 def test_slow_first(simulator: SimulatorProcess, *, stream: bool) -> None:
-    with Client(simulator, timeout=0.2) as client:
+    with Client(simulator) as client:
+        started = time.monotonic()
         client.post(question("[sim fault=slow-first seconds=0.5 tokens=2]", stream=stream))
-        if stream:
-            client.read_until(b'"role"')
-        with pytest.raises(TimeoutError):
-            client.socket.recv(1)
-        client.socket.settimeout(20)
-        assert b"quick" in client.read_until(b"stop")
+        client.read_until(b'"content":"the')
+        assert time.monotonic() - started > 0.5
+        client.read_until(b"stop")
 
 
 @BOTH

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -63,6 +64,16 @@ def test_signal_ends_it_with_exit_code_0(number: int) -> None:
         os.kill(simulator.pid, number)
         assert simulator.exit_code() == 0
     simulator.stop()
+
+
+def test_lack_of_file_descriptors_passes() -> None:
+    with SimulatorProcess() as simulator:
+        _, hard = resource.prlimit(simulator.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(simulator.pid, resource.RLIMIT_NOFILE, (20, hard))
+        crowd = [socket.create_connection(("127.0.0.1", simulator.port)) for _ in range(40)]
+        for sock in crowd:
+            sock.close()
+        assert simulator.wait(connections_open_max=0)["connections_accepted"] == 40
 
 
 def test_in_a_thread_it_starts_and_stops() -> None:

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from deploy.simulator.record import KEPT_BODY_BYTES, Arrival, Record
 from tests.support.simulator import SimulatorProcess
 from tests.unit.simulator.wire import Client, ask, question
 
@@ -54,12 +55,11 @@ def test_only_the_last_thousand_requests_are_kept(simulator: SimulatorProcess) -
     assert [entry["n"] for entry in simulator.requests()] == list(range(4, 1004))
 
 
-def test_bodies_of_many_large_requests_are_dropped_oldest_first(
-    simulator: SimulatorProcess,
-) -> None:
+def test_bodies_of_many_large_requests_are_dropped_oldest_first() -> None:
+    record = Record()
     for _ in range(5):
-        ask(simulator, "x" * 8_000_000, stream=False)
-    bodies = [entry["body"] for entry in simulator.requests()]
+        record.open(Arrival("/", {}, raw_body=b"x" * (KEPT_BODY_BYTES // 4)), connection=1)
+    bodies = [entry.arrival.raw_body for entry in record.requests]
     assert [body is None for body in bodies] == [True, False, False, False, False]
 
 
@@ -71,7 +71,7 @@ def test_client_that_leaves_between_tokens_is_noticed(simulator: SimulatorProces
     stats = simulator.wait(aborted=1)
     assert (stats["open"], stats["tokens_written"]) == (0, 1)
     assert stats["connections_open"] == 0
-    assert simulator.requests()[0]["aborted_at"] - left_at < 1
+    assert simulator.requests()[0]["aborted_at"] - left_at < 5
 
 
 def test_client_that_leaves_after_the_end_has_aborted_nothing(simulator: SimulatorProcess) -> None:
@@ -85,11 +85,10 @@ def test_client_that_leaves_after_the_end_has_aborted_nothing(simulator: Simulat
 def test_tokens_of_a_client_that_does_not_read_count_when_the_kernel_has_them(
     simulator: SimulatorProcess,
 ) -> None:
-    tokens = 4000
-    with Client(simulator, receive_bytes=4096) as client:
+    tokens = 3000
+    with Client(simulator, receive_bytes=65536) as client:
         client.post(question(f"[sim tokens={tokens} chars=4096]"))
-        stuck = _settled(simulator)
-        assert 0 < stuck < tokens
+        assert 0 < _settled(simulator) < tokens
         reply = client.read()
     assert len(reply.text) == tokens * 4096
     assert simulator.wait(completed=1)["tokens_written"] == tokens
@@ -98,8 +97,8 @@ def test_tokens_of_a_client_that_does_not_read_count_when_the_kernel_has_them(
 def test_client_that_never_reads_and_leaves_has_aborted(simulator: SimulatorProcess) -> None:
     with Client(simulator, receive_bytes=4096) as client:
         client.post(question("[sim fault=endless chars=4096]"))
-        stuck = _settled(simulator)
-    assert simulator.wait(aborted=1)["tokens_written"] == stuck
+        written = _settled(simulator)
+    assert simulator.wait(aborted=1)["tokens_written"] >= written
 
 
 def test_others_are_served_beside_streams_as_fast_as_they_go(simulator: SimulatorProcess) -> None:
@@ -119,14 +118,30 @@ def test_requests_for_the_record_are_no_part_of_it(simulator: SimulatorProcess) 
 
 def test_wait_ends_with_the_event_or_the_timeout(simulator: SimulatorProcess) -> None:
     with Client(simulator) as client:
-        client.post(question("[sim first=0.2 tokens=1]"))
         started = time.monotonic()
+        client.post(question("[sim first=0.2 tokens=1]"))
         assert simulator.wait(completed=1)["completed"] == 1
-        assert time.monotonic() - started > 0.1
+        assert time.monotonic() - started > 0.2
     with pytest.raises(TimeoutError, match="'completed': 1"):
         simulator.wait(0.1, completed=2)
     with pytest.raises(ValueError, match="no such counter: finished"):
         simulator.wait(finished=1)
+
+
+def test_client_that_sends_on_and_on_while_it_is_answered_is_cut(
+    simulator: SimulatorProcess,
+) -> None:
+    with Client(simulator) as client:
+        client.post(question("[sim fault=silent]"))
+        with pytest.raises(ConnectionError):
+            client.socket.sendall(b"x" * 32_000_000)
+    assert simulator.wait(open_max=0)["aborted"] == 1
+
+
+def test_reset_forgets_the_default_too(simulator: SimulatorProcess) -> None:
+    simulator.set_default("fault=503")
+    simulator.reset()
+    assert ask(simulator).status == 200
 
 
 def test_reset_forgets_and_what_still_runs_does_not_come_back(simulator: SimulatorProcess) -> None:

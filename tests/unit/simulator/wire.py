@@ -79,12 +79,15 @@ def chunks_of(body: bytes) -> list[bytes]:
     return chunks
 
 
-def is_whole(raw: bytes) -> bool:
-    head, _, body = raw.partition(b"\r\n\r\n")
+def is_whole(raw: bytearray) -> bool:
+    start = raw.find(b"\r\n\r\n") + 4
+    if start < 4:
+        return False
+    head = bytes(raw[:start])
     if b"chunked" in head:
-        return body.endswith(b"0\r\n\r\n") and chunks_of(body)[-1:] == [b""]
+        return raw.endswith(b"0\r\n\r\n") and chunks_of(bytes(raw[start:]))[-1:] == [b""]
     length = re.search(rb"Content-Length: (\d+)", head)
-    return length is not None and len(body) == int(length[1])
+    return length is not None and len(raw) - start == int(length[1])
 
 
 class Client:
@@ -96,6 +99,7 @@ class Client:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.socket.settimeout(timeout)
         self.socket.connect(("127.0.0.1", simulator.port))
+        self._unread = b""
 
     def post(self, payload: Any, *lines: str, version: str = "1.1") -> None:
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
@@ -104,23 +108,27 @@ class Client:
         self.socket.sendall("\r\n".join((*head, length, "", "")).encode() + body)
 
     def read_until(self, marker: bytes) -> bytes:
-        raw = b""
-        while marker not in raw:
-            raw += self._receive()
-        return raw
+        """All up to and with the marker; the rest is kept for the next call."""
+        while marker not in self._unread:
+            data = self._receive()
+            assert data, f"the connection ended before {marker!r}"
+            self._unread += data
+        end = self._unread.index(marker) + len(marker)
+        data, self._unread = self._unread[:end], self._unread[end:]
+        return data
 
     def read(self) -> Reply:
         """One response, to its end."""
-        raw = b""
+        raw = bytearray()
         while not is_whole(raw):
             try:
                 data = self._receive()
             except ConnectionResetError:
-                return Reply(raw, "reset")
+                return Reply(bytes(raw), "reset")
             if not data:
-                return Reply(raw, "closed")
+                return Reply(bytes(raw), "closed")
             raw += data
-        return Reply(raw, "whole")
+        return Reply(bytes(raw), "whole")
 
     def _receive(self) -> bytes:
         return self.socket.recv(65536)
