@@ -131,5 +131,7 @@ class Record:
             oldest.raw_body = None
 
     def counters(self, model: str | None = None) -> dict[str, int]:
-        tally = self.total if model is None else self.by_model.get(model, Tally())
-        return asdict(tally)
+        return asdict(self.tally(model))
+
+    def tally(self, model: str | None = None) -> Tally:
+        return self.total if model is None else self.by_model.get(model, Tally())
