@@ -1,0 +1,331 @@
+"""The environment as settings: every variable's good and bad values, and refusals that never repeat a value."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from service import settings
+from service.settings import Settings, UnsafeSettings, load
+
+KEY = {"OPENAI_API_KEY": "sk-test-1234567890"}
+NOBODY = 65534
+SECONDS_GOOD = [("0.5", 0.5), ("86400", 86400)]
+SECONDS_BAD = ["0", "-1", "nan", "inf", "1e9", "ten", "5s"]
+COUNT_GOOD = [("1", 1), ("10000000", 10_000_000)]
+COUNT_BAD = ["0", "-5", "1.5", "10000001", "many", "nan"]
+URL_BAD = [
+    *("api.example.com", "ftp://host-of-ours", "https://", "http://:8000", "file:///etc/passwd"),
+    *("http://host:notaport", "http://host:99999", "http://[::1", "http://user:secret@ho℀st/v1"),
+]
+GOOD = {
+    "PORT": [("1", 1), ("65535", 65535)],
+    "METRICS_PORT": [("1", 1), ("65535", 65535)],
+    "WEB_CONCURRENCY": [("1", 1), ("64", 64)],
+    "OPENAI_BASE_URL": [
+        ("http://127.0.0.1:9000/v1", "http://127.0.0.1:9000/v1"),
+        ("https://llm.example.com/v1/", "https://llm.example.com/v1"),
+        ("http://[::1]:9000", "http://[::1]:9000"),
+    ],
+    "LLM_MODEL": [("sim:tokens=5", "sim:tokens=5")],
+    "LLM_MODELS": [("a, b,,c ", ("a", "b", "c")), (",", ())],
+    "LLM_CLIENT": [("lean", "lean"), ("stock", "stock")],
+    "LLM_TEMPERATURE": [("0", 0), ("2", 2), ("", None), ("  ", None)],
+    "MAX_OUTPUT_TOKENS": COUNT_GOOD,
+    "FALLBACK_MODEL": [("other", "other")],
+    "FALLBACK_BASE_URL": [("https://other.example.com/v1", "https://other.example.com/v1")],
+    "SYSTEM_PROMPT": [("You {are} 간결한.", "You {are} 간결한.")],
+    "ALLOW_SYSTEM": [("false", False), ("0", False), ("true", True), ("1", True)],
+    "PRICES_FILE": [(__file__, __file__)],
+    "MAX_BODY_BYTES": COUNT_GOOD,
+    "MAX_QUESTION_CHARS": COUNT_GOOD,
+    "MAX_SYSTEM_CHARS": COUNT_GOOD,
+    "MAX_HISTORY_MESSAGES": COUNT_GOOD,
+    "MAX_HISTORY_CHARS": COUNT_GOOD,
+    "MAX_CONCURRENT_TURNS": COUNT_GOOD,
+    "ADMISSION_WAIT_SECONDS": [("0", 0), ("60", 60)],
+    "CONNECT_TIMEOUT_SECONDS": SECONDS_GOOD,
+    "FIRST_TOKEN_TIMEOUT_SECONDS": SECONDS_GOOD,
+    "IDLE_TIMEOUT_SECONDS": SECONDS_GOOD,
+    "TURN_TIMEOUT_SECONDS": SECONDS_GOOD,
+    "SEND_TIMEOUT_SECONDS": SECONDS_GOOD,
+    "STREAM_HOLD_SECONDS": [("0", 0), ("60", 60)],
+    "HEARTBEAT_SECONDS": SECONDS_GOOD,
+    "DRAIN_SECONDS": SECONDS_GOOD,
+    "STOP_GRACE_SECONDS": [("140", 140), ("86400", 86400)],
+    "RETRY_ATTEMPTS": [("1", 1), ("10", 10)],
+    "RETRY_BUDGET": [("0", 0), ("1", 1)],
+    "BREAKER_FAILURES": COUNT_GOOD,
+    "BREAKER_OPEN_SECONDS": SECONDS_GOOD,
+    "CORS_ORIGINS": [
+        (
+            "https://a.example.com, http://localhost:5500",
+            ("https://a.example.com", "http://localhost:5500"),
+        ),
+    ],
+    "LOG_LEVEL": [("DEBUG", "DEBUG"), ("warning", "WARNING")],
+}
+BAD = {
+    "PORT": ["0", "65536", "-1", "8000.5", "http"],
+    "METRICS_PORT": ["0", "65536", "http", "8000"],
+    "WEB_CONCURRENCY": ["0", "65", "auto"],
+    "OPENAI_BASE_URL": URL_BAD,
+    "LLM_CLIENT": ["fast", "STOCK"],
+    "LLM_TEMPERATURE": ["-0.1", "2.1", "nan", "inf", "warm"],
+    "MAX_OUTPUT_TOKENS": COUNT_BAD,
+    "FALLBACK_BASE_URL": URL_BAD,
+    "ALLOW_SYSTEM": ["maybe", "2"],
+    "PRICES_FILE": ["/no/such/prices.toml", "/"],
+    "MAX_BODY_BYTES": COUNT_BAD,
+    "MAX_QUESTION_CHARS": COUNT_BAD,
+    "MAX_SYSTEM_CHARS": COUNT_BAD,
+    "MAX_HISTORY_MESSAGES": COUNT_BAD,
+    "MAX_HISTORY_CHARS": COUNT_BAD,
+    "MAX_CONCURRENT_TURNS": COUNT_BAD,
+    "ADMISSION_WAIT_SECONDS": ["-1", "61", "nan", "soon"],
+    "CONNECT_TIMEOUT_SECONDS": SECONDS_BAD,
+    "FIRST_TOKEN_TIMEOUT_SECONDS": SECONDS_BAD,
+    "IDLE_TIMEOUT_SECONDS": SECONDS_BAD,
+    "TURN_TIMEOUT_SECONDS": SECONDS_BAD,
+    "SEND_TIMEOUT_SECONDS": SECONDS_BAD,
+    "STREAM_HOLD_SECONDS": ["-1", "61", "nan", "soon"],
+    "HEARTBEAT_SECONDS": SECONDS_BAD,
+    "DRAIN_SECONDS": SECONDS_BAD,
+    "STOP_GRACE_SECONDS": [*SECONDS_BAD, "139"],
+    "RETRY_ATTEMPTS": ["0", "11", "three"],
+    "RETRY_BUDGET": ["-0.1", "1.1", "nan", "half"],
+    "BREAKER_FAILURES": COUNT_BAD,
+    "BREAKER_OPEN_SECONDS": SECONDS_BAD,
+    "REDIS_URL": [
+        "localhost:6379",
+        "http://localhost",
+        "redis://",
+        "redis://:pa/ss-word@host:6379",
+    ],
+    "CORS_ORIGINS": [
+        *("*", "https://*.example.com", "null", "example.com", "https://a.example.com/"),
+        *("https://a.example.com/page", "ftp://a.example.com", "https://user:secret@a.example.com"),
+        *("https://", "https://good.example.com,*", "https://a.example.com?x", "https://a b"),
+    ],
+    "LOG_LEVEL": ["LOUD", "10"],
+}
+# any text will do; secrets have tests of their own
+FREE = {"LLM_MODEL", "LLM_MODELS", "FALLBACK_MODEL", "SYSTEM_PROMPT"}
+# what a sentence says by itself
+SAID_ANYWAY = {"https://", "redis://"}
+SECRETS = set(settings.SECRETS)
+GOOD_CASES = [(name, *case) for name, cases in GOOD.items() for case in cases]
+BAD_CASES = [(name, value) for name, values in BAD.items() for value in values]
+
+
+def refusal(environment) -> str:
+    with pytest.raises(UnsafeSettings) as caught:
+        load(environment)
+    return str(caught.value)
+
+
+def test_every_variable_is_in_these_tables():
+    names = {name.upper() for name in Settings.model_fields}
+    assert set(GOOD) | SECRETS == names
+    assert set(BAD) | FREE | SECRETS == names
+
+
+@pytest.mark.parametrize(("name", "text", "value"), GOOD_CASES)
+def test_a_good_value_is_taken(name, text, value):
+    assert getattr(load(KEY | {name: f" {text} "}), name.lower()) == value
+
+
+@pytest.mark.parametrize(("name", "text"), BAD_CASES)
+def test_a_bad_value_is_refused_by_its_variables_name_alone(name, text):
+    said = refusal(KEY | {name: text})
+    assert name in said
+    assert "\n" not in said
+    # short ones are numbers that the limits in the sentence may hold, too
+    assert len(text) < 5 or text in SAID_ANYWAY or text not in said
+    assert "secret" not in said
+    assert "ss-word" not in said
+
+
+@pytest.mark.parametrize("name", sorted(GOOD.keys() - {"LLM_TEMPERATURE"}))
+def test_an_empty_variable_means_its_default(name):
+    assert load(KEY | {name: " "}) == load(KEY)
+
+
+def test_every_bad_variable_is_named_at_once():
+    said = refusal(KEY | {"PORT": "x", "LOG_LEVEL": "y", "RETRY_ATTEMPTS": "0"})
+    assert said.count("; ") == 2
+    assert all(name in said for name in ("PORT", "LOG_LEVEL", "RETRY_ATTEMPTS"))
+
+
+def test_what_the_environment_holds_besides_is_nothing_to_us():
+    assert load(KEY | {"HOME": "/", "UNKNOWN": "x", "port": "9"}) == load(KEY)
+
+
+def test_settings_cannot_be_changed():
+    loaded = load(KEY)
+    with pytest.raises(ValidationError):
+        loaded.port = 9
+
+
+# what must fit together
+
+
+def test_a_key_is_needed_for_openai_itself():
+    assert "OPENAI_API_KEY" in refusal({})
+    assert load({"OPENAI_BASE_URL": "http://127.0.0.1:9000/v1"}).api_key == ""
+
+
+def test_the_two_ports_differ():
+    said = refusal(KEY | {"PORT": "9000", "METRICS_PORT": "9000"})
+    assert "PORT and METRICS_PORT" in said
+
+
+def test_the_default_model_is_allowed_and_first():
+    assert load(KEY | {"LLM_MODEL": "b", "LLM_MODELS": "a,b,c"}).models == ("b", "a", "c")
+    assert load(KEY | {"LLM_MODEL": "b"}).models == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("environment", "drain", "graceful"),
+    [
+        ({}, 125, 130),
+        ({"TURN_TIMEOUT_SECONDS": "10"}, 15, 20),
+        ({"DRAIN_SECONDS": "5"}, 5, 10),
+        ({"DRAIN_SECONDS": "5.2", "TURN_TIMEOUT_SECONDS": "600"}, 5.2, 11),
+    ],
+)
+def test_answers_end_before_gunicorn_kills_and_gunicorn_before_the_machine(
+    environment, drain, graceful
+):
+    loaded = load(KEY | environment)
+    assert loaded.drain_deadline_seconds == drain
+    assert loaded.graceful_timeout_seconds == graceful
+    assert graceful > drain
+    enough = drain + 15
+    assert load(KEY | environment | {"STOP_GRACE_SECONDS": str(enough)})
+    said = refusal(KEY | environment | {"STOP_GRACE_SECONDS": str(enough - 0.1)})
+    assert "STOP_GRACE_SECONDS" in said
+    assert "DRAIN_SECONDS" in said
+
+
+# secrets
+
+
+@pytest.fixture
+def folder():
+    """One that other users can look into, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def as_nobody():
+    """root may read everything: the tests of what may not be read run as somebody else."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    yield
+    os.seteuid(0)
+
+
+SECRET_VALUES = [
+    ("OPENAI_API_KEY", "sk-from-a-file"),
+    ("FALLBACK_API_KEY", "sk-from-a-file"),
+    ("REDIS_URL", "redis://:password@redis:6379/0"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), SECRET_VALUES)
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n", " \n\n"])
+def test_a_secret_may_come_from_a_file_with_or_without_a_newline(name, value, ending, folder):
+    path = folder / "secret"
+    path.write_text(value + ending, newline="")
+    loaded = load({"OPENAI_BASE_URL": "http://llm"} | {f"{name}_FILE": f" {path} "})
+    assert getattr(loaded, name.lower()).get_secret_value() == value
+    assert loaded.secrets == (value,)
+
+
+def test_the_variable_itself_wins_over_its_file(folder):
+    path = folder / "secret"
+    path.write_text("from the file")
+    loaded = load({"OPENAI_API_KEY": "from the variable", "OPENAI_API_KEY_FILE": str(path)})
+    assert loaded.api_key == "from the variable"
+
+
+def test_dev_null_is_no_secret():
+    """What compose mounts where there is none."""
+    assert "OPENAI_API_KEY is not set" in refusal({"OPENAI_API_KEY_FILE": "/dev/null"})
+    loaded = load({"OPENAI_BASE_URL": "http://llm", "OPENAI_API_KEY_FILE": "/dev/null"})
+    assert loaded.api_key == ""
+    assert loaded.secrets == ()
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_a_file_that_is_not_there_is_said(name, folder):
+    said = refusal(KEY | {f"{name}_FILE": str(folder / "nothing")})
+    assert said == f"{name}_FILE cannot be read: there is no such file"
+
+
+def test_a_folder_is_no_secret(folder):
+    assert refusal({"OPENAI_API_KEY_FILE": str(folder)}).startswith(
+        "OPENAI_API_KEY_FILE cannot be read"
+    )
+
+
+def test_a_file_of_bytes_is_no_secret(folder):
+    path = folder / "secret"
+    path.write_bytes(b"sk-canary-\xff\xfe")
+    said = refusal({"OPENAI_API_KEY_FILE": str(path)})
+    assert said == "OPENAI_API_KEY_FILE cannot be read: it is not a text file"
+
+
+def test_a_file_that_may_not_be_read_says_whose_it_is(folder, as_nobody):
+    path = folder / "secret"
+    with_own_hands(lambda: (path.write_text("sk-canary"), path.chmod(0o000)))
+    said = refusal({"OPENAI_API_KEY_FILE": str(path)})
+    assert said.startswith("OPENAI_API_KEY_FILE cannot be read: it belongs to uid ")
+    assert "with mode 0" in said
+    assert f"uid {os.getuid()}" in said
+    assert "canary" not in said
+
+
+def test_a_folder_that_may_not_be_entered_is_said(folder, as_nobody):
+    closed = folder / "closed"
+    with_own_hands(lambda: (closed.mkdir(), (closed / "secret").touch(), closed.chmod(0o000)))
+    try:
+        said = refusal({"OPENAI_API_KEY_FILE": str(closed / "secret")})
+    finally:
+        with_own_hands(lambda: closed.chmod(0o755))
+    assert (
+        said == f"OPENAI_API_KEY_FILE cannot be read: no access to its folder for uid {os.getuid()}"
+    )
+
+
+def with_own_hands(act) -> None:
+    """As the user whom the tests run as."""
+    other = os.geteuid()
+    os.seteuid(os.getuid())
+    act()
+    os.seteuid(other)
+
+
+def test_secrets_are_never_shown():
+    secrets = {
+        "OPENAI_API_KEY": "sk-canary-1",
+        "FALLBACK_API_KEY": "sk-canary-2",
+        "REDIS_URL": "redis://:canary-3@redis",
+    }
+    loaded = load(secrets)
+    assert loaded.secrets == tuple(secrets.values())
+    for shown in (repr(loaded), str(loaded), repr(loaded.model_dump()), loaded.model_dump_json()):
+        assert "canary" not in shown
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_a_refusal_shows_no_secret(name):
+    secret = {"REDIS_URL": "redis://:sk-canary@redis"}.get(name, "sk-canary")
+    assert "canary" not in refusal(KEY | {name: secret, "PORT": "x", "METRICS_PORT": "y"})
