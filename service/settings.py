@@ -21,6 +21,7 @@ KOREAN_ASSISTANT = "당신은 정확하고 간결한 한국어 비서입니다."
 STOP_MARGIN_SECONDS = 15
 GRACEFUL_MARGIN_SECONDS = 5
 SECRETS = ("OPENAI_API_KEY", "FALLBACK_API_KEY", "REDIS_URL")
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
@@ -100,6 +101,21 @@ class Settings(BaseModel):
         if value and not _is_http(value):
             raise ValueError("must be an http:// or https:// address")
         return value.rstrip("/")
+
+    @field_validator("redis_url", mode="after")
+    @classmethod
+    def _is_redis_url(cls, value: SecretStr) -> SecretStr:
+        try:
+            url = urlsplit(value.get_secret_value())
+            usable = url.scheme in REDIS_SCHEMES and bool(url.port or url.hostname or url.path)
+        except ValueError:
+            # its text quotes what stands for the port: a part of a password that holds a slash
+            usable = False
+        if value and not usable:
+            raise ValueError(
+                "must be redis://[:password@]host[:port], the password percent-encoded"
+            )
+        return value
 
     @field_validator("cors_origins", mode="after")
     @classmethod
