@@ -1,6 +1,6 @@
 """One call of the LLM under its deadlines, and the account of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -66,7 +66,7 @@ class Call:
         self._opened = False
         self._late_since: float | None = None
 
-    def events(self) -> Iterator[Token | Tick]:
+    def events(self) -> Generator[Token | Tick, None, None]:
         try:
             stream = self._upstream.open(self._prompt)
             try:
@@ -80,7 +80,7 @@ class Call:
         finally:
             self._account()
 
-    def _read(self, stream: ModelStream) -> Iterator[Token | Tick]:
+    def _read(self, stream: ModelStream) -> Generator[Token | Tick, None, None]:
         silence = Silence(self._clock, 2 * self._patience.tick_seconds)
         while (chunk := self._next(stream, silence)) is not None:
             if isinstance(chunk, Chunk) and self._take(chunk):
@@ -88,9 +88,12 @@ class Call:
                 yield Token(chunk.text)
             elif self._enough(silence.step()):
                 return
-            elif chunk is TICK:
+            elif chunk is TICK or self.attempt.finish_reason is None:
+                # a frame without text is a tick, too: any number of them may come, and the caller has to be looked at
                 yield TICK
-            if self._late(chunk) and self.attempt.finish_reason is None:
+            if self._late(chunk):
+                if self.attempt.finish_reason is not None:
+                    return
                 raise TurnTimeout(cause="turn deadline")
 
     def _next(self, stream: ModelStream, silence: Silence) -> Chunk | Tick | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from service.chat.events import TICK, Attempt, Done, Event, Restart, Token
 from service.chat.prompt import Prompt
-from service.errors import ChatError, CircuitOpen, UpstreamFailure
+from service.errors import ChatError, CircuitOpen, Rejected, UpstreamFailure
 from service.resilience.attempt import Call, Patience, Upstream
 from service.resilience.breaker import Breaker, Permit
 from service.resilience.deadline import Clock, Deadline
@@ -22,6 +22,9 @@ class Route:
 
     upstream: Upstream
     breakers: dict[str, Breaker]
+
+    def breaker(self, prompt: Prompt) -> Breaker:
+        return self.breakers[self.upstream.model_for(prompt)]
 
 
 @dataclass(frozen=True)
@@ -83,26 +86,30 @@ class Guard:
         raise failure
 
     def _ask(self, route: Route, asking: Asking) -> Steps:
+        breaker = route.breaker(asking.prompt)
         retries = self.retry.begin(asking.deadline)
-        permit = self._admit(route, asking)
+        permit = breaker.admit()
         while True:
             try:
                 return (yield from self._try(route, permit, asking))
             except UpstreamFailure as failure:
-                wait = retries.after(failure)
+                # nobody waits for a breaker that this failure has opened
+                wait = None if breaker.state == "open" else retries.after(failure)
                 if wait is None:
                     raise
                 yield from self._pause(wait)
-                permit = self._admit_again(route, asking, failure)
+                permit = _admit_again(breaker, failure)
+                self.listener.retried(failure.code)
 
     def _try(self, route: Route, permit: Permit, asking: Asking) -> Steps:
         """One attempt. Raises Interrupted once there was content, else what the attempt raised."""
         call = Call(route.upstream, asking.prompt, self.patience, asking.deadline, self.clock)
         try:
-            for event in call.events():
-                if isinstance(event, Token):
-                    permit.content()
-                yield event
+            with closing(call.events()) as events:
+                for event in events:
+                    if isinstance(event, Token):
+                        permit.content()
+                    yield event
             permit.settle("success")
         except UpstreamFailure as failure:
             permit.settle("failure" if failure.trips else "neutral")
@@ -119,28 +126,26 @@ class Guard:
         route = self.routes[-1]
         restart = Restart(cut.code, route.upstream.model_for(asking.prompt))
         try:
-            permit = self._admit(route, asking)
+            permit = route.breaker(asking.prompt).admit()
             self.listener.restarted(cut.code)
             with closing(self._try(route, permit, asking)) as steps:
                 return (yield from _announced(restart, steps))
-        except (CircuitOpen, UpstreamFailure, Interrupted):
+        except (Rejected, UpstreamFailure, Interrupted):
             raise cut from None
-
-    def _admit(self, route: Route, asking: Asking) -> Permit:
-        return route.breakers[route.upstream.model_for(asking.prompt)].admit()
-
-    def _admit_again(self, route: Route, asking: Asking, failure: UpstreamFailure) -> Permit:
-        """A breaker that opened meanwhile ends the retries, with the failure that there was."""
-        try:
-            return self._admit(route, asking)
-        except CircuitOpen:
-            raise failure from None
 
     def _pause(self, seconds: float) -> Generator[Event, None, None]:
         until = self.clock() + seconds
         while (left := until - self.clock()) > 0:
             self.sleep(min(left, self.patience.tick_seconds))
             yield TICK
+
+
+def _admit_again(breaker: Breaker, failure: UpstreamFailure) -> Permit:
+    """A breaker that opened meanwhile ends the retries, with the failure that there was."""
+    try:
+        return breaker.admit()
+    except CircuitOpen:
+        raise failure from None
 
 
 def _announced(restart: Restart, steps: Steps) -> Steps:

@@ -54,7 +54,6 @@ class Retries:
                 | _StopAtDeadline(denied, deadline)
                 | _StopAtBudget(denied, policy.budget)
             ),
-            before_sleep=lambda state: policy.listener.retried(_failure(state).code),
             reraise=True,
         )
         self._retrying.begin()
@@ -86,7 +85,7 @@ class _WaitAsTold(wait_base):
 
     def __init__(self) -> None:
         self._growing = wait_exponential_jitter(
-            initial=FLOOR_SECONDS, jitter=JITTER_SECONDS, max=LONGEST_WAIT_SECONDS
+            multiplier=FLOOR_SECONDS, jitter=JITTER_SECONDS, max=LONGEST_WAIT_SECONDS
         )
 
     def __call__(self, retry_state: RetryCallState) -> float:
