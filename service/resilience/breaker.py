@@ -6,6 +6,8 @@ when half open.
 """
 
 import math
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal, Protocol
 
 import pybreaker
@@ -120,7 +122,7 @@ class Breaker:
             if outcome == "neutral":
                 self._sharing.free_probe(self.model)
         if outcome == "success":
-            self._machine.call(lambda: None)
+            self._succeed(permit)
         elif outcome == "failure":
             self._fail()
 
@@ -135,14 +137,15 @@ class Breaker:
             self._machine.close()
 
     def _admit_probe(self) -> Permit:
+        era = self._era
         self._leasing = True
         try:
             leased = self._sharing.lease_probe(self.model)
         finally:
             self._leasing = False
-        if self.state == "closed":
-            # another worker's probe succeeded while we asked
-            return Permit(self, self._era, probe=False)
+        if era != self._era:
+            # another worker opened or closed it while we asked
+            return self.admit()
         if not leased:
             self._open_until = self._clock() + ELSEWHERE_SECONDS
             raise self._rejection(ELSEWHERE_SECONDS)
@@ -151,24 +154,25 @@ class Breaker:
         self._probe = Permit(self, self._era, probe=True)
         return self._probe
 
+    def _succeed(self, permit: Permit) -> None:
+        self._machine.call(lambda: None)
+        if permit.probe:
+            self._sharing.closed(self.model)
+
     def _fail(self) -> None:
-        before = self.state
-        try:
+        with suppress(_Failure):
             self._machine.call(_raise)
-        except _Failure:
-            if before != "open" and self.state == "open":
-                self._open_until = self._clock() + self._open_seconds
-                self._sharing.opened(self.model)
+        if self.state == "open":
+            self._open_until = self._clock() + self._open_seconds
+            self._sharing.opened(self.model)
 
     def _open(self, seconds: float) -> None:
         self._open_until = self._clock() + seconds
         self._machine.open()
 
-    def _changed(self, old: BreakerState, new: BreakerState) -> None:
+    def _changed(self, new: BreakerState) -> None:
         self._era += 1
         self._probe = None
-        if new == "closed" and old == "half-open":
-            self._sharing.closed(self.model)
         self._listener.breaker_is(self.model, new)
 
     def _rejection(self, seconds: float) -> CircuitOpen:
@@ -184,8 +188,8 @@ def _raise() -> None:
 
 
 class _Changes(pybreaker.CircuitBreakerListener):
-    def __init__(self, changed: Any) -> None:
-        self._told = changed
+    def __init__(self, changed: Callable[[BreakerState], None]) -> None:
+        self._changed = changed
 
     def state_change(self, cb: Any, old_state: Any, new_state: Any) -> None:  # noqa: ARG002
-        self._told(old_state.name if old_state else "closed", new_state.name)
+        self._changed(new_state.name)

@@ -10,8 +10,10 @@ Keys, for a model M: `chat:breaker:M` is "open" while a breaker is open somewher
 
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -19,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from service.resilience.breaker import Breaker
+from service.resilience.deadline import Clock
 from service.resilience.listener import Listener
 
 POLL_SECONDS = 0.5
@@ -26,7 +29,9 @@ LEASE_WAIT_SECONDS = 0.1
 SOCKET_SECONDS = 0.2
 # after a failure Redis is left alone for this long
 PAUSE_SECONDS = 1.0
-CLOSED_SECONDS = 60
+# long enough for everybody to ask; whoever could not will find out with a probe
+CLOSED_SECONDS = 5
+OPEN, CLOSED = b"open", b"closed"
 
 LEASE = """
 if redis.call('get', KEYS[1]) == 'open' then return 0 end
@@ -39,11 +44,24 @@ return 0
 """
 
 
+@dataclass(frozen=True)
+class News:
+    """A state that a breaker took here, and until when that is worth telling."""
+
+    state: bytes
+    until: float
+
+
 class RedisSharing:
     """The sharing of one worker. lease_seconds: longer than a probe can take."""
 
     def __init__(
-        self, url: str, open_seconds: float, lease_seconds: float, listener: Listener
+        self,
+        url: str,
+        open_seconds: float,
+        lease_seconds: float,
+        listener: Listener,
+        clock: Clock = time.monotonic,
     ) -> None:
         self._client = redis.Redis.from_url(
             url,
@@ -51,30 +69,28 @@ class RedisSharing:
             socket_connect_timeout=SOCKET_SECONDS,
             # redis-py would try ten times
             retry=Retry(NoBackoff(), 0),
-            decode_responses=True,
         )
-        self._open_ms = int(open_seconds * 1000)
+        self._open_seconds = open_seconds
         self._lease_ms = int(lease_seconds * 1000)
         self._listener = listener
+        self._clock = clock
         self._token = uuid.uuid4().hex
         self._breakers: dict[str, Breaker] = {}
-        self._untold: dict[str, str] = {}
+        self._untold: dict[str, News] = {}
         self._jobs: queue.Queue[Callable[[], None]] = queue.Queue()
-        self._up = False
+        self._up: bool | None = None
 
     def start(self, breakers: Iterable[Breaker]) -> None:
         """Called in the worker, after its fork."""
         self._breakers = {breaker.model: breaker for breaker in breakers}
-        self._listener.dependency_is("redis", up=False)
+        self._jobs.put(_nothing)
         threading.Thread(target=self._run, name="breaker-sharing", daemon=True).start()
 
     def opened(self, model: str) -> None:
-        self._untold[model] = "open"
-        self._jobs.put(_nothing)
+        self._happened(model, OPEN, self._open_seconds)
 
     def closed(self, model: str) -> None:
-        self._untold[model] = "closed"
-        self._jobs.put(_nothing)
+        self._happened(model, CLOSED, CLOSED_SECONDS)
 
     def lease_probe(self, model: str) -> bool:
         """True, too, when Redis does not answer in time: then each worker probes for itself."""
@@ -96,6 +112,10 @@ class RedisSharing:
     def free_probe(self, model: str) -> None:
         self._jobs.put(lambda: self._free(model))
 
+    def _happened(self, model: str, state: bytes, seconds: float) -> None:
+        self._untold[model] = News(state, self._clock() + seconds)
+        self._jobs.put(_nothing)
+
     def _run(self) -> None:
         pause = 0.0
         while True:
@@ -106,8 +126,9 @@ class RedisSharing:
                 self._listen()
                 pause = 0.0
                 self._is(up=True)
-            except (redis.RedisError, OSError):
-                self._is(up=False)
+            except (redis.RedisError, OSError) as error:
+                # its text may hold parts of the address
+                self._is(up=False, cause=type(error).__name__)
                 pause = PAUSE_SECONDS
 
     def _next_job(self, seconds: float) -> Callable[[], None]:
@@ -117,13 +138,14 @@ class RedisSharing:
             return _nothing
 
     def _tell(self) -> None:
-        for model, state in list(self._untold.items()):
-            lasting = self._open_ms if state == "open" else CLOSED_SECONDS * 1000
-            with self._client.pipeline() as pipe:
-                pipe.set(_key(model), state, px=lasting)
-                pipe.delete(_probe_key(model))
-                pipe.execute()
-            if self._untold.get(model) == state:
+        for model, news in list(self._untold.items()):
+            left_ms = int((news.until - self._clock()) * 1000)
+            if left_ms > 0:
+                with self._client.pipeline() as pipe:
+                    pipe.set(_key(model), news.state, px=left_ms)
+                    pipe.delete(_probe_key(model))
+                    pipe.execute()
+            if self._untold.get(model) is news:
                 del self._untold[model]
 
     def _listen(self) -> None:
@@ -134,9 +156,9 @@ class RedisSharing:
                 state, left_ms = pipe.execute()
             if model in self._untold:
                 continue
-            if state == "open" and left_ms > 0:
+            if state == OPEN and left_ms > 0:
                 breaker.adopt_open(left_ms / 1000)
-            elif state == "closed":
+            elif state == CLOSED:
                 breaker.adopt_closed()
 
     def _lease(self, model: str) -> bool:
@@ -147,10 +169,10 @@ class RedisSharing:
     def _free(self, model: str) -> None:
         self._client.eval(FREE, 1, _probe_key(model), self._token)
 
-    def _is(self, *, up: bool) -> None:
+    def _is(self, *, up: bool, cause: str | None = None) -> None:
         if up != self._up:
             self._up = up
-            self._listener.dependency_is("redis", up=up)
+            self._listener.dependency_is("redis", up=up, cause=cause)
 
 
 def _key(model: str) -> str:

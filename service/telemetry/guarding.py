@@ -30,6 +30,7 @@ class GuardListener:
             log().warning("breaker", model=model, state=state)
             self._tripped.add(model)
 
-    def dependency_is(self, dependency: str, *, up: bool) -> None:
+    def dependency_is(self, dependency: str, *, up: bool, cause: str | None = None) -> None:
         metrics.DEPENDENCY_UP.labels(dependency).set(int(up))
-        log().info("dependency", dependency=dependency, up=up)
+        tell = log().info if up else log().warning
+        tell("dependency", dependency=dependency, up=up, cause=cause)
