@@ -1,0 +1,178 @@
+"""What the guard is given instead of time, models, other workers and telemetry: written by hand, read by the tests."""
+
+from collections.abc import Iterable
+
+from service.chat.events import TICK, Chunk, Restart, Tick, Token, Usage
+from service.chat.prompt import Prompt
+from service.errors import ChatError
+from service.resilience.attempt import Patience, Upstream
+from service.resilience.breaker import Alone, Breaker
+from service.resilience.budget import RetryBudget
+from service.resilience.guard import Guard, Route
+from service.resilience.retry import RetryPolicy
+
+TICK_SECONDS = 0.25
+PATIENCE = Patience(first_content_seconds=10, idle_seconds=10, tick_seconds=TICK_SECONDS)
+PROMPT = Prompt(
+    system="",
+    history=(),
+    question="why?",
+    model="main",
+    temperature=None,
+    max_tokens=100,
+    request_id="request-1",
+)
+REPORTED = Usage(7, 2, "reported")
+ESTIMATED = Usage(1, 1, "estimated")
+STOP = Chunk(finish_reason="stop", usage=REPORTED)
+
+Step = Chunk | Tick | Exception
+
+
+def texts(*words: str) -> list[Step]:
+    return [Chunk(word) for word in words]
+
+
+def whole(*words: str) -> list[Step]:
+    """A script: an answer with its end."""
+    return [*texts(*words), STOP]
+
+
+def silence(seconds: float) -> list[Step]:
+    return [TICK] * int(seconds / TICK_SECONDS)
+
+
+class Clock:
+    """Monotonic seconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Heard:
+    """A listener that remembers. told has what a turn does, states what breakers and dependencies are."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.states: list[tuple[str, str]] = []
+
+    def retried(self, reason: str) -> None:
+        self.told.append(("retried", reason))
+
+    def retry_denied(self, reason: str) -> None:
+        self.told.append(("denied", reason))
+
+    def fell_back(self, reason: str) -> None:
+        self.told.append(("fell_back", reason))
+
+    def restarted(self, reason: str) -> None:
+        self.told.append(("restarted", reason))
+
+    def breaker_is(self, model: str, state: str) -> None:
+        self.states.append((model, state))
+
+    def dependency_is(self, dependency: str, *, up: bool, cause: str | None = None) -> None:
+        self.states.append((dependency, "up" if up else f"down: {cause}"))
+
+
+class ScriptedStream:
+    """Plays steps: a TICK lasts as long as a tick, an exception is raised, the end is the end."""
+
+    def __init__(self, clock: Clock, steps: Iterable[Step]) -> None:
+        self._clock = clock
+        self._steps = iter(steps)
+        self.closed = False
+
+    def __next__(self) -> Chunk | Tick:
+        step = next(self._steps)
+        if isinstance(step, Exception):
+            raise step
+        if step is TICK:
+            self._clock.sleep(TICK_SECONDS)
+        return step
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Models:
+    """Upstreams of one clock. asked: the names in the order they were asked, with what was asked."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.asked: list[str] = []
+        self.prompts: list[Prompt] = []
+        self.streams: list[ScriptedStream] = []
+
+    def upstream(self, name: str, *scripts: list[Step]) -> Upstream:
+        """Plays one script for each time it is asked."""
+        left = list(scripts)
+
+        def begin(prompt: Prompt) -> ScriptedStream:
+            self.asked.append(name)
+            self.prompts.append(prompt)
+            self.streams.append(ScriptedStream(self._clock, left.pop(0)))
+            return self.streams[-1]
+
+        return Upstream(name, begin, lambda _prompt, _text: ESTIMATED, lambda _model, _usage: 0.5)
+
+
+class World:
+    """A guard over scripted models, and everything it told."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.heard = Heard()
+        self.models = Models(self.clock)
+        self.breakers: dict[str, Breaker] = {}
+        self.reports: list[tuple[str, str]] = []
+
+    def breaker(self, model: str, failures: int = 5) -> Breaker:
+        self.breakers[model] = Breaker(model, failures, 15, self.clock, self.heard, Alone())
+        return self.breakers[model]
+
+    def guard(
+        self,
+        scripts: dict[str, list[list[Step]]],
+        *,
+        attempts: int = 3,
+        failures: int = 5,
+        turn_seconds: float = 120,
+        budget: RetryBudget | None = None,
+    ) -> Guard:
+        """scripts: by model, in the order of the routes."""
+        routes = tuple(
+            Route(self.models.upstream(name, *played), {name: self.breaker(name, failures)})
+            for name, played in scripts.items()
+        )
+        return Guard(
+            routes=routes,
+            retry=RetryPolicy(attempts, budget or RetryBudget(0.2), self.heard),
+            patience=PATIENCE,
+            turn_seconds=turn_seconds,
+            listener=self.heard,
+            clock=self.clock,
+            sleep=self.clock.sleep,
+        )
+
+    def run(self, guard: Guard) -> list[str]:
+        """What a caller is told, one word each: texts, "!model" for a restart, "= model" or "# code" at the end."""
+        seen = []
+        events = guard.answer(PROMPT, lambda a: self.reports.append((a.model, a.result)))
+        try:
+            for event in events:
+                if isinstance(event, Token):
+                    seen.append(event.text)
+                elif isinstance(event, Restart):
+                    seen.append(f"!{event.model}")
+                elif not isinstance(event, Tick):
+                    seen.append(f"= {event.model}")
+        except ChatError as error:
+            seen.append(f"# {error.code}")
+        return seen

@@ -1,0 +1,486 @@
+"""What a turn's caller is told for what each route yields, who was asked, and what was told to whom."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from service import errors
+from service.chat.events import TICK, Chunk, Done
+from service.resilience.budget import CAPACITY, RetryBudget
+from tests.unit.resilience.fakes import PROMPT, World, silence, texts, whole
+
+DOWN = [errors.UpstreamError(cause="HTTP 503")]
+CUT = [*texts("half ", "an "), errors.UpstreamError(cause="cut")]
+STALLED = [*texts("half ", "an "), *silence(60)]
+SILENT = silence(60)
+LIMITED = [errors.UpstreamRateLimited(retry_after_seconds=2)]
+LIMITED_LONG = [errors.UpstreamRateLimited(retry_after_seconds=60)]
+REFUSED = [errors.UpstreamRejected(cause="HTTP 401")]
+TOO_LONG = [errors.UpstreamInvalidRequest(cause="HTTP 400")]
+FILTERED = [errors.ContentFiltered(cause="HTTP 400")]
+FILTERED_LATER = [*texts("half "), Chunk(finish_reason="content_filter")]
+UNTRUSTED = [errors.UpstreamUntrusted(cause="certificate")]
+FULL = [errors.Overloaded(cause="connection pool")]
+GOOD = whole("whole ", "answer")
+OTHER = whole("another ", "answer")
+
+
+@dataclass
+class Case:
+    """main, spare: what each model plays, call by call; spare None: there is no fallback."""
+
+    name: str
+    main: list
+    told: str
+    asked: str
+    results: str
+    spare: list | None = None
+    heard: list = field(default_factory=list)
+
+
+RETRIED = ("retried", "upstream_error")
+TABLE = [
+    Case("whole", [GOOD], "whole answer= main", "main", "ok"),
+    Case(
+        "made good by retries",
+        [DOWN, LIMITED, GOOD],
+        "whole answer= main",
+        "main main main",
+        "upstream_error upstream_rate_limited ok",
+        heard=[RETRIED, ("retried", "upstream_rate_limited")],
+    ),
+    Case(
+        "down",
+        [DOWN, DOWN, DOWN],
+        "# upstream_error",
+        "main main main",
+        "upstream_error upstream_error upstream_error",
+        heard=[RETRIED, RETRIED],
+    ),
+    Case("silent is not asked again", [SILENT], "# upstream_timeout", "main", "upstream_timeout"),
+    Case("refused", [REFUSED], "# upstream_rejected", "main", "upstream_rejected"),
+    Case("untrusted", [UNTRUSTED], "# upstream_error", "main", "upstream_error"),
+    Case("local overload", [FULL], "# overloaded", "main", "overloaded", spare=[]),
+    Case(
+        "a long Retry-After",
+        [LIMITED_LONG],
+        "# upstream_rate_limited",
+        "main",
+        "upstream_rate_limited",
+        heard=[("denied", "retry_after")],
+    ),
+    Case(
+        "a long Retry-After, and a fallback",
+        [LIMITED_LONG],
+        "another answer= spare",
+        "main spare",
+        "upstream_rate_limited ok",
+        spare=[OTHER],
+        heard=[("denied", "retry_after"), ("fell_back", "upstream_rate_limited")],
+    ),
+    Case(
+        "the fallback after all retries",
+        [DOWN, DOWN, DOWN],
+        "another answer= spare",
+        "main main main spare",
+        "upstream_error upstream_error upstream_error ok",
+        spare=[OTHER],
+        heard=[RETRIED, RETRIED, ("fell_back", "upstream_error")],
+    ),
+    Case(
+        "the fallback has attempts of its own",
+        [SILENT],
+        "another answer= spare",
+        "main spare spare",
+        "upstream_timeout upstream_error ok",
+        spare=[DOWN, OTHER],
+        heard=[("fell_back", "upstream_timeout"), RETRIED],
+    ),
+    Case(
+        "both down",
+        [SILENT],
+        "# upstream_rejected",
+        "main spare",
+        "upstream_timeout upstream_rejected",
+        spare=[REFUSED],
+        heard=[("fell_back", "upstream_timeout")],
+    ),
+    Case(
+        "refused, and a fallback",
+        [REFUSED],
+        "another answer= spare",
+        "main spare",
+        "upstream_rejected ok",
+        spare=[OTHER],
+        heard=[("fell_back", "upstream_rejected")],
+    ),
+    Case(
+        "a policy refusal is not routed around",
+        [FILTERED],
+        "# content_filtered",
+        "main",
+        "content_filtered",
+        spare=[],
+    ),
+    Case(
+        "nor is one after content",
+        [FILTERED_LATER],
+        "half # content_filtered",
+        "main",
+        "content_filtered",
+        spare=[],
+    ),
+    Case(
+        "nor is a context overflow",
+        [TOO_LONG],
+        "# upstream_invalid_request",
+        "main",
+        "upstream_invalid_request",
+        spare=[],
+    ),
+    Case(
+        "nor does the fallback's refusal go further",
+        [SILENT],
+        "# content_filtered",
+        "main spare",
+        "upstream_timeout content_filtered",
+        spare=[FILTERED],
+        heard=[("fell_back", "upstream_timeout")],
+    ),
+    Case(
+        "cut, and begun anew by the fallback",
+        [CUT],
+        "half an !spareanother answer= spare",
+        "main spare",
+        "upstream_error ok",
+        spare=[OTHER],
+        heard=[("restarted", "upstream_error")],
+    ),
+    Case(
+        "stalled, and begun anew by the fallback",
+        [STALLED],
+        "half an !spareanother answer= spare",
+        "main spare",
+        "upstream_timeout ok",
+        spare=[OTHER],
+        heard=[("restarted", "upstream_timeout")],
+    ),
+    Case(
+        "cut, and begun anew by the same model",
+        [CUT, GOOD],
+        "half an !mainwhole answer= main",
+        "main main",
+        "upstream_error ok",
+        heard=[("restarted", "upstream_error")],
+    ),
+    Case(
+        "the fallback cut, and begun anew by it",
+        [SILENT],
+        "half an !spareanother answer= spare",
+        "main spare spare",
+        "upstream_timeout upstream_error ok",
+        spare=[CUT, OTHER],
+        heard=[("fell_back", "upstream_timeout"), ("restarted", "upstream_error")],
+    ),
+    Case(
+        "a restart is one attempt",
+        [CUT, DOWN],
+        "half an # upstream_error",
+        "main main",
+        "upstream_error upstream_error",
+        heard=[("restarted", "upstream_error")],
+    ),
+    Case(
+        "a restart happens once",
+        [STALLED],
+        "half an !sparehalf an # upstream_timeout",
+        "main spare",
+        "upstream_timeout upstream_error",
+        spare=[CUT],
+        heard=[("restarted", "upstream_timeout")],
+    ),
+    *(
+        Case(
+            f"the first failure is told when the restart is {result}",
+            [STALLED],
+            "half an # upstream_timeout",
+            "main spare",
+            f"upstream_timeout {result}",
+            spare=[script],
+            heard=[("restarted", "upstream_timeout")],
+        )
+        for script, result in [
+            (DOWN, "upstream_error"),
+            (REFUSED, "upstream_rejected"),
+            (FILTERED, "content_filtered"),
+            (TOO_LONG, "upstream_invalid_request"),
+            (LIMITED, "upstream_rate_limited"),
+            (FULL, "overloaded"),
+        ]
+    ),
+    Case(
+        "an empty restart is told all the same",
+        [CUT],
+        "half an !spare= spare",
+        "main spare",
+        "upstream_error ok",
+        spare=[whole()],
+        heard=[("restarted", "upstream_error")],
+    ),
+]
+
+
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: case.name)
+def test_what_the_caller_is_told(case):
+    world = World()
+    played = {"main": case.main} | ({} if case.spare is None else {"spare": case.spare})
+    told = world.run(world.guard(played))
+    assert "".join(told) == case.told
+    assert world.models.asked == case.asked.split()
+    assert [result for _, result in world.reports] == case.results.split()
+    assert [model for model, _ in world.reports] == case.asked.split()
+    assert world.heard.told == case.heard
+    assert all(stream.closed for stream in world.models.streams)
+
+
+def test_a_restart_asks_the_question_itself_anew():
+    world = World()
+    world.run(world.guard({"main": [CUT], "spare": [OTHER]}))
+    assert world.models.prompts == [PROMPT, PROMPT]
+
+
+def test_a_bug_in_a_restart_stays_a_bug():
+    world = World()
+    told = world.run(world.guard({"main": [CUT], "spare": [[errors.Internal(cause="KeyError")]]}))
+    assert told[-1] == "# internal"
+
+
+# with breakers
+
+
+def opened(world, model):
+    while world.breakers[model].state != "open":
+        world.breakers[model].admit().settle("failure")
+
+
+def test_an_open_breaker_sends_the_turn_to_the_fallback_at_once():
+    world = World()
+    guard = world.guard({"main": [], "spare": [OTHER]})
+    opened(world, "main")
+    assert world.run(guard) == ["another ", "answer", "= spare"]
+    assert world.heard.told == [("fell_back", "circuit_open")]
+    assert world.clock.now == 1000
+
+
+@pytest.mark.parametrize("models", [["main"], ["main", "spare"]])
+def test_circuit_open_when_nobody_is_left(models):
+    world = World()
+    guard = world.guard({model: [] for model in models})
+    for model in models:
+        opened(world, model)
+    assert world.run(guard) == ["# circuit_open"]
+    assert world.reports == []
+
+
+def test_the_primarys_failure_is_told_when_the_fallbacks_breaker_is_open():
+    world = World()
+    guard = world.guard({"main": [SILENT], "spare": []})
+    opened(world, "spare")
+    assert world.run(guard) == ["# upstream_timeout"]
+
+
+def test_the_fallbacks_failure_is_told_when_the_primarys_breaker_is_open():
+    world = World()
+    guard = world.guard({"main": [], "spare": [SILENT]})
+    opened(world, "main")
+    assert world.run(guard) == ["# upstream_timeout"]
+
+
+def test_the_first_failure_is_told_when_no_restart_is_admitted():
+    world = World()
+    guard = world.guard({"main": [STALLED], "spare": []})
+    opened(world, "spare")
+    assert world.run(guard)[-1] == "# upstream_timeout"
+    assert world.heard.told == []
+
+
+def test_the_failure_that_opens_the_breaker_is_told_and_nothing_is_waited_for():
+    world = World()
+    guard = world.guard({"main": [DOWN], "spare": [OTHER]}, failures=1)
+    assert world.run(guard)[-1] == "= spare"
+    assert world.clock.now == 1000
+    assert world.heard.told == [("fell_back", "upstream_error")]
+
+
+def test_a_breaker_that_opens_during_a_wait_ends_the_retries():
+    world = World()
+    guard = world.guard({"main": [DOWN]})
+    events = guard.answer(PROMPT, lambda _: None)
+    next(events)  # the wait for the second attempt
+    opened(world, "main")
+    with pytest.raises(errors.UpstreamError):
+        list(events)
+    assert world.models.asked == ["main"]
+    assert world.heard.told == []
+
+
+@pytest.mark.parametrize(
+    ("script", "counts"),
+    [
+        (DOWN, True),
+        (SILENT, True),
+        (STALLED, True),
+        (CUT, True),
+        (UNTRUSTED, True),
+        (texts("no end"), True),
+        (LIMITED_LONG, False),
+        (REFUSED, False),
+        (TOO_LONG, False),
+        (FILTERED, False),
+        (FILTERED_LATER, False),
+        (FULL, False),
+        ([errors.UpstreamConflict()], False),
+        ([errors.Internal()], False),
+        (texts(*"x" * 10) + silence(7) + texts("y") + silence(7) + texts("z") + silence(7), False),
+    ],
+)
+def test_what_counts_against_the_breaker(script, counts):
+    """The last one flows until the turn's deadline."""
+    world = World()
+    guard = world.guard({"main": [script, GOOD]}, attempts=1, failures=1, turn_seconds=20)
+    told = world.run(guard)
+    assert (world.breakers["main"].state == "open") == counts
+    if script in (DOWN, LIMITED_LONG):
+        assert told[-1].startswith("#")
+
+
+def test_an_answer_that_succeeds_starts_the_breakers_count_anew():
+    world = World()
+    guard = world.guard({"main": [DOWN, GOOD, DOWN, GOOD]}, failures=2)
+    for _ in range(2):
+        assert world.run(guard)[-1] == "= main"
+    assert world.breakers["main"].state == "closed"
+
+
+def test_a_probe_closes_the_breaker_with_its_first_content():
+    world = World()
+    guard = world.guard({"main": [[TICK, *GOOD]]})
+    opened(world, "main")
+    world.clock.sleep(15)
+    events = guard.answer(PROMPT, lambda _: None)
+    next(events)
+    assert world.breakers["main"].state == "half-open"
+    next(events)
+    assert world.breakers["main"].state == "closed"
+    events.close()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_a_caller_who_leaves_gives_everything_back(steps):
+    """Before the first content, during a wait, in mid-stream, in a restart: reported once, and neutral."""
+    world = World()
+    script = [[TICK, *DOWN], [TICK, *CUT], SILENT]
+    guard = world.guard({"main": script}, failures=2)
+    reports = []
+    events = guard.answer(PROMPT, reports.append)
+    for _ in range(steps):
+        next(events)
+    asked = len(world.models.asked)
+    events.close()
+    assert len(reports) == asked
+    assert all(stream.closed for stream in world.models.streams)
+    assert world.breakers["main"].state == "closed"
+
+
+def test_a_probe_whose_caller_leaves_frees_its_place():
+    world = World()
+    guard = world.guard({"main": [SILENT, GOOD]})
+    opened(world, "main")
+    world.clock.sleep(15)
+    leaving = guard.answer(PROMPT, lambda _: None)
+    next(leaving)
+    with pytest.raises(errors.CircuitOpen):
+        next(guard.answer(PROMPT, lambda _: None))
+    leaving.close()
+    assert world.run(guard)[-1] == "= main"
+
+
+def test_an_attempt_is_accounted_for_when_it_is_reported():
+    world = World()
+    reports = []
+    events = world.guard({"main": [GOOD]}).answer(
+        PROMPT, lambda attempt: reports.append((attempt.result, attempt.usage, attempt.ended_at))
+    )
+    next(events)
+    events.close()
+    assert reports == [("cancelled", reports[0][1], 1000)]
+    assert reports[0][1] is not None
+
+
+# within time and budget
+
+
+def test_waits_are_made_of_ticks():
+    world = World()
+    world.run(world.guard({"main": [LIMITED, GOOD]}))
+    assert 1002 <= world.clock.now < 1002.01
+    world = World()
+    events = world.guard({"main": [LIMITED, GOOD]}).answer(PROMPT, lambda _: None)
+    before = world.clock.now
+    while next(events) is TICK:
+        assert world.clock.now - before <= 0.25
+        before = world.clock.now
+
+
+def test_the_turns_deadline_bounds_attempts_and_waits_of_all_routes():
+    world = World()
+    flowing = [Chunk("x"), *silence(9)] * 10
+    told = world.run(world.guard({"main": [SILENT], "spare": [flowing]}, turn_seconds=30))
+    assert told[-1] == "# upstream_timeout"
+    assert 1030 <= world.clock.now <= 1031
+    assert world.models.asked == ["main", "spare"]
+
+
+def test_no_retry_is_begun_that_the_deadline_would_not_let_finish():
+    world = World()
+    told = world.run(world.guard({"main": [[*silence(8), *DOWN]]}, turn_seconds=8.2))
+    assert told == ["# upstream_error"]
+    assert world.heard.told == [("denied", "deadline")]
+
+
+def test_a_restart_and_a_fallbacks_first_attempt_draw_nothing_from_the_budget():
+    budget = RetryBudget(0)
+    world = World()
+    for _ in range(20):
+        world.run(world.guard({"main": [SILENT], "spare": [CUT, OTHER]}, budget=budget))
+    assert sum(budget.draw() for _ in range(100)) == CAPACITY
+
+
+def test_each_turn_adds_its_share_once_and_each_retry_takes_one():
+    budget = RetryBudget(0.2)
+    world = World()
+    for _ in range(100):
+        world.run(world.guard({"main": [DOWN] * 3}, budget=budget, failures=10))
+    # the first share does not fit into a full bucket
+    assert len(world.models.asked) == 100 + CAPACITY + 99 // 5
+
+
+class Plenty(RetryBudget):
+    def draw(self) -> bool:
+        return True
+
+
+def test_turns_of_one_worker_do_not_count_each_others_attempts():
+    world = World()
+    breaker_stays_closed = 1000
+    guard = world.guard({"main": [DOWN] * 40 + [GOOD] * 20}, failures=breaker_stays_closed)
+    guard = replace(guard, retry=replace(guard.retry, budget=Plenty(0)))
+    turns = [guard.answer(PROMPT, lambda _: None) for _ in range(20)]
+    ends = []
+    while turns:
+        events = [next(turn) for turn in turns]
+        ends += [event for event in events if isinstance(event, Done)]
+        turns = [t for t, event in zip(turns, events, strict=True) if not isinstance(event, Done)]
+    assert len(ends) == 20
+    assert len(world.models.asked) == 60
+    assert world.heard.told == [RETRIED] * 40

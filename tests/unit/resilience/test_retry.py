@@ -1,0 +1,154 @@
+"""Whether an attempt is made again, and after how long."""
+
+import itertools
+import random
+
+import pytest
+
+from service import errors
+from service.resilience.budget import CAPACITY, RetryBudget
+from service.resilience.deadline import Deadline
+from service.resilience.retry import FLOOR_SECONDS, RetryPolicy
+from tests.unit.resilience.fakes import Clock, Heard
+
+FAILURE = errors.UpstreamError(cause="HTTP 503")
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.UpstreamFailure) and hasattr(kind, "code")
+]
+
+
+class Turn:
+    """The retries of one turn at one model."""
+
+    def __init__(self, attempts=3, seconds=120, budget=None, clock=None):
+        self.heard = Heard()
+        self.clock = clock or Clock()
+        policy = RetryPolicy(attempts, budget or RetryBudget(0.2), self.heard)
+        self.retries = policy.begin(Deadline.after(seconds, self.clock))
+
+    def waits(self, failure=FAILURE):
+        """All waits until there is no further attempt."""
+        return list(iter(lambda: self.retries.after(failure), None))
+
+    @property
+    def denied(self):
+        return [reason for kind, reason in self.heard.told if kind == "denied"]
+
+
+def limited(seconds):
+    return errors.UpstreamRateLimited(retry_after_seconds=seconds)
+
+
+@pytest.fixture(autouse=True)
+def _same_jitter():
+    random.seed(1)
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3])
+def test_a_model_is_asked_as_often_as_configured_the_first_time_included(attempts):
+    turn = Turn(attempts)
+    assert len(turn.waits()) == attempts - 1
+    assert turn.denied == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_failures_that_may_pass_are_repeated(kind):
+    repeated = {
+        errors.UpstreamRateLimited,
+        errors.UpstreamError,
+        errors.UpstreamConflict,
+    }
+    assert (len(Turn().waits(kind())) == 2) == (kind in repeated)
+
+
+def test_waits_grow_from_a_floor_and_no_two_turns_wait_alike():
+    firsts, seconds = zip(*(Turn().waits() for _ in range(200)), strict=True)
+    assert FLOOR_SECONDS <= min(firsts) < max(firsts) <= 2 * FLOOR_SECONDS
+    assert 2 * FLOOR_SECONDS <= min(seconds) < max(seconds) <= 3 * FLOOR_SECONDS
+    assert len(set(firsts)) > 190
+
+
+def test_all_waits_of_a_model_together_stay_under_three_seconds():
+    turn = Turn(attempts=10)
+    assert 2 < sum(turn.waits()) < 3
+    assert turn.denied == ["waits"]
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 2])
+def test_a_short_retry_after_is_waited_for(seconds):
+    assert max(seconds, FLOOR_SECONDS) <= Turn().retries.after(limited(seconds)) <= 2
+
+
+def test_a_second_retry_after_that_exceeds_all_waits_is_denied():
+    turn = Turn()
+    assert turn.waits(limited(2)) == [2]
+    assert turn.denied == ["waits"]
+
+
+@pytest.mark.parametrize("seconds", [3, 60, 3600])
+def test_a_long_retry_after_is_denied_at_once(seconds):
+    turn = Turn()
+    assert turn.waits(limited(seconds)) == []
+    assert turn.denied == ["retry_after"]
+
+
+def test_no_wait_goes_beyond_the_turns_deadline():
+    turn = Turn(seconds=1)
+    assert turn.retries.after(FAILURE) is not None
+    turn.clock.sleep(0.8)
+    assert turn.retries.after(FAILURE) is None
+    assert turn.denied == ["deadline"]
+
+
+def test_an_empty_budget_denies():
+    budget = RetryBudget(0.2)
+    made = list(itertools.takewhile(lambda _: budget.draw(), range(100)))
+    assert len(made) == CAPACITY
+    turn = Turn(budget=budget)
+    assert turn.waits() == []
+    assert turn.denied == ["budget"]
+    for _ in range(5):
+        budget.earn()
+    assert len(Turn(budget=budget).waits()) == 1
+
+
+def test_a_budget_never_holds_more_than_its_capacity():
+    budget = RetryBudget(1)
+    for _ in range(1000):
+        budget.earn()
+    assert sum(budget.draw() for _ in range(1000)) == CAPACITY
+
+
+@pytest.mark.parametrize(
+    ("attempts", "seconds", "failure"),
+    [
+        (1, 120, FAILURE),
+        (3, 0.1, FAILURE),
+        (3, 120, limited(60)),
+        (3, 120, errors.UpstreamTimeout()),
+    ],
+)
+def test_what_is_denied_for_another_reason_draws_nothing(attempts, seconds, failure):
+    budget = RetryBudget(0)
+    assert Turn(attempts, seconds, budget).waits(failure) == []
+    assert sum(budget.draw() for _ in range(1000)) == CAPACITY
+
+
+def test_turns_that_are_interleaved_do_not_count_for_each_other():
+    """One that has failed once waits as for a first failure, however many fail beside it."""
+    budget = RetryBudget(1)
+    turns = []
+    for _ in range(20):
+        turns.append(Turn(attempts=3, budget=budget))
+        budget.earn()
+    waits = {id(turn): [] for turn in turns}
+    for _ in range(3):
+        for turn in turns:
+            budget.earn()
+            waits[id(turn)].append(turn.retries.after(FAILURE))
+    for first, second, third in waits.values():
+        assert FLOOR_SECONDS <= first <= 2 * FLOOR_SECONDS
+        assert 2 * FLOOR_SECONDS <= second <= 3 * FLOOR_SECONDS
+        assert third is None
