@@ -13,5 +13,5 @@ find .venv -type f \( -name '*.c' -o -name '*.h' -o -name '*.pyx' -o -name '*.px
 find .venv -type f -name '*.so*' -exec strip --strip-debug {} +
 rm -f .venv/bin/activate* .venv/bin/Activate.ps1
 
-# unchecked: nobody changes a source in an image, so no start has to compare dates
+# unchecked: nobody changes a package in an image, so no start has to compare dates
 python -m compileall -q --invalidation-mode unchecked-hash .venv

@@ -29,26 +29,12 @@ def directive(**values: object) -> str:
     return f"[sim{''.join(pairs)}]"
 
 
-class SimulatorProcess:
-    """A simulator on a free port; use it as a context manager, or `stop` it."""
+class SimulatorControl:
+    """What a running simulator is asked and told, wherever it was started."""
 
-    def __init__(
-        self, *, port: int = 0, tls_certificate: str | None = None, tls_key: str | None = None
-    ) -> None:
-        environment = os.environ | {"SIMULATOR_PORT": str(port), "SIMULATOR_HOST": "127.0.0.1"}
-        if tls_certificate and tls_key:
-            environment |= {"SIMULATOR_TLS_CERT": tls_certificate, "SIMULATOR_TLS_KEY": tls_key}
-        self._is_tls = bool(tls_certificate and tls_key)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.simulator"],
-            cwd=_ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.pid = self._process.pid
-        self.base_url = self._read_base_url()
-        self.port = int(self.base_url.removesuffix("/v1").rpartition(":")[2])
+    def __init__(self, port: int, *, is_tls: bool = False) -> None:
+        self.port = port
+        self._is_tls = is_tls
 
     def stats(self, model: str | None = None) -> dict[str, Any]:
         """The counters; with a model, that model's alone (zeros if it was never asked)."""
@@ -87,6 +73,53 @@ class SimulatorProcess:
             raise TimeoutError(f"after {timeout} s not {counters}, but {stats}")
         return stats
 
+    def _call(
+        self, method: str, target: str, body: str | None = None, timeout: float = 30
+    ) -> dict[str, Any]:
+        connection = self._connect(timeout)
+        try:
+            connection.request(method, target, body, {"Connection": "close"})
+            response = connection.getresponse()
+            answer: dict[str, Any] = json.loads(response.read())
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise ValueError(answer["error"]["message"])
+        return answer
+
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+        if not self._is_tls:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        import ssl
+
+        # Its certificate may be wrong on purpose.
+        context = ssl._create_unverified_context()
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=context)
+
+
+class SimulatorProcess(SimulatorControl):
+    """A simulator on a free port; use it as a context manager, or `stop` it."""
+
+    def __init__(
+        self, *, port: int = 0, tls_certificate: str | None = None, tls_key: str | None = None
+    ) -> None:
+        environment = os.environ | {"SIMULATOR_PORT": str(port), "SIMULATOR_HOST": "127.0.0.1"}
+        if tls_certificate and tls_key:
+            environment |= {"SIMULATOR_TLS_CERT": tls_certificate, "SIMULATOR_TLS_KEY": tls_key}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.simulator"],
+            cwd=_ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self._process.pid
+        self.base_url = self._read_base_url()
+        super().__init__(
+            int(self.base_url.removesuffix("/v1").rpartition(":")[2]),
+            is_tls=bool(tls_certificate and tls_key),
+        )
+
     def stop(self) -> int:
         """Ends the process; its exit code."""
         if self._process.poll() is None:
@@ -110,29 +143,6 @@ class SimulatorProcess:
         if "http" not in line:
             raise RuntimeError(f"the simulator did not start (exit code {self.stop()})")
         return line.split()[-1]
-
-    def _call(
-        self, method: str, target: str, body: str | None = None, timeout: float = 30
-    ) -> dict[str, Any]:
-        connection = self._connect(timeout)
-        try:
-            connection.request(method, target, body, {"Connection": "close"})
-            response = connection.getresponse()
-            answer: dict[str, Any] = json.loads(response.read())
-        finally:
-            connection.close()
-        if response.status != 200:
-            raise ValueError(answer["error"]["message"])
-        return answer
-
-    def _connect(self, timeout: float) -> http.client.HTTPConnection:
-        if not self._is_tls:
-            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-        import ssl
-
-        # Its certificate may be wrong on purpose.
-        context = ssl._create_unverified_context()
-        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=context)
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,54 @@
+#!/bin/sh
+# Saves what has state (Prometheus' figures, Alertmanager's silences, Grafana's own): deploy/backup.sh save FOLDER
+# and puts it back into the running stack: deploy/backup.sh restore FOLDER
+#
+# Each is stopped for the seconds that this takes. The service has no state, and Redis none that matters.
+set -eu
+
+usage() {
+    sed -n '2,3s/^# //p' "$0" >&2
+    exit 2
+}
+
+container_of() { docker compose ps --all --quiet "$1"; }
+
+# with_data NAME SCRIPT: in the image of that container, as its user, with its data and without network
+with_data() {
+    container=$(container_of "$1")
+    docker run --rm --interactive --network none --volumes-from "$container" \
+        --user "$(docker inspect --format '{{.Config.User}}' "$container")" \
+        --entrypoint sh "$(docker inspect --format '{{.Config.Image}}' "$container")" -c "$2"
+}
+
+save() {
+    with_data "$1" "tar -C $2 -czf - ." >"$folder/$1.tar.gz.part" </dev/null
+    mv "$folder/$1.tar.gz.part" "$folder/$1.tar.gz"
+}
+
+restore() {
+    with_data "$1" "find $2 -mindepth 1 -delete && tar -C $2 -xzf -" <"$folder/$1.tar.gz"
+}
+
+each() {
+    while read -r name data; do
+        [ -n "$(container_of "$name")" ] || continue
+        [ "$1" = save ] || [ -f "$folder/$name.tar.gz" ] || continue
+        docker compose stop "$name" >/dev/null 2>&1 </dev/null
+        "$1" "$name" "$data" || failed="$failed $name"
+        docker compose start "$name" >/dev/null 2>&1 </dev/null
+        echo "backup: $1 $name"
+    done <<'NAMES'
+prometheus /prometheus
+alertmanager /alertmanager
+grafana /var/lib/grafana
+NAMES
+}
+
+[ $# -eq 2 ] || usage
+case $1 in save | restore) ;; *) usage ;; esac
+[ "$1" = restore ] || mkdir -p "$2"
+folder=$(cd "$2" && pwd)
+failed=
+cd "$(dirname "$0")/.."
+each "$1"
+[ -z "$failed" ] || { echo "backup: FAILED:$failed" >&2 && exit 1; }
