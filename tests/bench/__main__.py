@@ -1,0 +1,97 @@
+"""`make bench`: our service and the stock code on the same simulator, alternating, in one run.
+
+python -m tests.bench [--rounds N] [--row NAME]
+
+Prints medians and ratios; writes build/bench.json and build/bench.png. Takes about four minutes a round.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.bench.measure import Direct, Figures, measure
+from tests.bench.report import draw, table
+from tests.bench.rows import ROWS, Row
+from tests.bench.servers import Ours, Stock
+from tests.support.service import ROOT
+from tests.support.simulator import SimulatorProcess
+
+Results = dict[str, dict[str, list[Figures]]]
+
+
+def rounds(count: int, rows: tuple[Row, ...]) -> Results:
+    results: Results = {row.name: {} for row in rows}
+    for number in range(count):
+        kinds = (Stock, Ours) if number % 2 == 0 else (Ours, Stock)
+        with SimulatorProcess() as simulator:
+            for row, name, figures in _round(rows, kinds, simulator):
+                results[row.name].setdefault(name, []).append(figures)
+                print(f"round {number + 1}: {row.name}: {name}: {_short(figures)}", flush=True)
+    return results
+
+
+def _round(
+    rows: tuple[Row, ...], kinds: tuple[type[Stock] | type[Ours], ...], simulator: SimulatorProcess
+) -> Iterator[tuple[Row, str, Figures]]:
+    for kind in kinds:
+        with kind(simulator.base_url) as server:
+            for row in rows:
+                if kind is Ours or row.stock:
+                    yield row, server.name, measure(row, server, simulator)
+    direct = Direct(simulator)
+    for row in rows:
+        if row.direct:
+            yield row, direct.name, measure(row, direct, simulator)
+
+
+def _short(figures: Figures) -> str:
+    flags = "" if figures.valid else " INVALID"
+    flags += " overloaded" if figures.overloaded else ""
+    return f"{figures.cpu_us_per_token:.1f} µs/token, {figures.failed} failed{flags}"
+
+
+def medians(results: Results) -> dict[str, dict[str, dict[str, Any]]]:
+    """Of the valid rounds; of all, and marked, where none was valid."""
+    return {
+        row: {name: _median(figures) for name, figures in servers.items()}
+        for row, servers in results.items()
+    }
+
+
+def _median(figures: list[Figures]) -> dict[str, Any]:
+    valid = [one for one in figures if one.valid]
+    counted = valid or figures
+    told: dict[str, Any] = {
+        name: statistics.median(getattr(one, name) for one in counted)
+        for name in asdict(counted[0])
+        if name not in ("valid", "overloaded", "failed")
+    }
+    told["failed"] = max(one.failed for one in counted)
+    told["overloaded"] = any(one.overloaded for one in counted)
+    told["valid_rounds"] = len(valid)
+    return told
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--row", default="", help="only rows whose name holds this")
+    given = parser.parse_args()
+    rows = tuple(row for row in ROWS if given.row in row.name)
+    found = medians(rounds(given.rounds, rows))
+    build = Path(ROOT / "build")
+    build.mkdir(exist_ok=True)
+    machine = {"python": platform.python_version(), "machine": platform.machine()}
+    (build / "bench.json").write_text(json.dumps({"machine": machine, "rows": found}, indent=1))
+    print(table(found))
+    draw(found, build / "bench.png")
+    print("written: build/bench.json, build/bench.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""The load generator: one process, raw sockets, one loop; it measures what a reader sees, and its own CPU.
+
+python -m tests.bench.load '{"port": …, "path": "/chat/stream", "streams": 200, "body": {…}, "ramp_seconds": 2}'
+
+`at_once` bounds how many are open at a time. Prints one JSON object, times in seconds. A stream is whole when its last
+chunk came after a `[DONE]`, an answer when its body came whole.
+"""
+
+import json
+import selectors
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+RECEIVE_BYTES = 262144
+LAST_CHUNK = b"0\r\n\r\n"
+LIMIT_SECONDS = 240
+
+
+@dataclass
+class Reader:
+    """One request. first: from sending it until the first text; gaps: between reads after that."""
+
+    due: float
+    connection: socket.socket | None = None
+    sent_at: float = 0.0
+    first: float | None = None
+    last_at: float = 0.0
+    longest_gap: float = 0.0
+    ended_at: float | None = None
+    status: int = 0
+    head: bytes = b""
+    tail: bytes = b""
+    done: bool = False
+    answer: bool = False
+    gaps: list[float] = field(default_factory=list)
+
+    def take(self, data: bytes, now: float) -> None:
+        if not self.status:
+            self.head += data
+            if b"\r\n\r\n" not in self.head:
+                return
+            self.status = int(self.head.split(b" ", 2)[1])
+        joined = self.tail + data
+        self.done = self.done or b"[DONE]" in joined
+        if self.first is None:
+            if b"token" in joined or b'data: "' in joined or b'"answer"' in joined:
+                self.first = now - self.sent_at
+                self.last_at = now
+                self.answer = b'"answer"' in joined
+        else:
+            self.gaps.append(now - self.last_at)
+            self.last_at = now
+        self.tail = joined[-16:]
+
+    @property
+    def whole(self) -> bool:
+        if self.status != 200:
+            return False
+        return self.answer or (self.done and self.tail.endswith(LAST_CHUNK))
+
+
+def run(order: dict[str, Any]) -> dict[str, Any]:
+    request = _request(order)
+    streams = int(order["streams"])
+    ramp = float(order.get("ramp_seconds", 0))
+    began = time.monotonic()
+    readers = [Reader(began + ramp * place / streams) for place in range(streams)]
+    at_once = int(order.get("at_once", streams))
+    waiting = list(reversed(readers))
+    selector = selectors.EpollSelector()
+    open_count = 0
+    while (waiting or open_count) and time.monotonic() - began < LIMIT_SECONDS:
+        now = time.monotonic()
+        while waiting and waiting[-1].due <= now and open_count < at_once:
+            _send(waiting.pop(), request, int(order["port"]), selector)
+            open_count += 1
+        pause = max(0.0, waiting[-1].due - now) if waiting and open_count < at_once else 1.0
+        for key, _ in selector.select(pause):
+            open_count -= _read(key.data, selector)
+    return _told(readers, began)
+
+
+def _request(order: dict[str, Any]) -> bytes:
+    body = json.dumps(order["body"]).encode()
+    head = (
+        f"POST {order['path']} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _send(reader: Reader, request: bytes, port: int, selector: selectors.BaseSelector) -> None:
+    reader.sent_at = time.monotonic()
+    reader.connection = socket.create_connection(("127.0.0.1", port))
+    reader.connection.sendall(request)
+    reader.connection.settimeout(0)
+    selector.register(reader.connection, selectors.EVENT_READ, reader)
+
+
+def _read(reader: Reader, selector: selectors.BaseSelector) -> int:
+    """1 when the reader has ended."""
+    assert reader.connection is not None
+    try:
+        data = reader.connection.recv(RECEIVE_BYTES)
+    except BlockingIOError:
+        return 0
+    except OSError:
+        data = b""
+    now = time.monotonic()
+    if data:
+        reader.take(data, now)
+        return 0
+    selector.unregister(reader.connection)
+    reader.connection.close()
+    reader.ended_at = now - reader.sent_at
+    return 1
+
+
+def _told(readers: list[Reader], began: float) -> dict[str, Any]:
+    seconds = time.monotonic() - began
+    cpu = time.process_time()
+    return {
+        "seconds": seconds,
+        "own_cpu_share": cpu / seconds,
+        "whole": sum(reader.whole for reader in readers),
+        "answered": sum(reader.status == 200 for reader in readers),
+        "streams": len(readers),
+        "first": [reader.first for reader in readers if reader.first is not None],
+        "total": [reader.ended_at for reader in readers if reader.ended_at is not None],
+        "gaps": [gap for reader in readers for gap in reader.gaps],
+    }
+
+
+if __name__ == "__main__":
+    json.dump(run(json.loads(sys.argv[1])), sys.stdout)

@@ -1,0 +1,71 @@
+"""The benchmark's results for people: a table with ratios, and a plot."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+
+mpl.use("Agg")
+
+Medians = dict[str, dict[str, dict[str, Any]]]
+COLUMNS = (
+    ("cpu_us_per_token", "µs/token", 1.0),
+    ("first_p50", "first p50 ms", 1000.0),
+    ("first_p99", "first p99 ms", 1000.0),
+    ("gap_p99", "gap p99 ms", 1000.0),
+    ("total_p50", "total p50 ms", 1000.0),
+    ("requests_per_second", "requests/s", 1.0),
+    ("memory_kb_per_stream", "KB/stream", 1.0),
+)
+
+
+def table(found: Medians) -> str:
+    """Markdown; the last column is the stock code's CPU per token over ours."""
+    head = ["load", "server", *(title for _, title, _ in COLUMNS), "failed", "CPU ratio"]
+    lines = [_line(head), _line(["---"] * len(head))]
+    for row, servers in found.items():
+        for name, figures in servers.items():
+            values = [f"{figures[key] * factor:.1f}" for key, _, factor in COLUMNS]
+            lines.append(
+                _line(
+                    [row, _marked(name, figures), *values, figures["failed"], _ratio(name, servers)]
+                )
+            )
+    return "\n".join(lines)
+
+
+def _marked(name: str, figures: dict[str, Any]) -> str:
+    marks = [] if figures["valid_rounds"] else ["invalid"]
+    marks += ["overloaded"] if figures["overloaded"] else []
+    return f"{name} ({', '.join(marks)})" if marks else name
+
+
+def _ratio(name: str, servers: dict[str, dict[str, Any]]) -> str:
+    if name != "ours" or "stock" not in servers:
+        return ""
+    ours = servers["ours"]["cpu_us_per_token"]
+    return f"{servers['stock']['cpu_us_per_token'] / ours:.1f}" if ours else ""
+
+
+def _line(cells: list[Any]) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def draw(found: Medians, path: Path) -> None:
+    """CPU per token, stock beside ours, on a logarithmic axis: the ratios are the point."""
+    rows = [row for row, servers in found.items() if "ours" in servers and "stock" in servers]
+    figure, axes = plt.subplots(figsize=(9, 1.2 + 0.7 * len(rows)), layout="constrained")
+    for offset, name, colour in ((0.2, "stock", "#b0b7c3"), (-0.2, "ours", "#2563eb")):
+        values = [found[row][name]["cpu_us_per_token"] for row in rows]
+        places = [place + offset for place in range(len(rows))]
+        bars = axes.barh(places, values, 0.38, label=name, color=colour)
+        axes.bar_label(bars, [f"{value:.0f}" for value in values], padding=3)
+    axes.set_xscale("log")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.set_xlabel("CPU of the serving processes per streamed token, µs (log)")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=120)
