@@ -32,6 +32,8 @@ def build(
     report_bug: Bug,
 ) -> Flask:
     site = Flask("chat", static_folder=str(Path(__file__).parent / "static"))
+    # a doubled slash would be redirected, to whatever the Host header says
+    site.url_map.merge_slashes = False
     site.before_request(lambda: context.opened(request, send_timeout_seconds))
     for routes in blueprints:
         site.register_blueprint(routes)
@@ -58,8 +60,6 @@ def _allow(site: Flask, origins: Sequence[str]) -> None:
 
 def _refuse(refusal: HTTPException) -> Response:
     status = refusal.code or 500
-    if status < 400 and refusal.response is not None:
-        return Response(status=status, headers=dict(refusal.get_response().headers))
     other = errors.InvalidRequest if status < 500 else errors.Internal
     answer = problems.response(STATUS_ERRORS.get(status, other)(), g.request_id)
     allowed = getattr(refusal, "valid_methods", None)

@@ -218,7 +218,7 @@ class Service:
     def turn(self, request_id: str, timeout: float = 15) -> dict[str, Any]:
         """The line of the turn with this id."""
         with self._logged:
-            wanted = lambda: [t for t in self._turns() if t["request_id"] == request_id]  # noqa: E731
+            wanted = lambda: [t for t in self._turns(request_id) if t["request_id"] == request_id]  # noqa: E731
             if not self._logged.wait_for(lambda: bool(wanted()), timeout):
                 raise TimeoutError(f"no turn {request_id} in the log")
             return wanted()[0]
@@ -227,8 +227,11 @@ class Service:
         """Every JSON line so far."""
         return [json.loads(line) for line in list(self.lines) if line.startswith("{")]
 
-    def _turns(self) -> list[dict[str, Any]]:
-        return [event for event in self.events() if event.get("event") == "turn"]
+    def _turns(self, request_id: str = "") -> list[dict[str, Any]]:
+        lines = [
+            line for line in list(self.lines) if '"event":"turn"' in line and request_id in line
+        ]
+        return [json.loads(line) for line in lines]
 
     def _read_log(self) -> None:
         assert self._process.stdout is not None

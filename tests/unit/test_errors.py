@@ -3,47 +3,16 @@
 import pytest
 
 from service import errors
-
-# code: (HTTP status, retryable, ending of the turn; None: it is no turn)
-CONTRACT = {
-    "invalid_request": (400, False, "invalid"),
-    "payload_too_large": (413, False, "invalid"),
-    "unsupported_media_type": (415, False, "invalid"),
-    "not_found": (404, False, None),
-    "method_not_allowed": (405, False, None),
-    "request_timeout": (408, False, "invalid"),
-    "uri_too_long": (414, False, None),
-    "headers_too_large": (431, False, None),
-    "rate_limited": (429, True, "rejected"),
-    "overloaded": (503, True, "rejected"),
-    "draining": (503, True, "drained"),
-    "circuit_open": (503, True, "circuit_open"),
-    "upstream_rate_limited": (429, True, "upstream_failed"),
-    "upstream_rejected": (502, False, "upstream_failed"),
-    "upstream_invalid_request": (400, False, "invalid"),
-    "content_filtered": (422, False, "filtered"),
-    "upstream_error": (502, True, "upstream_failed"),
-    "upstream_timeout": (504, True, "timed_out"),
-    "internal": (500, False, "failed"),
-}
-ENDINGS = {
-    *("completed", "invalid", "rejected", "upstream_failed", "timed_out", "circuit_open"),
-    *("filtered", "disconnected", "drained", "failed"),
-}
-KINDS = [
-    value
-    for value in vars(errors).values()
-    if isinstance(value, type) and issubclass(value, errors.ChatError) and hasattr(value, "code")
-]
+from tests.support.contract import ENDINGS, KINDS, PROMISES
 
 
 def test_every_code_of_the_contract_has_an_error_and_every_error_a_code():
-    assert {kind.code for kind in KINDS} == set(CONTRACT)
+    assert {kind.code for kind in KINDS} == set(PROMISES)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_an_error_is_what_the_contract_says(kind):
-    status, retryable, ending = CONTRACT[kind.code]
+    status, retryable, ending = PROMISES[kind.code]
     assert (kind.status, kind.retryable) == (status, retryable)
     if ending is not None:
         assert kind.ending == ending

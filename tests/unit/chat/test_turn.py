@@ -5,17 +5,13 @@ from gevent import GreenletExit
 
 from service import errors
 from service.chat.events import TICK, Done, Failed, Restart, Start, Token
+from tests.support.contract import KINDS
 from tests.unit.chat.fakes import DONE, Caller, Stage, body
 
 START = Start("request-7", "small")
 WHOLE = [
     *("begun", "slot taken", "upstream opened", "upstream closed"),
     *("attempt reported", "slot freed"),
-]
-KINDS = [
-    value
-    for value in vars(errors).values()
-    if isinstance(value, type) and issubclass(value, errors.ChatError) and hasattr(value, "code")
 ]
 
 

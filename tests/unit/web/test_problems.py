@@ -4,13 +4,9 @@ import pytest
 
 from service import errors
 from service.web import problems
+from tests.support.contract import KINDS
 
 REQUEST_ID = "request-7"
-KINDS = [
-    value
-    for value in vars(errors).values()
-    if isinstance(value, type) and issubclass(value, errors.ChatError) and hasattr(value, "code")
-]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from service import errors
 from service.chat.events import Done, Failed, Restart, Start, Token, Usage
 from service.web import sse
+from tests.support.contract import KINDS
 from tests.support.sse import Parser
 
 REQUEST_ID = "request-7"
@@ -26,9 +27,6 @@ USAGES = st.builds(
     Usage, COUNTS, COUNTS, st.sampled_from(["reported", "estimated"]), st.none() | COUNTS
 )
 COSTS = st.none() | st.floats(0, 1e6, allow_nan=False)
-KINDS = [
-    value for value in vars(errors).values() if isinstance(value, type) and hasattr(value, "code")
-]
 ERRORS = st.builds(
     lambda kind, details: kind(details=tuple(details)),
     st.sampled_from(KINDS),
