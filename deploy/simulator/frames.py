@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
+from http.client import responses
 
 LAST_CHUNK = b"0\r\n\r\n"
 BOM = b"\xef\xbb\xbf"
@@ -32,7 +32,8 @@ def to_json(value: object) -> bytes:
 
 
 def http_head(status: int, headers: Mapping[str, str]) -> bytes:
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "Server: llm-simulator"]
+    # some APIs use statuses that have no name, such as 529
+    lines = [f"HTTP/1.1 {status} {responses.get(status, '')}", "Server: llm-simulator"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
