@@ -42,6 +42,20 @@ def test_a_burst_is_typed_in_whole_words(page):
     assert {text[len(shown) :][:1] for shown in seen if shown} == {" ", ""}
 
 
+def test_half_a_word_is_held_back_until_the_rest_comes_or_does_not(page):
+    page.page.clock.install()
+    page.page.clock.pause_at("2100-01-01")
+    page.module(
+        "typist.js", "({ Typist }) => { window.typist = new Typist((t) => { window.typed = t; }); }"
+    )
+    shown = []
+    for text, milliseconds in (("Hel", 100), ("lo wor", 100), ("", 200)):
+        page.page.evaluate("(text) => text && window.typist.type(text)", text)
+        page.page.clock.run_for(milliseconds)
+        shown.append(page.page.evaluate("window.typed ?? ''"))
+    assert shown == ["", "Hello", "Hello wor"]
+
+
 def test_a_reader_who_wants_no_motion_gets_none(open_page):
     page = open_page(reduced_motion="reduce")
     page.watch()

@@ -173,6 +173,15 @@ def test_a_line_that_went_silent_is_given_up(page):
     expect(page.problem).to_have_attribute("data-code", "cut")
 
 
+def test_a_service_that_never_answers_is_given_up(page):
+    page.page.clock.install()
+    page.page.route("**/chat/stream", lambda _: None)
+    page.ask("hi", state="waiting")
+    page.page.clock.fast_forward(61_000)
+    page.expect_state("failed")
+    expect(page.problem).to_have_attribute("data-code", "network")
+
+
 def test_a_page_that_does_not_load_completely_says_so(page):
     page.page.route("**/static/turn.js", lambda route: route.abort())
     page.page.reload()
