@@ -10,11 +10,21 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tests.crash import downstream_cases, report, upstream_cases
+from tests.crash import (
+    downstream_cases,
+    process_cases,
+    report,
+    surroundings_cases,
+    upstream_cases,
+)
 from tests.crash.case import Case, Outcome, judge
 from tests.support.service import ROOT
 
-CASES = (*upstream_cases.CASES, *downstream_cases.CASES)
+CASES = (
+    *upstream_cases.CASES,
+    *downstream_cases.CASES,
+    *sorted(process_cases.CASES + surroundings_cases.CASES, key=lambda case: int(case.name[1:])),
+)
 # each is mostly waiting; more of them would have to wait for processors where it counts
 SIDE_BY_SIDE = 5
 

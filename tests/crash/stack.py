@@ -1,5 +1,6 @@
 """The whole way of a request on one machine: nginx, gunicorn with two workers, and two simulators behind them."""
 
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,6 +12,7 @@ from tests.crash.client import Client
 from tests.support.nginx import Nginx
 from tests.support.service import Service
 from tests.support.simulator import SimulatorProcess
+from tests.support.valkey import Valkey
 
 WORKERS = 2
 PRIMARY, SPARE = "sim", "spare"
@@ -23,12 +25,15 @@ STARTING = threading.BoundedSemaphore(2)
 
 @dataclass(frozen=True)
 class Plan:
-    """What a case's stack is made of. slots: turns per worker; upstream: instead of the first simulator's address."""
+    """What a case's stack is made of. slots: turns per worker; upstream: instead of the first simulator's address;
+    redis, clock: what the case itself plays with."""
 
     fallback: bool = False
     slots: int = 4
     upstream: str = ""
     settings: dict[str, object] = field(default_factory=dict)
+    redis: Valkey | None = None
+    clock: Path | None = None
 
 
 @dataclass
@@ -83,8 +88,6 @@ def settings(plan: Plan, spare: SimulatorProcess, prices: Path) -> dict[str, Any
 
 
 def write_prices(held: ExitStack) -> Path:
-    import tempfile
-
     directory = held.enter_context(tempfile.TemporaryDirectory(prefix="prices-"))
     path = Path(directory) / "prices.toml"
     path.write_text(
