@@ -59,7 +59,11 @@ class Launcher:
     def __init__(self, checkout: Checkout, **variables: str) -> None:
         self.port, self.metrics_port = free_port(), free_port()
         self._mark = f"LAUNCHED_BY={uuid.uuid4().hex}"
-        ports = {"PORT": str(self.port), "METRICS_PORT": str(self.metrics_port)}
+        ports = {
+            "PORT": str(self.port),
+            "METRICS_PORT": str(self.metrics_port),
+            "WEB_CONCURRENCY": "1",
+        }
         self.log = checkout.folder / "run.log"
         with self.log.open("w") as log:
             self._process = subprocess.Popen(
