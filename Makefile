@@ -1,6 +1,6 @@
 # What the targets do is written in deploy/; here is only what they need.
 .DEFAULT_GOAL := help
-.PHONY: help run serve simulator test check lock clean
+.PHONY: help run serve simulator test check lock clean loadtest bench
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -26,6 +26,12 @@ test: .venv/.test ## every test that needs no container engine
 check: .venv/.test ## format, lint, types, import rules, scripts and configuration files
 	@exec $(PYTHON) -m deploy.check
 
+loadtest: .venv/.load ## locust, headless, against HOST (or the stack) in the shape LOAD_SHAPE
+	@exec .venv/load/bin/python -m tests.load
+
+bench: .venv/.test ## our service beside the stock code, same upstream, one run, with the ratios
+	@exec $(PYTHON) -m tests.bench $(BENCH_FLAGS)
+
 lock: .venv/.test ## the hash-locked requirements anew
 	@exec $(PYTHON) -m deploy.lock $(LOCK_FLAGS)
 
@@ -34,6 +40,12 @@ clean: ## everything made, away
 
 .venv/.run: $(RUN_LOCKS) $(SETUP)
 	@exec sh deploy/setup.sh $(RUN_LOCKS) $@
+
+# of its own: a load generator's libraries are none of the service's
+.venv/.load: .venv/.run requirements-load.txt
+	@$(PYTHON) -m venv .venv/load
+	@.venv/load/bin/pip install --quiet --require-hashes --requirement requirements-load.txt
+	@touch $@
 
 .venv/.test: .venv/.run requirements-dev.txt
 	@exec sh deploy/setup.sh $(RUN_LOCKS) requirements-dev.txt $@

@@ -17,6 +17,8 @@ from typing import Any
 RECEIVE_BYTES = 262144
 LAST_CHUNK = b"0\r\n\r\n"
 LIMIT_SECONDS = 240
+# ours, the stock code's, a whole answer's, the upstream's own
+FIRST_TEXT = (b"event: token", b'data: "', b'"answer"', b'"delta":{"content":"')
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Reader:
         joined = self.tail + data
         self.done = self.done or b"[DONE]" in joined
         if self.first is None:
-            if b"token" in joined or b'data: "' in joined or b'"answer"' in joined:
+            if any(mark in joined for mark in FIRST_TEXT):
                 self.first = now - self.sent_at
                 self.last_at = now
                 self.answer = b'"answer"' in joined

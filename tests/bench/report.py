@@ -55,6 +55,8 @@ def _line(cells: list[Any]) -> str:
 def draw(found: Medians, path: Path) -> None:
     """CPU per token, stock beside ours, on a logarithmic axis: the ratios are the point."""
     rows = [row for row, servers in found.items() if "ours" in servers and "stock" in servers]
+    if not rows:
+        return
     figure, axes = plt.subplots(figsize=(9, 1.2 + 0.7 * len(rows)), layout="constrained")
     for offset, name, colour in ((0.2, "stock", "#b0b7c3"), (-0.2, "ours", "#2563eb")):
         values = [found[row][name]["cpu_us_per_token"] for row in rows]

@@ -60,7 +60,7 @@ class Ours(Service):
     name = "ours"
 
     def __init__(self, upstream: str, **settings: object) -> None:
-        slots = {"MAX_CONCURRENT_TURNS": 600, "ADMISSION_WAIT_SECONDS": 2}
+        slots = {"MAX_CONCURRENT_TURNS": 1000, "ADMISSION_WAIT_SECONDS": 2}
         super().__init__(upstream, **({"WEB_CONCURRENCY": WORKERS} | slots | settings))
 
     def pids(self) -> list[int]:
