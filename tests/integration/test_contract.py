@@ -1,0 +1,292 @@
+"""What callers may rely on: what of a request reaches the model, what of its answer comes back, and under which id."""
+
+import http.client
+import json
+import uuid
+
+import pytest
+
+from service.settings import KOREAN_ASSISTANT
+from tests.support.contract import REQUEST_ID, check_problem
+from tests.support.service import Service
+from tests.support.simulator import directive
+
+ROUTES = ["/chat", "/chat/stream"]
+HISTORY = [
+    {"role": "user", "content": "What is 1+1?"},
+    {"role": "assistant", "content": "2"},
+]
+BRACES = [
+    *("{", "}", "{}", "{{x}}", "{0}", "{question}", "{system}", "{x.__class__}", "{x!r:>9}"),
+    *(
+        '{"a": 1}',
+        "{% if x %}",
+        "${HOME}",
+        "%(x)s %s",
+        "\\{",
+        "a\n\nb\u2028c 한글 😀",
+        "\0",
+        " edges ",
+    ),
+]
+
+
+def ask(service, route, question="hi", *, headers=None, **fields):
+    """Status, headers and body, whichever route."""
+    sent = {"Content-Type": "application/json", **(headers or {})}
+    body = json.dumps({"question": question, **fields})
+    return service.request("POST", route, body, sent)
+
+
+def asked(simulator):
+    """The one request that the upstream saw."""
+    (request,) = simulator.requests()
+    return request["body"]
+
+
+# what the model is asked
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_silent_request_is_asked_with_the_defaults(service, simulator, route):
+    assert ask(service, route, "why?")[0] == 200
+    body = asked(simulator)
+    assert body["messages"] == [
+        {"role": "system", "content": KOREAN_ASSISTANT},
+        {"role": "user", "content": "why?"},
+    ]
+    assert (body["model"], body["temperature"]) == ("sim", 0.2)
+    assert body["max_completion_tokens"] == 4096
+    assert body["stream"] is True
+    assert body["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_field_reaches_the_model(service, simulator, route):
+    fields = {"system": "Be brief.", "history": HISTORY, "temperature": 1.5, "max_tokens": 7}
+    assert ask(service, route, "And 2+2?", model="sim", **fields)[0] == 200
+    body = asked(simulator)
+    assert body["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        *HISTORY,
+        {"role": "user", "content": "And 2+2?"},
+    ]
+    assert (body["temperature"], body["max_completion_tokens"]) == (1.5, 7)
+
+
+def test_a_temperature_of_zero_is_sent(service, simulator):
+    assert service.chat(temperature=0)[0] == 200
+    assert asked(simulator)["temperature"] == 0
+
+
+@pytest.mark.parametrize("text", BRACES)
+def test_text_reaches_the_model_unchanged(service, simulator, text):
+    history = [{"role": role, "content": text} for role in ("user", "assistant")]
+    status, _, answer = service.chat(f"x{text}", system=text, history=history)
+    assert status == 200, answer
+    told = [(message["role"], message["content"]) for message in asked(simulator)["messages"]]
+    assert told == [("system", text), ("user", text), ("assistant", text), ("user", f"x{text}")]
+
+
+@pytest.fixture(scope="module")
+def strict(_simulator):
+    """A deployment with rules of its own."""
+    with Service(
+        _simulator.base_url,
+        LLM_MODEL="sim:tokens=2",
+        LLM_MODELS="sim:tokens=3, other",
+        LLM_TEMPERATURE="",
+        MAX_OUTPUT_TOKENS=50,
+        SYSTEM_PROMPT='Keep {"this"}.',
+        ALLOW_SYSTEM="false",
+        MAX_BODY_BYTES=2000,
+        MAX_QUESTION_CHARS=10,
+        MAX_HISTORY_MESSAGES=2,
+        MAX_HISTORY_CHARS=20,
+    ) as running:
+        yield running
+
+
+def test_an_empty_llm_temperature_means_that_none_is_sent(strict, simulator):
+    assert strict.chat()[0] == 200
+    body = asked(simulator)
+    assert "temperature" not in body
+    assert (body["model"], body["max_completion_tokens"]) == ("sim:tokens=2", 50)
+    assert body["messages"][0] == {"role": "system", "content": 'Keep {"this"}.'}
+
+
+def test_a_requests_own_temperature_is_sent_all_the_same(strict, simulator):
+    assert strict.chat(temperature=0.7)[0] == 200
+    assert asked(simulator)["temperature"] == 0.7
+
+
+def test_a_request_may_name_one_of_the_allowed_models(strict, simulator):
+    status, _, answer = strict.chat(model="sim:tokens=3")
+    assert (status, answer["model"]) == (200, "sim:tokens=3")
+    assert answer["usage"]["output_tokens"] == 3
+    assert asked(simulator)["model"] == "sim:tokens=3"
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"model": "sim"}, "invalid_request"),
+        ({"system": "x"}, "invalid_request"),
+        ({"max_tokens": 51}, "invalid_request"),
+        ({"question": "x" * 11}, "payload_too_large"),
+        ({"history": HISTORY * 2}, "payload_too_large"),
+        ({"history": [{"role": "user", "content": "x" * 21}]}, "payload_too_large"),
+        ({"history": [{"role": "user", "content": "x" * 2000}]}, "payload_too_large"),
+    ],
+)
+def test_a_deployments_own_rules_hold(strict, simulator, fields, code):
+    check_problem(code, *ask(strict, "/chat", **{"question": "hi", **fields}))
+    assert simulator.stats()["requests"] == 0
+
+
+# what comes back
+
+
+def test_an_answer_has_the_contracts_fields(service):
+    status, headers, answer = service.chat(directive(tokens=5, cached=3))
+    assert status == 200
+    assert headers["content-type"] == "application/json"
+    assert answer.keys() == {"answer", "model", "finish_reason", "usage", "cost_usd", "request_id"}
+    assert (answer["model"], answer["finish_reason"]) == ("sim", "stop")
+    assert answer["usage"]["output_tokens"] == 5
+    assert answer["usage"]["cached_input_tokens"] == 3
+    assert answer["usage"]["source"] == "reported"
+    assert answer["cost_usd"] is None  # it has no price
+    assert answer["request_id"] == headers["x-request-id"]
+
+
+def test_an_answer_is_told_by_the_configured_name_of_its_model(service):
+    """Not by the dated name that an upstream answers with: prices and metrics know the former."""
+    assert service.chat(directive(answer_model="sim-2026-01-01"))[2]["model"] == "sim"
+
+
+@pytest.mark.parametrize("reason", ["stop", "length", "tool_calls"])
+def test_the_finish_reason_is_passed_on(service, reason):
+    assert service.chat(directive(finish=reason))[2]["finish_reason"] == reason
+
+
+@pytest.mark.parametrize("text", [text for text in BRACES if text != "\0"])
+def test_an_answers_text_comes_back_unchanged(service, text):
+    assert service.chat(directive(text=text, piece=1))[2]["answer"] == text
+    with service.stream(directive(text=text, piece=1)) as stream:
+        assert stream.text() == text
+
+
+def test_an_answer_without_text_is_whole_too(service):
+    status, _, answer = service.chat(directive(tokens=0))
+    assert (status, answer["answer"], answer["finish_reason"]) == (200, "", "stop")
+    with service.stream(directive(tokens=0)) as stream:
+        assert [event.name for event in stream.events()] == ["start", "done", "message"]
+
+
+def test_a_stream_starts_with_its_id_and_model_and_ends_with_the_account(service):
+    request_id = uuid.uuid4().hex
+    with service.stream(directive(tokens=3), headers={"X-Request-ID": request_id}) as stream:
+        start, *_, done, end = stream.events()
+    assert start.json() == {"request_id": request_id, "model": "sim"}
+    assert done.json().keys() == {"finish_reason", "model", "usage", "cost_usd"}
+    assert (done.json()["model"], done.json()["finish_reason"]) == ("sim", "stop")
+    assert (end.name, end.data) == ("message", "[DONE]")
+
+
+# under which id
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("given", ["12345678", "a" * 64, "A.b-C_9.z"])
+def test_a_proper_id_is_kept_everywhere(service, simulator, route, given):
+    given = f"{given[:-6]}{uuid.uuid4().hex[:6]}"
+    _, headers, body = ask(service, route, headers={"X-Request-ID": given})
+    assert headers["x-request-id"] == given
+    assert given.encode() in body
+    assert service.turn(given)["request_id"] == given
+    assert simulator.requests()[0]["headers"]["x-request-id"] == given
+
+
+@pytest.mark.parametrize(
+    "given", ["1234567", "a" * 65, "with space", "semi;colon1", "<script>", ""]
+)
+def test_any_other_id_is_replaced(service, given):
+    _, headers, _ = ask(service, "/chat", headers={"X-Request-ID": given})
+    assert headers["x-request-id"] != given
+    assert REQUEST_ID.fullmatch(headers["x-request-id"])
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_user_and_session_are_in_the_log(service, route):
+    ids = {"X-User-ID": "user-0001", "X-Session-ID": "session.0001"}
+    _, headers, _ = ask(service, route, headers=ids)
+    turn = service.turn(headers["x-request-id"])
+    assert (turn["user_id"], turn["session_id"]) == ("user-0001", "session.0001")
+
+
+@pytest.mark.parametrize("given", ["short", "a" * 65, "jane doe@example.com", ""])
+def test_ids_of_another_shape_are_dropped(service, given):
+    _, headers, _ = ask(service, "/chat", headers={"X-User-ID": given, "X-Session-ID": given})
+    turn = service.turn(headers["x-request-id"])
+    assert (turn["user_id"], turn["session_id"]) == (None, None)
+
+
+def test_a_connections_next_request_inherits_no_ids(service):
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+    told = []
+    for ids in ({"X-Request-ID": f"first-{uuid.uuid4().hex}", "X-User-ID": "user-0001"}, {}):
+        connection.request(
+            "POST", "/chat", '{"question": "hi"}', {"Content-Type": "application/json", **ids}
+        )
+        response = connection.getresponse()
+        response.read()
+        told.append(response.headers["X-Request-ID"])
+    connection.close()
+    assert told[0] != told[1]
+    assert service.turn(told[0])["user_id"] == "user-0001"
+    assert service.turn(told[1])["user_id"] is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(
+            ("GET", path)
+            for path in ("/", "/health", "/ready", "/openapi.json", "/static/chat.js", "/no")
+        ),
+        *(
+            ("HEAD", "/health"),
+            ("OPTIONS", "/chat"),
+            ("POST", "/chat"),
+            ("POST", "/chat/stream"),
+            ("PUT", "/"),
+        ),
+    ],
+)
+def test_every_response_has_an_id_and_keeps_its_type(service, method, path):
+    _, headers, _ = service.request(method, path, headers={"X-Request-ID": "my-request-1"})
+    assert headers["x-request-id"] == "my-request-1"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+# what probes see
+
+
+def test_health_and_readiness_never_ask_the_llm(service, simulator):
+    for port in (service.port, service.metrics_port):
+        status, _, body = service.get("/health", port=port)
+        assert (status, json.loads(body)) == (200, {"status": "ok"})
+        status, _, body = service.get("/ready", port=port)
+        assert (status, json.loads(body)["status"]) == (200, "ready")
+    assert simulator.stats()["connections_accepted"] == 0
+
+
+def test_the_page_may_load_nothing_from_elsewhere(service):
+    status, headers, body = service.get("/")
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert b"<script>" not in body
