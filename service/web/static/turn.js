@@ -25,11 +25,12 @@ export class TurnView {
     this.element = document.getElementById("turn-template").content.firstElementChild.cloneNode(true);
     for (const part of this.element.querySelectorAll("[data-part]")) this.#parts[part.dataset.part] = part;
     this.#parts.question.textContent = turn.question;
+    nameLanguage(this.#parts.question, turn.question);
     this.#parts.retry.addEventListener("click", retry);
     this.#parts.edit.addEventListener("click", edit);
     this.#parts.copy.addEventListener("click", () => this.#copy());
     this.#answer = new AnswerView(this.#parts.answer);
-    this.#typist = new Typist((text) => this.#answer.show(text, { growing: true }));
+    this.#typist = this.#newTypist();
   }
 
   type(text) {
@@ -48,7 +49,14 @@ export class TurnView {
   async settle(whole) {
     await this.#typist.finish();
     this.#answer.show(this.#turn.answer, { growing: !whole });
-    this.#typist = new Typist((text) => this.#answer.show(text, { growing: true }));
+    this.#typist = this.#newTypist();
+  }
+
+  #newTypist() {
+    return new Typist((text) => {
+      nameLanguage(this.#parts.answer, text);
+      this.#answer.show(text, { growing: true });
+    });
   }
 
   update() {
@@ -150,6 +158,7 @@ export class TurnView {
   }
 }
 
+const HANGUL = /\p{Script=Hangul}/u;
 // The reasons which this page can cause have words in both languages; another one is shown as it came.
 const LIMIT = /^may have at most (\d+) (\w+)$/;
 
@@ -157,6 +166,11 @@ export function reason(error) {
   const known = words().errors[error.code];
   if (known && error.code !== "unexpected") return known;
   return error.status >= 400 ? `${words().errors.unexpected} (${error.status})` : words().errors.unexpected;
+}
+
+/** Questions and answers need not be in the page's language: screen readers and line breaks have to know. */
+function nameLanguage(element, text) {
+  element.lang = HANGUL.test(text) ? "ko" : "";
 }
 
 function show(element, text) {

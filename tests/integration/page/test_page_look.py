@@ -53,6 +53,14 @@ def test_the_language_can_be_switched_and_is_remembered(page):
     expect(page.page.locator("#welcome h2")).to_have_text("무엇이 궁금하세요?")
 
 
+def test_an_answer_in_another_language_is_marked_as_such(page):
+    page.ask(f"English {directive(text='English')}")
+    expect(page.answer).to_have_attribute("lang", "")
+    page.ask(directive(text="**한국어** and English"))
+    expect(page.answer).to_have_attribute("lang", "ko")
+    assert page.answer.evaluate("(it) => getComputedStyle(it).wordBreak") == "keep-all"
+
+
 def test_both_languages_have_the_same_words(page):
     shapes = """({ TEXTS }) => Object.values(TEXTS).map((words) => {
       const keys = (value, path) => typeof value === "object"
