@@ -37,7 +37,9 @@ def create_app(settings: Settings) -> Flask:
     limits = _limits(settings)
     admission = Admission(settings.max_concurrent_turns, settings.admission_wait_seconds)
     guard, breakers = _guard(settings, GuardListener())
-    turns.announce(settings.max_concurrent_turns, __version__, settings.llm_client)
+    turns.announce(
+        settings.max_concurrent_turns, __version__, settings.llm_client, _model_names(settings)
+    )
     running = Turns(
         limits=limits,
         defaults=_defaults(settings),
@@ -97,7 +99,7 @@ def _sharing(settings: Settings, listener: GuardListener) -> RedisSharing | None
 def _routes(settings: Settings, listener: GuardListener, sharing: Sharing) -> tuple[Route, ...]:
     counter = tokens.load_counter()
     price_list = prices.load_prices(settings.prices_path)
-    names = [*settings.models, *filter(None, [settings.fallback_model])]
+    names = _model_names(settings)
     turns.warn_of_gaps(
         exact_counts=counter.exact,
         unpriced=[name for name in names if price_list.price(name) is None],
@@ -117,6 +119,10 @@ def _routes(settings: Settings, listener: GuardListener, sharing: Sharing) -> tu
         return (primary,)
     fallback = route(_fallback_access(settings), settings.fallback_model, [settings.fallback_model])
     return (primary, fallback)
+
+
+def _model_names(settings: Settings) -> list[str]:
+    return [*settings.models, *filter(None, [settings.fallback_model])]
 
 
 def _breaker(

@@ -72,6 +72,11 @@ LONGEST_GAP = Histogram(
     ("route",),
     buckets=GAP_SECONDS,
 )
+CUT = Counter(
+    "chat_answers_cut_total",
+    "Answers that had begun and ended unfinished through no wish of their callers.",
+    ("route", "ending"),
+)
 OVERHEAD = Histogram(
     "chat_overhead_seconds",
     "A turn's duration less the waiting for the LLM.",

@@ -1,7 +1,7 @@
 """The account of one turn: its metrics, and its one line in the log."""
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -10,10 +10,11 @@ import structlog
 from service.chat.events import Attempt, Done
 from service.chat.turn import Caller
 from service.errors import ChatError
-from service.telemetry import metrics
+from service.telemetry import metrics, series
 from service.telemetry.logs import frames_of
 
 OPERATION = "chat"
+WHOLE_OR_UNWANTED = ("completed", "disconnected")
 WASTE_BY_ENDING = {"disconnected": "disconnect", "drained": "drain"}
 
 
@@ -77,6 +78,8 @@ class TurnRecord:
         if self._first_text_at is not None:
             metrics.FIRST_TOKEN.labels(route).observe(self._first_text_at - self._started_at)
             metrics.LONGEST_GAP.labels(route).observe(self._longest_gap)
+            if ending not in WHOLE_OR_UNWANTED:
+                metrics.CUT.labels(route, ending).inc()
 
     def _count_waste(self, ending: str) -> None:
         for place, attempt in enumerate(self._attempts, start=1):
@@ -116,8 +119,9 @@ class TurnRecord:
         }
 
 
-def announce(slots: int, version: str, llm_client: str) -> None:
+def announce(slots: int, version: str, llm_client: str, models: Iterable[str]) -> None:
     """Called once per worker."""
+    series.begin(models)
     metrics.SLOTS.set(slots)
     metrics.IN_FLIGHT.set(0)
     metrics.BUILD.labels(version, llm_client).set(1)

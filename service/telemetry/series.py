@@ -1,0 +1,70 @@
+"""Every series of the counters at 0 before anything is counted.
+
+A counter whose first sample is 1 has not risen for Prometheus: the first failure of its kind would raise no alert.
+"""
+
+from collections.abc import Iterable
+from itertools import product
+
+from prometheus_client import Counter
+
+from service.errors import UpstreamFailure
+from service.telemetry import metrics
+
+ROUTES = ("/chat", "/chat/stream")
+ENDINGS = (
+    "completed",
+    "invalid",
+    "rejected",
+    "upstream_failed",
+    "timed_out",
+    "circuit_open",
+    "filtered",
+    "disconnected",
+    "drained",
+    "failed",
+)
+CUT_ENDINGS = ("upstream_failed", "timed_out", "filtered", "drained", "failed")
+WASTE_REASONS = ("disconnect", "drain", "restart", "retry", "failure")
+DENIALS = ("budget", "deadline", "waits", "retry_after")
+
+
+def begin(models: Iterable[str]) -> None:
+    """models: all that may be asked. Called once per worker."""
+    failures = [kind for kind in _kinds(UpstreamFailure) if kind.reroutable]
+    codes = sorted({kind.code for kind in failures})
+    results = [
+        "ok",
+        "cancelled",
+        "internal",
+        *sorted({kind.code for kind in _kinds(UpstreamFailure)}),
+    ]
+    for route in ROUTES:
+        metrics.TURNS_STARTED.labels(route)
+        metrics.FIRST_TOKEN.labels(route)
+        metrics.LONGEST_GAP.labels(route)
+    for route, ending in product(ROUTES, ENDINGS):
+        metrics.TURNS.labels(route, ending)
+    for route, ending in product(ROUTES, CUT_ENDINGS):
+        metrics.CUT.labels(route, ending)
+    for counter in (metrics.RETRIES, metrics.RESTARTS):
+        _zero(counter, codes)
+    _zero(metrics.FALLBACKS, [*codes, "circuit_open"])
+    _zero(metrics.WASTED, WASTE_REASONS)
+    _zero(metrics.RETRIES_DENIED, DENIALS)
+    for model in models:
+        for counter in (metrics.COST, metrics.ESTIMATED, metrics.UNPRICED):
+            counter.labels(model)
+        for result in results:
+            metrics.ATTEMPTS.labels(model, result)
+
+
+def _zero(counter: Counter, values: Iterable[str]) -> None:
+    for value in values:
+        counter.labels(value)
+
+
+def _kinds(root: type[UpstreamFailure]) -> list[type[UpstreamFailure]]:
+    """All below it."""
+    below = root.__subclasses__()
+    return [*below, *(kind for child in below for kind in _kinds(child))]

@@ -1,0 +1,66 @@
+"""Counters that are there before they count, and the answers that were cut."""
+
+import subprocess
+import sys
+
+import pytest
+from prometheus_client import REGISTRY
+
+from service import errors
+from service.telemetry import series
+from service.telemetry.turns import TurnRecord
+from tests.support.service import ROOT
+from tests.unit.telemetry.test_turns import Asker, Clock
+
+BEGIN = """
+from prometheus_client import REGISTRY, generate_latest
+from service.telemetry import series
+series.begin(["a-model"])
+print(generate_latest(REGISTRY).decode())
+"""
+
+
+def test_every_counter_of_ours_has_a_zero_before_it_counts():
+    said = subprocess.run(
+        [sys.executable, "-c", BEGIN], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    lines = said.splitlines()
+    counters = {
+        line.split()[2]
+        for line in lines
+        if line.startswith("# TYPE chat_") and line.endswith("counter")
+    }
+    zeros = {line.partition("{")[0] for line in lines if line.endswith("} 0.0")}
+    assert counters
+    assert counters - zeros == set()
+
+
+def test_the_endings_are_those_that_errors_have():
+    def kinds(root):
+        return {root, *(each for child in root.__subclasses__() for each in kinds(child))}
+
+    told = {kind.ending for kind in kinds(errors.ChatError)}
+    assert told | {"completed", "disconnected"} == set(series.ENDINGS)
+
+
+@pytest.mark.parametrize(
+    ("ending", "texts", "cut"),
+    [
+        ("timed_out", 1, 1),
+        ("drained", 2, 1),
+        ("timed_out", 0, 0),
+        ("completed", 2, 0),
+        ("disconnected", 2, 0),
+    ],
+)
+def test_an_answer_is_cut_when_it_had_begun_and_its_caller_wanted_the_rest(ending, texts, cut):
+    def count():
+        labels = {"route": "/chat", "ending": ending}
+        return REGISTRY.get_sample_value("chat_answers_cut_total", labels) or 0
+
+    before = count()
+    record = TurnRecord(Asker(), "openai", Clock())
+    for second in range(texts):
+        record.text(1000.0 + second)
+    record.end(ending)
+    assert count() - before == cut
