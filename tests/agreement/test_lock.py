@@ -23,12 +23,18 @@ def entries(lock):
             yield Requirement(requirement), hashes
 
 
+def meant_for_here(lock):
+    """The packages of a lock that this platform and Python get."""
+    for requirement, _ in entries(lock):
+        if requirement.marker is None or requirement.marker.evaluate():
+            yield requirement
+
+
 def test_what_is_installed_is_what_the_locks_say():
     locked = {
         f"{canonicalize_name(requirement.name)}{requirement.specifier}"
         for lock in INSTALLED_LOCKS
-        for requirement, _ in entries(lock)
-        if requirement.marker is None or requirement.marker.evaluate()
+        for requirement in meant_for_here(lock)
     }
     freeze = [sys.executable, "-m", "pip", "--disable-pip-version-check", "freeze", "--local"]
     frozen = subprocess.run(freeze, capture_output=True, text=True, check=True).stdout
@@ -59,6 +65,6 @@ def test_a_lock_names_no_index_and_no_address(lock):
 def test_packages_in_two_locks_have_one_version():
     versions = {}
     for lock in INSTALLED_LOCKS:
-        for requirement, _ in entries(lock):
+        for requirement in meant_for_here(lock):
             versions.setdefault(requirement.name, set()).add(str(requirement.specifier))
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
