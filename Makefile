@@ -1,6 +1,6 @@
 # What the targets do is written in deploy/; here is only what they need.
 .DEFAULT_GOAL := help
-.PHONY: help run serve simulator test check lock clean loadtest bench
+.PHONY: help run serve simulator test check lock clean loadtest bench capacity
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -31,6 +31,9 @@ loadtest: .venv/.load ## locust, headless, against HOST (or the stack) in the sh
 
 bench: .venv/.test ## our service beside the stock code, same upstream, one run, with the ratios
 	@exec $(PYTHON) -m tests.bench $(BENCH_FLAGS)
+
+capacity: .venv/.test ## what this machine holds within the service level, and matching settings
+	@exec $(PYTHON) -m tests.bench.capacity $(CAPACITY_FLAGS)
 
 lock: .venv/.test ## the hash-locked requirements anew
 	@exec $(PYTHON) -m deploy.lock $(LOCK_FLAGS)
