@@ -29,19 +29,19 @@ class RedisServer:
 
     def __init__(self, password: str | None = None) -> None:
         self.port = free_port()
-        self._password = password
+        self.password = password
         self._directory = Path(tempfile.mkdtemp(prefix="redis-"))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        credentials = f":{self._password}@" if self._password else ""
+        credentials = f":{self.password}@" if self.password else ""
         return f"redis://{credentials}127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
         options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no"}
         options |= {"dir": self._directory}
-        options |= {"requirepass": self._password} if self._password else {}
+        options |= {"requirepass": self.password} if self.password else {}
         flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
         self._process = subprocess.Popen([get_binary_path(), *flags], stdout=subprocess.DEVNULL)
         self._wait_until_it_listens()

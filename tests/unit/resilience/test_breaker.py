@@ -94,6 +94,7 @@ def test_consecutive_failures_open_it(bench):
 def test_a_success_in_between_starts_the_count_anew(bench):
     bench.settle("failure", "failure", "success", "failure", "failure")
     assert bench.state == "closed"
+    assert bench.others.told == []
     bench.settle("failure")
     assert bench.state == "open"
 
@@ -161,7 +162,7 @@ def test_a_neutral_probe_frees_its_place_for_the_next(bench):
     probe.settle("success")  # settled already
     assert bench.state == "half-open"
     again.content()
-    assert bench.state == "closed"
+    assert bench.states == ["closed", "open", "half-open", "closed"]
 
 
 def test_one_of_many_at_the_end_of_the_open_period_is_let_in(bench):

@@ -1,0 +1,281 @@
+"""Breaker and admission under any sequence of events, beside a model that is simple enough to be right.
+
+Turns are real: a slot, then the guard; a crash is what closes their generator. Time passes only as a rule of its own.
+"""
+
+import math
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from service.chat.events import TICK, Chunk, Done, Restart
+from service.errors import ChatError, CircuitOpen, ContentFiltered, Overloaded, UpstreamError
+from service.resilience.admission import Admission
+from service.resilience.breaker import Alone, Breaker
+from service.resilience.guard import Route
+from tests.unit.resilience.fakes import PROMPT, STOP, World
+
+FAILURES = 3
+OPEN_SECONDS = 15
+ELSEWHERE_SECONDS = 1
+SLOTS = 4
+STEPS = {
+    "tick": TICK,
+    "text": Chunk("x"),
+    "end": STOP,
+    "fail": UpstreamError(),
+    "filter": ContentFiltered(),
+}
+
+
+class Puppet:
+    """A model's stream that says what it is ordered to, and ticks unless it is."""
+
+    def __init__(self):
+        self.orders = []
+
+    def __next__(self):
+        order = self.orders.pop(0) if self.orders else TICK
+        if isinstance(order, Exception):
+            raise order
+        if order is None:
+            raise StopIteration
+        return order
+
+    def close(self):
+        pass
+
+
+class Lessor(Alone):
+    """Redis, as far as a probe is concerned."""
+
+    grants = True
+
+    def lease_probe(self, _model):
+        return self.grants
+
+
+@dataclass
+class Permit:
+    era: int
+    probe: bool
+    settled: bool = False
+
+
+class Model:
+    """What the breaker should be."""
+
+    def __init__(self):
+        self.state = "closed"
+        self.failures = 0
+        self.open_until = 0.0
+        self.era = 0
+        self.probe = None
+
+    def become(self, state):
+        self.state, self.failures, self.probe = state, 0, None
+        self.era += 1
+
+    def open(self, until):
+        self.become("open")
+        self.open_until = until
+
+    def admit(self, now, leased):
+        """A permit, or the Retry-After of the rejection."""
+        if self.state == "closed":
+            return Permit(self.era, probe=False)
+        if now < self.open_until:
+            return math.ceil(self.open_until - now)
+        if self.probe is not None:
+            return ELSEWHERE_SECONDS
+        if not leased:
+            self.open_until = now + ELSEWHERE_SECONDS
+            return ELSEWHERE_SECONDS
+        if self.state == "open":
+            self.become("half-open")
+        self.probe = Permit(self.era, probe=True)
+        return self.probe
+
+    def settle(self, permit, outcome, now):
+        if permit.settled:
+            return
+        permit.settled = True
+        if permit.era != self.era:
+            return
+        self.probe = None
+        if outcome == "success":
+            self.failures = 0
+            if permit.probe:
+                self.become("closed")
+        elif outcome == "failure":
+            self.failures += 1
+            if permit.probe or self.failures == FAILURES:
+                self.open(now + OPEN_SECONDS)
+
+
+@dataclass
+class Turn:
+    """A running turn, and what it should hold."""
+
+    events: object
+    permit: Permit
+    puppet: Puppet
+    spoken: bool = False
+    restarted: bool = False
+
+
+class BreakerAndAdmission(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        self.world = World()
+        self.clock = self.world.clock
+        self.lessor = Lessor()
+        self.breaker = Breaker(
+            "main", FAILURES, OPEN_SECONDS, self.clock, self.world.heard, self.lessor
+        )
+        self.puppets = []
+        guard = self.world.guard({"main": []}, attempts=1, turn_seconds=math.inf)
+        upstream = replace(guard.routes[0].upstream, open=self._opened)
+        self.guard = replace(guard, routes=(Route(upstream, {"main": self.breaker}),))
+        self.admission = Admission(SLOTS, wait_seconds=0)
+        self.model = Model()
+        self.turns = []
+
+    def _opened(self, _prompt):
+        self.puppets.append(Puppet())
+        return self.puppets[-1]
+
+    def _turn(self):
+        with self.admission.admit(), closing(self.guard.answer(PROMPT, lambda _: None)) as events:
+            yield from events
+
+    def _expected(self):
+        return self.model.admit(self.clock.now, self.lessor.grants)
+
+    @rule()
+    def begin(self):
+        events = self._turn()
+        full = len(self.turns) == SLOTS
+        expected = None if full else self._expected()
+        if full:
+            with pytest.raises(Overloaded):
+                next(events)
+        elif isinstance(expected, Permit):
+            next(events)
+            self.turns.append(Turn(events, expected, self.puppets[-1]))
+        else:
+            with pytest.raises(CircuitOpen) as rejected:
+                next(events)
+            assert rejected.value.retry_after_seconds == expected
+
+    @precondition(lambda self: self.turns)
+    @rule(which=st.integers(0, SLOTS - 1), step=st.sampled_from(sorted(STEPS)))
+    def go_on(self, which, step):
+        turn = self.turns[which % len(self.turns)]
+        turn.puppet.orders = [STEPS[step], None] if step == "end" else [STEPS[step]]
+        goes_on = self._model_step(turn, step)
+        assert self._real_step(turn) == goes_on
+        turn.puppet = self.puppets[-1] if step == "fail" else turn.puppet
+        if not goes_on:
+            self.turns.remove(turn)
+
+    def _real_step(self, turn):
+        """Whether the turn goes on."""
+        try:
+            for event in turn.events:
+                if isinstance(event, Done):
+                    return next(turn.events, None) is not None
+                if not turn.puppet.orders and not isinstance(event, Restart):
+                    return True
+        except ChatError:
+            return False
+        raise AssertionError("a turn ended without an end")
+
+    def _model_step(self, turn, step):
+        now = self.clock.now
+        if step == "text":
+            turn.spoken = True
+            if turn.permit.probe:
+                self.model.settle(turn.permit, "success", now)
+        elif step == "end":
+            self.model.settle(turn.permit, "success", now)
+        elif step == "filter":
+            self.model.settle(turn.permit, "neutral", now)
+        elif step == "fail":
+            self.model.settle(turn.permit, "failure", now)
+            return self._model_restart(turn)
+        return step in ("tick", "text")
+
+    def _model_restart(self, turn):
+        if not turn.spoken or turn.restarted:
+            return False
+        turn.restarted = True
+        turn.permit = self._expected()
+        return isinstance(turn.permit, Permit)
+
+    @precondition(lambda self: self.turns)
+    @rule(which=st.integers(0, SLOTS - 1))
+    def crash(self, which):
+        turn = self.turns.pop(which % len(self.turns))
+        self.model.settle(turn.permit, "neutral", self.clock.now)
+        turn.events.close()
+
+    @rule(seconds=st.sampled_from([0.4, 1, 5, OPEN_SECONDS]))
+    def time_passes(self, seconds):
+        self.clock.sleep(seconds)
+
+    @rule(seconds=st.sampled_from([0.1, 5, OPEN_SECONDS]))
+    def opened_elsewhere(self, seconds):
+        if self.model.state != "open" or self.model.open_until <= self.clock.now:
+            self.model.open(self.clock.now + seconds)
+        self.breaker.adopt_open(seconds)
+
+    @rule()
+    def closed_elsewhere(self):
+        if self.model.state != "closed":
+            self.model.become("closed")
+        self.breaker.adopt_closed()
+
+    @rule(grants=st.booleans())
+    def probe_elsewhere(self, grants):
+        self.lessor.grants = grants
+
+    @invariant()
+    def states_agree(self):
+        assert self.breaker.state == self.model.state
+
+    @invariant()
+    def one_probe_at_most(self):
+        probes = [
+            turn
+            for turn in self.turns
+            if turn.permit.probe and not turn.permit.settled and turn.permit.era == self.model.era
+        ]
+        assert len(probes) <= 1
+        assert bool(probes) == (self.model.probe is not None)
+
+    def teardown(self):
+        """Whatever happened: with all turns gone every slot is free, and a probe closes the breaker."""
+        while self.turns:
+            self.crash(0)
+        self.lessor.grants = True
+        self.clock.sleep(OPEN_SECONDS + ELSEWHERE_SECONDS)
+        permit = self.breaker.admit()
+        assert permit.probe == (self.model.state != "closed")
+        permit.settle("success")
+        assert self.breaker.state == "closed"
+        self.model.become("closed")
+        for _ in range(SLOTS):
+            self.begin()
+        with pytest.raises(Overloaded):
+            next(self._turn())
+
+
+BreakerAndAdmission.TestCase.settings = settings(
+    max_examples=150, stateful_step_count=50, deadline=None
+)
+TestBreakerAndAdmission = BreakerAndAdmission.TestCase
