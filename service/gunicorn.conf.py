@@ -25,9 +25,9 @@ except (environment.UnsafeSettings, prices.UnusablePrices) as refusal:
     raise SystemExit(f"The service cannot start: {refusal}.") from None
 
 # the values of prometheus_client are chosen when it is imported: the directory has to be known before
-metrics_directory = os.environ.setdefault(
-    "PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="chat-metrics-")
-)
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="chat-metrics-")
+metrics_directory = os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 bind = f"0.0.0.0:{settings.port}"
 worker_class = "service.web.worker.Worker"
