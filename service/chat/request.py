@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 
 from service.errors import Detail, InvalidRequest, PayloadTooLarge
 
@@ -26,6 +26,11 @@ REASONS: Mapping[str, str] = {
     "less_than_equal": "is too large",
     "finite_number": "must be a finite number",
 }
+
+
+def _whole(number: object) -> object:
+    """JSON has one kind of number: 5.0 is as whole as 5."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 class Message(BaseModel):
@@ -50,7 +55,10 @@ class ChatRequest(BaseModel):
     ] = []
     model: Annotated[str | None, Field(description="One of the models the service allows.")] = None
     temperature: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None
-    max_tokens: Annotated[int | None, Field(ge=1, description="Limit of the answer.")] = None
+    max_tokens: Annotated[
+        Annotated[int, BeforeValidator(_whole), Field(ge=1)] | None,
+        Field(description="Limit of the answer."),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def describe(limits: Limits) -> dict[str, Any]:
                 "post": _turn(
                     "chatStream",
                     "One answer, as it comes.",
-                    {"text/event-stream": {"schema": {"type": "string", "description": STREAM}}},
+                    {"text/event-stream": {"schema": {"description": STREAM}}},
                 )
             },
             "/health": {"get": _probe("health", "The process is alive.")},

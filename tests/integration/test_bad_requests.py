@@ -109,7 +109,7 @@ INVALID = {
     "max-tokens-above-the-cap": with_field("max_tokens", "4097"),
     "max-tokens-huge": with_field("max_tokens", "1" + "0" * 40),
     "max-tokens-float": with_field("max_tokens", "5.5"),
-    "max-tokens-float-of-a-whole": with_field("max_tokens", "5.0"),
+    "max-tokens-zero-as-a-float": with_field("max_tokens", "0.0"),
     "max-tokens-true": with_field("max_tokens", "true"),
     "max-tokens-string": with_field("max_tokens", '"5"'),
     # what no caller may say
@@ -221,6 +221,7 @@ def test_a_chunked_body_is_judged_alike(service, simulator, route, body, code):
         {"temperature": 2},
         {"max_tokens": 1},
         {"max_tokens": 4096},
+        {"max_tokens": 4096.0},
         {"model": "sim"},
         {"system": None, "model": None, "temperature": None, "max_tokens": None},
     ],

@@ -1,0 +1,92 @@
+"""The service keeps its own description: schemathesis asks what that allows and what it does not."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.web.openapi import TURN_ERRORS
+from tests.support.contract import PROMISES
+
+SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
+# a text over its limit is 413; what may be refused besides is schemathesis' own list
+CONFIGURATION = """
+[checks]
+negative_data_rejection.expected-statuses = ["400", "405", "413", "415"]
+"""
+
+
+@pytest.fixture
+def schemathesis(service, tmp_path):
+    (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
+
+    def run(*options):
+        command = [SCHEMATHESIS, "run", f"{service.url}/openapi.json", "--no-color"]
+        command += ["--generation-deterministic", "--output-sanitize", "false", *options]
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        )
+
+    return run
+
+
+@pytest.mark.slow
+def test_no_answer_is_outside_the_description(schemathesis, service):
+    """Statuses, types, headers and bodies as described; what the schema forbids is refused, the rest accepted."""
+    checks = ("--checks", "all", "--phases", "examples,coverage,fuzzing", "--max-examples", "30")
+    done = schemathesis(*checks, "--continue-on-failure")
+    assert done.returncode == 0, done.stdout
+    assert "No issues found" in done.stdout
+    assert not [event for event in service.events() if event["event"] == "bug"]
+
+
+@pytest.fixture(scope="module")
+def description(service):
+    status, headers, body = service.get("/openapi.json")
+    assert (status, headers["content-type"]) == (200, "application/json")
+    return json.loads(body)
+
+
+def test_every_address_is_described(description):
+    assert description["openapi"].startswith("3.1")
+    assert description["paths"].keys() == {
+        *("/", "/chat", "/chat/stream", "/health", "/ready", "/openapi.json"),
+    }
+
+
+@pytest.mark.parametrize("path", ["/chat", "/chat/stream"])
+def test_every_error_of_a_turn_is_described_with_its_status(description, path):
+    responses = description["paths"][path]["post"]["responses"]
+    codes = {code for code, promise in PROMISES.items() if promise.ending}
+    assert codes == {kind.code for kind in TURN_ERRORS}
+    for code in codes:
+        response = responses[str(PROMISES[code].status)]
+        assert f"`{code}`" in response["description"]
+        assert ("Retry-After" in response["headers"]) == (PROMISES[code].status in (429, 503))
+
+
+def test_the_limits_in_force_are_described(description):
+    fields = description["components"]["schemas"]["ChatRequest"]["properties"]
+    assert (fields["question"]["maxLength"], fields["system"]["maxLength"]) == (32_000, 8000)
+    assert fields["history"]["maxItems"] == 100
+    assert fields["max_tokens"]["maximum"] == 4096
+    assert fields["model"]["enum"] == ["sim", None]
+
+
+def test_references_lead_somewhere(description):
+    def references(node):
+        if isinstance(node, dict):
+            yield from [node["$ref"]] if "$ref" in node else []
+            node = list(node.values())
+        if isinstance(node, list):
+            for item in node:
+                yield from references(item)
+
+    found = set(references(description))
+    assert found
+    for reference in found:
+        target = description
+        for step in reference.removeprefix("#/").split("/"):
+            target = target[step]
