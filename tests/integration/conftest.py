@@ -29,6 +29,14 @@ def service(_simulator: SimulatorProcess) -> Iterator[Service]:
         yield running
 
 
+@pytest.fixture(scope="session", params=["lean", "stock"])
+def either(request: pytest.FixtureRequest, _simulator: SimulatorProcess) -> Iterator[Service]:
+    """As `service`, once with each of the two clients: they keep the same contract."""
+    settings = {"RETRY_ATTEMPTS": 1, "BREAKER_FAILURES": 1_000_000, "LLM_CLIENT": request.param}
+    with Service(_simulator.base_url, **settings) as running:
+        yield running
+
+
 @pytest.fixture
 def serve(simulator: SimulatorProcess) -> Iterator[Callable[..., Service]]:
     """Starts a service with settings of its own: serve(DRAIN_SECONDS=5)."""

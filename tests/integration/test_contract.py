@@ -31,6 +31,11 @@ BRACES = [
 ]
 
 
+@pytest.fixture
+def service(either):
+    return either
+
+
 def ask(service, route, question="hi", *, headers=None, **fields):
     """Status, headers and body, whichever route."""
     sent = {"Content-Type": "application/json", **(headers or {})}

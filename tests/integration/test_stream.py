@@ -7,6 +7,11 @@ import pytest
 from tests.support.simulator import directive
 
 
+@pytest.fixture
+def service(either):
+    return either
+
+
 def names(events):
     """The sequence of event names, repeated ones folded."""
     folded = []

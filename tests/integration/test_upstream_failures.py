@@ -17,6 +17,11 @@ from tests.support.simulator import directive
 ROUTES = ["/chat", "/chat/stream"]
 
 
+@pytest.fixture
+def service(either):
+    return either
+
+
 class Failure(NamedTuple):
     """requests: a cut answer is begun anew once, after its first content. begun: there is content before it."""
 
