@@ -1,0 +1,124 @@
+"""The catalogue, what is exported, and what people outside rely on are the same metrics."""
+
+import re
+
+import pytest
+from prometheus_client.metrics import MetricWrapperBase
+
+from service.telemetry import exposition, metrics
+from tests.support.service import Service, free_port
+from tests.support.simulator import SimulatorProcess, directive
+
+GEN_AI = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
+
+# dashboards, alerts and people's own queries: a name or label that changes here breaks them
+CONTRACT = {
+    "gen_ai_client_operation_duration_seconds": ("histogram", (*GEN_AI, "error_type")),
+    "gen_ai_client_operation_time_to_first_chunk_seconds": ("histogram", GEN_AI),
+    "gen_ai_client_operation_time_per_output_chunk_seconds": ("histogram", GEN_AI),
+    "gen_ai_client_token_usage": ("histogram", (*GEN_AI, "gen_ai_token_type")),
+    "chat_turns_started_total": ("counter", ("route",)),
+    "chat_turns_total": ("counter", ("route", "ending")),
+    "chat_turn_duration_seconds": ("histogram", ("route", "ending")),
+    "chat_turn_time_to_first_token_seconds": ("histogram", ("route",)),
+    "chat_turn_longest_gap_seconds": ("histogram", ("route",)),
+    "chat_turns_in_flight": ("gauge", ()),
+    "chat_admission_slots": ("gauge", ()),
+    "chat_answers_cut_total": ("counter", ("route", "ending")),
+    "chat_overhead_seconds": ("histogram", ()),
+    "chat_llm_attempts_total": ("counter", ("model", "result")),
+    "chat_llm_retries_total": ("counter", ("reason",)),
+    "chat_retries_denied_total": ("counter", ("reason",)),
+    "chat_fallbacks_total": ("counter", ("reason",)),
+    "chat_restarts_total": ("counter", ("reason",)),
+    "chat_breaker_state": ("gauge", ("model",)),
+    "chat_cost_usd_total": ("counter", ("model",)),
+    "chat_tokens_wasted_total": ("counter", ("reason",)),
+    "chat_usage_estimated_total": ("counter", ("model",)),
+    "chat_unpriced_tokens_total": ("counter", ("model",)),
+    "chat_dependency_up": ("gauge", ("dependency",)),
+    "chat_build_info": ("gauge", ("version", "llm_client")),
+    "chat_workers": ("gauge", ()),
+    "chat_worker_exits_total": ("counter", ("reason",)),
+    "chat_memory_bytes": ("gauge", ()),
+    "chat_cpu_seconds_total": ("counter", ()),
+    "chat_metrics_directory_bytes": ("gauge", ()),
+}
+# gauges that add up or compare live workers: any other kind keeps the dead, or names every worker
+LIVE = {"livesum", "livemax", "livemin"}
+
+
+def catalogue() -> dict[str, MetricWrapperBase]:
+    """What telemetry/metrics.py declares, by the name that is exported."""
+    declared = [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
+    return {
+        metric._name + ("_total" if metric._type == "counter" else ""): metric
+        for metric in declared
+    }
+
+
+def of_the_master(tmp_path) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """What the exposition adds from the operating system."""
+    workers = exposition.Workers(tmp_path, list, lambda: True)
+    return {
+        family.name + ("_total" if family.type == "counter" else ""): (
+            family.type,
+            tuple(family.samples[0].labels),
+        )
+        for family in exposition.ProcessCollector(workers).collect()
+    }
+
+
+def test_the_catalogue_is_the_contract(tmp_path):
+    declared = {name: (m._type, m._labelnames) for name, m in catalogue().items()}
+    assert declared | of_the_master(tmp_path) == CONTRACT
+
+
+def test_every_metric_says_what_it_is(tmp_path):
+    for name, metric in catalogue().items():
+        assert re.fullmatch(r"[A-Z0-9].*\.", metric._documentation), name
+
+
+def test_gauges_are_of_live_workers():
+    gauges = {name: metric for name, metric in catalogue().items() if metric._type == "gauge"}
+    assert {name: m._multiprocess_mode for name, m in gauges.items()}
+    assert {m._multiprocess_mode for m in gauges.values()} <= LIVE
+
+
+@pytest.fixture(scope="module")
+def exposed():
+    """The text of a scrape after a bit of everything."""
+    settings = {
+        "LLM_MODEL": "gpt-4o-mini",
+        "LLM_MODELS": "sim",
+        "FALLBACK_MODEL": "sim-spare",
+        # nobody is there: a dependency that is down is a metric, too
+        "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
+    }
+    with SimulatorProcess() as simulator, Service(simulator.base_url, **settings) as service:
+        for question in (
+            directive(tokens=3, gap=0.01),
+            directive(fault="status", status=503, times=1, key="retry"),
+            directive(fault="status", status=503, retry_after=60, times=1, key="denied"),
+            directive(fault="cut", after=2, times=1, key="restart"),
+        ):
+            for model in ("gpt-4o-mini", "sim"):
+                service.chat(question, model=model)
+        service.until("chat_dependency_up", 0)
+        yield service.get("/metrics", port=service.metrics_port)[2].decode()
+
+
+def test_what_is_exported_is_the_contract_with_its_types(exposed):
+    exported = dict(re.findall(r"^# TYPE (\S+) (\S+)$", exposed, re.MULTILINE))
+    assert exported == {name: kind for name, (kind, _) in CONTRACT.items()}
+
+
+def test_each_exported_sample_has_the_labels_of_the_contract(exposed):
+    """A metric that is declared and never fed would have none."""
+    seen = set()
+    for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? \S+$", exposed, re.MULTILINE):
+        family = name if name in CONTRACT else re.sub(r"_(bucket|count|sum)$", "", name)
+        found = set(re.findall(r'(\w+)="', labels)) - {"le"}
+        assert found == set(CONTRACT[family][1]), name
+        seen.add(family)
+    assert seen == CONTRACT.keys()
