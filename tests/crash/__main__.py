@@ -54,21 +54,31 @@ def choose(arguments: Sequence[str]) -> list[Case]:
 
 def run(cases: Sequence[Case]) -> list[Outcome]:
     """In the order of the cases, whatever the order in which they end."""
-    found: dict[str, Outcome] = {}
-    crowd = sorted((case for case in cases if not case.alone), key=lambda c: -c.seconds)
-    for case in (case for case in cases if case.alone):
-        found[case.name] = told(judge(case))
+    groups = grouped(cases)
+    alone = [group for group in groups if group[0].alone]
+    crowd = [group for group in groups if not group[0].alone]
+    crowd.sort(key=lambda group: -sum(case.seconds for case in group))
+    ended = [told(judge(group)) for group in alone]
     with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
-        for outcome in threads.map(lambda case: told(judge(case)), crowd):
-            found[outcome.name] = outcome
+        ended += threads.map(lambda group: told(judge(group)), crowd)
+    found = {outcome.name: outcome for outcomes in ended for outcome in outcomes}
     return [found[case.name] for case in cases]
 
 
-def told(outcome: Outcome) -> Outcome:
+def grouped(cases: Sequence[Case]) -> list[list[Case]]:
+    """Cases that share a stack, and each other one by itself."""
+    groups: dict[object, list[Case]] = {}
+    for case in cases:
+        groups.setdefault(id(case.plan) if case.shared else case.name, []).append(case)
+    return list(groups.values())
+
+
+def told(outcomes: list[Outcome]) -> list[Outcome]:
     """Says at once how it went."""
-    verdict = "pass" if outcome.passed else "FAIL"
-    print(f"{outcome.name} {verdict} ({outcome.took_seconds:.0f} s)", flush=True)
-    return outcome
+    for outcome in outcomes:
+        verdict = "pass" if outcome.passed else "FAIL"
+        print(f"{outcome.name} {verdict} ({outcome.took_seconds:.0f} s)", flush=True)
+    return outcomes
 
 
 def allow_many_connections() -> None:

@@ -2,12 +2,14 @@
 
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
-from tests.crash.stack import Plan, running
+from tests.crash.stack import Plan, Stack, running
 from tests.crash.trial import Trial
+
+MOST_COMPLAINTS = 8
 
 Around = Callable[[], AbstractContextManager[object]]
 
@@ -15,7 +17,8 @@ Around = Callable[[], AbstractContextManager[object]]
 @dataclass(frozen=True)
 class Case:
     """around: the world that the stack is started in. seconds: about how long it takes, so that the longest begin
-    first. alone: it measures more finely than a busy machine allows. settles: the service survives it."""
+    first. shared: cases with the same plan may use one stack, one after the other. alone: it measures more finely
+    than a busy machine allows. settles: the service survives it."""
 
     name: str
     title: str
@@ -24,6 +27,7 @@ class Case:
     plans: Callable[[], AbstractContextManager[Plan]] | None = None
     around: Around = nullcontext
     seconds: float = 10.0
+    shared: bool = False
     alone: bool = False
     settles: bool = True
 
@@ -34,61 +38,67 @@ class Outcome:
 
     name: str
     title: str
-    passed: bool
-    saw: str
-    attempts: str
-    seconds: float
     complaints: tuple[str, ...]
-    took_seconds: float
+    saw: str = ""
+    attempts: str = ""
+    seconds: float = 0.0
+    took_seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        return not self.complaints
 
 
-def judge(case: Case) -> Outcome:
-    """Runs a case on a stack of its own. Never raises: what goes wrong is a complaint."""
-    began = time.monotonic()
-    complaints: list[str] = []
-    told: Mapping[str, object] = {}
+def judge(cases: Sequence[Case]) -> list[Outcome]:
+    """Runs cases one after the other on one stack. Never raises: what goes wrong is a complaint."""
+    first, found = cases[0], list[Outcome]()
     try:
-        with case.around(), (case.plans or (lambda: nullcontext(case.plan)))() as plan:
-            told = _try(case, plan, complaints)
+        with (
+            first.around(),
+            (first.plans or (lambda: nullcontext(first.plan)))() as plan,
+            running(plan) as stack,
+        ):
+            for case in cases:
+                found.append(_try(case, stack))
     except Exception as error:  # noqa: BLE001 - the stack itself did not start or end
-        complaints.append(f"{_last_words(error)}")
+        found = found[: len(cases) - 1]
+        words = f"the stack failed: {_last_words(error)}"
+        found += [Outcome(case.name, case.title, (words,)) for case in cases[len(found) :]]
+    return found
+
+
+def _try(case: Case, stack: Stack) -> Outcome:
+    began = time.monotonic()
+    trial = Trial(case.name, stack)
+    complaints: list[str] = []
+    try:
+        case.run(trial)
+        if case.settles:
+            trial.settle()
+        else:
+            trial.settle_log()
+    except Exception as error:  # noqa: BLE001 - a case that breaks has failed; the others go on
+        complaints.append(_last_words(error))
+    complaints = trial.complaints + complaints
     return Outcome(
         name=case.name,
         title=case.title,
-        passed=not complaints,
-        saw=str(told.get("saw", "")),
-        attempts=str(told.get("attempts", "")),
-        seconds=float(str(told.get("seconds", 0.0))),
-        complaints=tuple(complaints),
+        complaints=tuple(_shortened(complaints) + (_log_tail(stack) if complaints else [])),
+        saw="; ".join(trial.notes),
+        attempts=trial.attempts(),
+        seconds=trial.longest(),
         took_seconds=time.monotonic() - began,
     )
 
 
-def _try(case: Case, plan: Plan, complaints: list[str]) -> Mapping[str, object]:
-    with running(plan, case.name) as stack:
-        trial = Trial(case.name, stack)
-        try:
-            case.run(trial)
-            if case.settles:
-                trial.settle()
-            else:
-                trial.settle_log()
-        except Exception as error:  # noqa: BLE001 - a case that breaks has failed; the others go on
-            complaints.append(_last_words(error))
-        complaints[:0] = trial.complaints
-        if complaints:
-            complaints += _log_tail(stack)
-        return {
-            "saw": "; ".join(trial.notes),
-            "attempts": trial.attempts(),
-            "seconds": trial.longest(),
-        }
+def _shortened(complaints: list[str]) -> list[str]:
+    more = len(complaints) - MOST_COMPLAINTS
+    return complaints[:MOST_COMPLAINTS] + ([f"and {more} more"] if more > 0 else [])
 
 
-def _log_tail(stack: object) -> list[str]:
-    service, nginx = stack.service, stack.nginx  # type: ignore[attr-defined]
-    mine = [f"log: {event}" for event in service.events() if event.get("level") != "info"]
-    return mine[-5:] + [f"nginx: {line}" for line in nginx.errors[-5:]]
+def _log_tail(stack: Stack) -> list[str]:
+    told = [f"log: {event}" for event in stack.service.events() if event.get("level") != "info"]
+    return told[-5:] + [f"nginx: {line}" for line in stack.nginx.errors[-5:]]
 
 
 def _last_words(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from tests.crash.case import Case
 from tests.crash.client import CHAT, STREAM
 from tests.crash.expected import Expected
 from tests.crash.private_network import drop_packets, private_network
-from tests.crash.stack import PRIMARY, Plan
+from tests.crash.stack import PLAIN, PRIMARY
 from tests.crash.trial import Trial
 from tests.support.simulator import directive
 
@@ -27,7 +27,7 @@ def leave(trial: Trial, route: str, question: str, tokens: int, stay: float = 0.
     """Asks, waits until the upstream has written so many tokens, and is gone. How soon was that seen?"""
     primary, request_id = trial.stack.primary, trial.id()
     before = primary.stats()
-    stream = trial.stack.client.stream(request_id, {"question": question}, path=route)
+    stream = trial.client.stream(request_id, {"question": question}, path=route)
     primary.wait(open=1, tokens_written=before["tokens_written"] + tokens)
     time.sleep(stay)
     left_at = time.monotonic()
@@ -35,7 +35,7 @@ def leave(trial: Trial, route: str, question: str, tokens: int, stay: float = 0.
     primary.wait(timeout=10, aborted=before["aborted"] + 1)
     seconds = time.monotonic() - left_at
     trial.check(seconds <= NOTICED_SECONDS, f"{request_id}: noticed after {seconds:.1f} s")
-    trial.note(f"{route} left, seen after {seconds:.1f} s")
+    trial.note(f"{route}: seen after {seconds:.1f} s")
     return request_id
 
 
@@ -44,16 +44,16 @@ def gone_before_the_first_token(trial: Trial) -> None:
     left = {"attempts": f"{PRIMARY}:cancelled"}
     for route in (STREAM, CHAT):
         request_id = leave(trial, route, directive(fault="silent"), 0)
-        trial.expect_left(request_id, route, Expected("disconnected", status=CLIENT_CLOSED, **left))
+        trial.expect_left(request_id, Expected("disconnected", status=CLIENT_CLOSED, **left))
     request_id = leave(trial, STREAM, directive(fault="silent"), 0, stay=4)
-    trial.expect_left(request_id, STREAM, Expected("disconnected", **left))
+    trial.expect_left(request_id, Expected("disconnected", **left))
 
 
 def gone_in_mid_answer(trial: Trial, question: str, tokens: int) -> None:
     for route, status in ((STREAM, 200), (CHAT, CLIENT_CLOSED)):
         request_id = leave(trial, route, question, tokens, stay=0.5)
         expected = Expected("disconnected", f"{PRIMARY}:cancelled", status=status)
-        trial.expect_left(request_id, route, expected)
+        trial.expect_left(request_id, expected)
         line = trial.line(request_id)
         trial.check(line["output_tokens"] >= tokens, "what had been answered is not billed")
 
@@ -69,7 +69,7 @@ def gone_in_a_stall(trial: Trial) -> None:
 def stuck(trial: Trial, hold: Callable[[socket.socket], None], most_seconds: float) -> None:
     """A client that does not take its answer: cut when a write could not finish in 30 s, and everything is freed."""
     request_id = trial.id()
-    stream = trial.stack.client.stream(request_id, {"question": HUGE}, receive_bytes=4096)
+    stream = trial.client.stream(request_id, {"question": HUGE}, receive_bytes=4096)
     try:
         trial.stack.primary.wait(open=1)
         hold(stream.socket)
@@ -80,7 +80,7 @@ def stuck(trial: Trial, hold: Callable[[socket.socket], None], most_seconds: flo
         stream.close()
     # its tokens are as long as books, and counted as what they are
     trial.tokens_are_words = False
-    trial.expect_left(request_id, STREAM, Expected("disconnected", f"{PRIMARY}:cancelled"))
+    trial.expect_left(request_id, Expected("disconnected", f"{PRIMARY}:cancelled"))
     seconds = line["duration_seconds"]
     trial.note(f"cut after {seconds:.1f} s")
     least = SEND_TIMEOUT_SECONDS - 1
@@ -128,7 +128,7 @@ def crowd_that_says_nothing(trial: Trial) -> None:
         began = time.monotonic()
         while time.monotonic() - began < HEADER_TIMEOUT_SECONDS - 3:
             trial.ask_well()
-            status, seconds = trial.stack.client.get("/health")
+            status, seconds = trial.client.get("/health")
             trial.check(status == 200 and seconds < 2, f"/health: {status} after {seconds:.1f} s")
             time.sleep(0.5)
         for connection in connections:
@@ -149,9 +149,11 @@ def crowd(port: int) -> Iterator[list[socket.socket]]:
 
 
 CASES = (
-    Case("D1", "client gone before the first token", gone_before_the_first_token, seconds=15),
-    Case("D2", "client gone in mid-answer", gone_in_mid_stream, seconds=12),
-    Case("D3", "client gone in a stall", gone_in_a_stall, seconds=12),
+    Case(
+        "D1", "client gone before the first token", gone_before_the_first_token, PLAIN, shared=True
+    ),
+    Case("D2", "client gone in mid-answer", gone_in_mid_stream, PLAIN, shared=True),
+    Case("D3", "client gone in a stall", gone_in_a_stall, PLAIN, shared=True),
     Case("D4", "client never reads", never_reads, seconds=45),
     Case("D5", "client reads 1 byte/s", reads_a_byte_a_second, seconds=45),
     Case(
@@ -161,5 +163,12 @@ CASES = (
         around=private_network,
         seconds=46,
     ),
-    Case("D7", "2,000 connects that send nothing", crowd_that_says_nothing, Plan(), seconds=25),
+    Case(
+        "D7",
+        "2,000 connects that send nothing",
+        crowd_that_says_nothing,
+        PLAIN,
+        shared=True,
+        seconds=15,
+    ),
 )

@@ -40,7 +40,10 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 def write(outcomes: Sequence[Outcome], seconds: float, directory: Path) -> None:
     directory.mkdir(exist_ok=True)
     (directory / "crashtest.md").write_text(markdown(outcomes, seconds), encoding="utf-8")
-    told = {"seconds": round(seconds, 1), "cases": [dataclasses.asdict(o) for o in outcomes]}
+    told = {
+        "seconds": round(seconds, 1),
+        "cases": [dataclasses.asdict(o) | {"passed": o.passed} for o in outcomes],
+    }
     text = json.dumps(told, indent=2, ensure_ascii=False)
     (directory / "crashtest.json").write_text(text + "\n", encoding="utf-8")
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.crash.client import Client
 from tests.support.nginx import Nginx
 from tests.support.service import Service
 from tests.support.simulator import SimulatorProcess
@@ -18,8 +17,11 @@ WORKERS = 2
 PRIMARY, SPARE = "sim", "spare"
 # a model of its own for looking whether the service is well: no case's faults count against it
 WELL = "well"
-PRICES = {PRIMARY: (2.0, 8.0), SPARE: (3.0, 12.0), WELL: (1.0, 1.0)}
+# and one whose breaker is to open while the primary's is watched
+FRAGILE = "fragile"
+PRICES = {PRIMARY: (2.0, 8.0), SPARE: (3.0, 12.0), WELL: (1.0, 1.0), FRAGILE: (1.0, 1.0)}
 # what starts at once takes the processors away from those who measure
+START_SECONDS = 120
 STARTING = threading.BoundedSemaphore(2)
 
 
@@ -36,6 +38,11 @@ class Plan:
     clock: Path | None = None
 
 
+# what most cases are met with; the fuller budget gives each case on a shared stack its retries anew
+PLAIN = Plan(settings={"RETRY_BUDGET": 1})
+SPARED = Plan(fallback=True, settings={"RETRY_BUDGET": 1})
+
+
 @dataclass
 class Stack:
     """Running, with two workers ready."""
@@ -45,11 +52,10 @@ class Stack:
     spare: SimulatorProcess
     service: Service
     nginx: Nginx
-    client: Client
 
 
 @contextmanager
-def running(plan: Plan, label: str) -> Iterator[Stack]:
+def running(plan: Plan) -> Iterator[Stack]:
     with ExitStack() as held:
         with STARTING:
             primary = held.enter_context(SimulatorProcess())
@@ -57,8 +63,8 @@ def running(plan: Plan, label: str) -> Iterator[Stack]:
             prices = write_prices(held)
             service = Service(plan.upstream or primary.base_url, **settings(plan, spare, prices))
             held.callback(service.stop)
-            service.wait_ready()
-            service.until("chat_admission_slots", WORKERS * plan.slots, timeout=60)
+            service.wait_ready(START_SECONDS)
+            service.until("chat_admission_slots", WORKERS * plan.slots, timeout=START_SECONDS)
         nginx = Nginx(
             f"127.0.0.1:{service.port}",
             # all callers share one address here; the limits have tests of their own
@@ -66,7 +72,7 @@ def running(plan: Plan, label: str) -> Iterator[Stack]:
             CLIENT_REQUESTS_PER_SECOND=10000,
         )
         held.enter_context(nginx)
-        yield Stack(plan, primary, spare, service, nginx, Client(nginx.port, label))
+        yield Stack(plan, primary, spare, service, nginx)
 
 
 def settings(plan: Plan, spare: SimulatorProcess, prices: Path) -> dict[str, Any]:
@@ -74,7 +80,7 @@ def settings(plan: Plan, spare: SimulatorProcess, prices: Path) -> dict[str, Any
         "WEB_CONCURRENCY": WORKERS,
         "MAX_CONCURRENT_TURNS": plan.slots,
         "LLM_MODEL": PRIMARY,
-        "LLM_MODELS": WELL,
+        "LLM_MODELS": f"{WELL},{FRAGILE}",
         "OPENAI_API_KEY": "sk-primary",
         "PRICES_FILE": prices,
     }

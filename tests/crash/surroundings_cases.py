@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.crash.case import Case
 from tests.crash.client import CHAT, STREAM, Saw
 from tests.crash.expected import Expected
-from tests.crash.stack import PRIMARY, Plan
+from tests.crash.stack import FRAGILE, PRIMARY, Plan
 from tests.crash.trial import Trial
 from tests.support.service import free_port
 from tests.support.simulator import SimulatorProcess, directive
@@ -42,7 +42,7 @@ class Load:
     def run(self, turns: int) -> list[float]:
         taken = []
         for turn in range(turns):
-            saw = self.trial.stack.client.ask((STREAM, CHAT)[turn % 2], directive(tokens=2))
+            saw = self.trial.client.ask((STREAM, CHAT)[turn % 2], directive(tokens=2))
             self.trial.expect(saw, Expected(attempts=f"{PRIMARY}:ok", seconds=(0, 3)))
             taken.append(saw.seconds)
         return taken
@@ -67,14 +67,17 @@ def without_redis(
     regain(redis)
     trial.until(20, lambda: up() == 1, "Redis was not told as up again")
     after = load.run(40)
-    slowest = max(before)
     for when, taken in (("without Redis", during), ("with Redis again", after)):
-        delay = percentile(taken, 95) - percentile(before, 95)
-        trial.note(f"{when}: p95 {delay * 1000:+.0f} ms")
-        trial.check(delay <= MOST_DELAY_SECONDS, f"{when} p95 is {delay:.3f} s slower")
-        # a single hiccup of the machine is not Redis's; each of many requests waiting would show above
-        worst = max(taken) - slowest
-        trial.check(worst <= 3 * MOST_DELAY_SECONDS, f"{when} one took {worst:.3f} s longer")
+        check_delay(trial, when, before, taken)
+
+
+def check_delay(trial: Trial, when: str, before: list[float], taken: list[float]) -> None:
+    delay = percentile(taken, 95) - percentile(before, 95)
+    trial.note(f"{when}: p95 {delay * 1000:+.0f} ms")
+    trial.check(delay <= MOST_DELAY_SECONDS, f"{when} p95 is {delay:.3f} s slower")
+    # one or two hiccups are the machine's own; what waits for Redis does so every second
+    late = [seconds for seconds in taken if seconds > max(before) + MOST_DELAY_SECONDS]
+    trial.check(len(late) <= 2, f"{when} {len(late)} turns were late: {late}")
 
 
 def percentile(values: list[float], percent: int) -> float:
@@ -87,12 +90,11 @@ def breaks_alone(trial: Trial) -> None:
     failed = Expected("upstream_failed", None, "upstream_error", 502, "")
     refused = Expected("circuit_open", "", "circuit_open", 503, "")
     for _ in range(20):
-        saw = trial.stack.client.ask(CHAT, question)
+        saw = trial.client.ask(CHAT, question, model=FRAGILE)
         trial.expect(saw, refused if saw.code == "circuit_open" else failed)
         if saw.code == "circuit_open":
             break
     trial.check(saw.code == "circuit_open", "still asked after 20 failed turns")
-    trial.breakers[PRIMARY] = {"open", "half-open", "closed"}
 
 
 # names and certificates
@@ -101,7 +103,7 @@ def breaks_alone(trial: Trial) -> None:
 def unresolved(trial: Trial) -> None:
     trial.reaches_upstream = False
     attempts = "sim:upstream_error, retry sim:upstream_error, retry sim:upstream_error"
-    saw = trial.stack.client.ask(STREAM, "hi")
+    saw = trial.client.ask(STREAM, "hi")
     trial.expect(saw, Expected("upstream_failed", attempts, "upstream_error", 502, "", (0, 15)))
     cause = trial.line(saw.request_id)["cause"]
     trial.check("gai" in cause.lower() or "connect" in cause.lower(), f"the cause is {cause!r}")
@@ -112,7 +114,7 @@ def wrong_certificate(trial: Trial) -> None:
     """Trying again would not make it right."""
     trial.reaches_upstream = False
     for route in (STREAM, CHAT):
-        saw = trial.stack.client.ask(route, "hi")
+        saw = trial.client.ask(route, "hi")
         trial.expect(
             saw,
             Expected("upstream_failed", "sim:upstream_error", "upstream_error", 502, "", (0, 3)),
@@ -163,7 +165,7 @@ def clock_jumps(trial: Trial) -> None:
     assert trial.stack.plan.clock is not None
     for jump in (f"+{HOUR_SECONDS}", "+0"):
         asked = [
-            trial.stack.client.asking(route, question)
+            trial.client.asking(route, question)
             for route in (STREAM, CHAT)
             for question in (directive(tokens=40, gap=0.1), directive(first=4, tokens=2))
         ]

@@ -94,9 +94,9 @@ class Service:
 
     # its life
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, timeout: float = START_SECONDS) -> None:
         """Until every worker has said so."""
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + timeout
         while time.monotonic() < until:
             if self._process.poll() is not None:
                 raise RuntimeError("the service did not start:\n" + "\n".join(self.lines))
