@@ -1,0 +1,137 @@
+"""Rules, their tests, the runbook and the catalogue of metrics agree."""
+
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from tests.agreement import catalogue
+from tests.support.debian import program
+
+TESTS = sorted((catalogue.MONITORING / "prometheus/tests").glob("*.yml"))
+ALERTS = {rule["alert"]: rule for rule in catalogue.rules("alert")}
+WANTED = {
+    "severity": "labels",
+    "summary": "annotations",
+    "description": "annotations",
+    "runbook_url": "annotations",
+}
+
+
+def said(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", catalogue.RULES, ids=lambda path: path.stem)
+def test_every_rule_file_is_sound(path):
+    code, output = said(program("promtool"), "check", "rules", str(path))
+    assert code == 0, output
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_every_alert_fires_stays_silent_and_clears(path):
+    code, output = said(program("promtool"), "test", "rules", str(path))
+    assert code == 0, output
+
+
+def test_prometheus_takes_its_configuration():
+    path = catalogue.MONITORING / "prometheus/prometheus.yml"
+    code, output = said(program("promtool"), "check", "config", str(path))
+    assert code == 0, output
+
+
+def test_alertmanager_takes_its_configuration():
+    path = catalogue.MONITORING / "alertmanager/alertmanager.yml"
+    code, output = said(program("amtool"), "check-config", str(path))
+    assert code == 0, output
+
+
+def test_each_rule_file_has_a_test_file_of_its_name():
+    assert [path.name for path in catalogue.RULES] == [path.name for path in TESTS]
+
+
+def cases():
+    for path in TESTS:
+        for group in yaml.safe_load(path.read_text())["tests"]:
+            for case in group["alert_rule_test"]:
+                yield case["alertname"], bool(case["exp_alerts"]), group["name"]
+
+
+@pytest.mark.parametrize("alert", sorted(set(ALERTS) - {"Watchdog"}))
+def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(alert):
+    fires = [fires for name, fires, _ in cases() if name == alert]
+    assert True in fires
+    assert False in fires
+    # and one after it has fired
+    history = {}
+    for name, firing, group in cases():
+        if name == alert:
+            history.setdefault(group, []).append(firing)
+    assert any(True in each and not each[-1] for each in history.values()), "never clears"
+
+
+def test_no_case_is_about_an_alert_that_is_not_there():
+    assert {name for name, _, _ in cases()} == set(ALERTS)
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_an_alert_says_how_bad_what_and_where_to_read_on(name):
+    alert = ALERTS[name]
+    assert [key for key, part in WANTED.items() if not alert[part].get(key)] == []
+    assert alert["labels"]["severity"] in ("critical", "warning", "none")
+    assert "{{" not in alert["annotations"]["summary"]
+    link = "{{ $externalLabels.runbook }}#" + name.lower()
+    assert alert["annotations"]["runbook_url"] == link
+
+
+@pytest.mark.parametrize("runbook", ["runbook.md", "runbook.ko.md"])
+def test_the_runbook_has_a_heading_and_three_answers_for_each_alert(runbook):
+    text = (catalogue.MONITORING / runbook).read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    assert set(sections) == set(ALERTS)
+    for name, section in sections.items():
+        assert len(re.findall(r"^- \*\*", section, re.MULTILINE)) == 3, name
+
+
+def test_rules_read_only_metrics_that_exist(tmp_path):
+    known = set(catalogue.own(tmp_path)) | set(catalogue.OTHERS) | catalogue.recorded()
+    read = {
+        name: rule.get("alert") or rule["record"]
+        for kind in ("alert", "record")
+        for rule in catalogue.rules(kind)
+        for name in catalogue.names(rule["expr"])
+    }
+    assert {name: rule for name, rule in read.items() if name not in known} == {}
+
+
+def test_rules_select_only_by_labels_that_exist(tmp_path):
+    known = catalogue.own(tmp_path) | catalogue.OTHERS
+    for kind in ("alert", "record"):
+        for rule in catalogue.rules(kind):
+            for name, used in catalogue.labels(rule["expr"]):
+                assert used <= known.get(name, set()) | {"slo"}, (name, used)
+
+
+def test_jobs_that_rules_name_are_scraped():
+    config = yaml.safe_load((catalogue.MONITORING / "prometheus/prometheus.yml").read_text())
+    jobs = {job["job_name"] for job in config["scrape_configs"]}
+    named = {
+        job
+        for rule in catalogue.rules("alert")
+        for job in re.findall(r'job="([\w-]+)"', rule["expr"])
+    }
+    assert named
+    assert named - jobs == set()
+
+
+def test_what_the_slos_look_back_on_is_kept():
+    compose = (catalogue.ROOT / "docker-compose.yml").read_text()
+    kept = int(re.search(r"retention\.time=(\d+)d", compose)[1])
+    longest = max(
+        int(days)
+        for rule in catalogue.rules("record")
+        for days in re.findall(r"\[(\d+)d\]", rule["expr"])
+    )
+    assert longest < kept
