@@ -102,6 +102,14 @@ class Settings(BaseModel):
             raise ValueError("must be an http:// or https:// address")
         return value.rstrip("/")
 
+    @field_validator("openai_api_key", "fallback_api_key", mode="after")
+    @classmethod
+    def _fits_into_a_header(cls, value: SecretStr) -> SecretStr:
+        key = value.get_secret_value()
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise ValueError("must be one line of ASCII characters without spaces")
+        return value
+
     @field_validator("redis_url", mode="after")
     @classmethod
     def _is_redis_url(cls, value: SecretStr) -> SecretStr:

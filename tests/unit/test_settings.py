@@ -251,9 +251,9 @@ def test_a_secret_may_come_from_a_file_with_or_without_a_newline(name, value, en
 
 def test_the_variable_itself_wins_over_its_file(folder):
     path = folder / "secret"
-    path.write_text("from the file")
-    loaded = load({"OPENAI_API_KEY": "from the variable", "OPENAI_API_KEY_FILE": str(path)})
-    assert loaded.api_key == "from the variable"
+    path.write_text("sk-from-the-file")
+    loaded = load({"OPENAI_API_KEY": "sk-from-the-variable", "OPENAI_API_KEY_FILE": str(path)})
+    assert loaded.api_key == "sk-from-the-variable"
 
 
 def test_dev_null_is_no_secret():
@@ -323,6 +323,19 @@ def test_secrets_are_never_shown():
     assert loaded.secrets == tuple(secrets.values())
     for shown in (repr(loaded), str(loaded), repr(loaded.model_dump()), loaded.model_dump_json()):
         assert "canary" not in shown
+
+
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "FALLBACK_API_KEY"])
+@pytest.mark.parametrize(
+    "key", ["sk-canary\nsk-other", "sk-canary sk-other", "sk-canaré", "sk\x7fcanary"]
+)
+def test_a_key_that_no_header_can_carry_is_refused(name, key, folder):
+    """A file of two keys, say: the second line would be a header of its own."""
+    path = folder / "secret"
+    path.write_text(key)
+    for environment in ({name: key}, {f"{name}_FILE": str(path)}):
+        said = refusal({"OPENAI_BASE_URL": "http://llm"} | environment)
+        assert said == f"{name}: must be one line of ASCII characters without spaces"
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
