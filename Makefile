@@ -1,6 +1,6 @@
 # What the targets do is written in deploy/; here is only what they need.
 .DEFAULT_GOAL := help
-.PHONY: help run serve simulator test check lock clean loadtest bench capacity
+.PHONY: help run serve simulator test check lock clean loadtest bench capacity crashtest
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -28,6 +28,9 @@ check: .venv/.test ## format, lint, types, import rules, scripts and configurati
 
 loadtest: .venv/.load ## locust, headless, against HOST (or the stack) in the shape LOAD_SHAPE
 	@exec .venv/load/bin/python -m tests.load
+
+crashtest: .venv/.test ## the fault scorecard, through nginx and gunicorn to the simulator
+	@exec $(PYTHON) -m tests.crash $(CRASH_FLAGS)
 
 bench: .venv/.test ## our service beside the stock code, same upstream, one run, with the ratios
 	@exec $(PYTHON) -m tests.bench $(BENCH_FLAGS)
