@@ -28,23 +28,21 @@ OTHERS = {
     "redis_up": {"job", "instance"},
     "redis_memory_used_bytes": {"job", "instance"},
 }
-WORDS = set(
-    [
-        "by",
-        "without",
-        "on",
-        "ignoring",
-        "group_left",
-        "group_right",
-        "and",
-        "or",
-        "unless",
-        "offset",
-        "bool",
-        "inf",
-        "nan",
-    ]
-)
+WORDS = {
+    "by",
+    "without",
+    "on",
+    "ignoring",
+    "group_left",
+    "group_right",
+    "and",
+    "or",
+    "unless",
+    "offset",
+    "bool",
+    "inf",
+    "nan",
+}
 
 
 def own(directory: Path) -> dict[str, set[str]]:

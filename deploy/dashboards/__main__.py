@@ -1,0 +1,34 @@
+"""Writes every dashboard's file anew."""
+
+import json
+import re
+
+from deploy.dashboards import llm, platform, service, slo
+from deploy.environment import ROOT
+
+FOLDER = ROOT / "monitoring/grafana/dashboards"
+PROMETHEUS = ROOT / "monitoring/prometheus/prometheus.yml"
+DASHBOARDS = (service.DASHBOARD, llm.DASHBOARD, slo.DASHBOARD, platform.DASHBOARD)
+
+
+def runbook() -> str:
+    """Where alerts say it is."""
+    found = re.search(r"^    runbook: (\S+)$", PROMETHEUS.read_text(), re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def files() -> dict[str, str]:
+    address = runbook()
+    return {
+        f"{each.uid.removeprefix('chat-')}.json": json.dumps(
+            each.render(address), indent=2, ensure_ascii=False
+        )
+        + "\n"
+        for each in DASHBOARDS
+    }
+
+
+if __name__ == "__main__":
+    for name, text in files().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,101 @@
+"""The dashboards: made by their generator, of figures that exist, for Grafana as it is provisioned."""
+
+import json
+
+import pytest
+import yaml
+
+from deploy.dashboards.__main__ import DASHBOARDS, FOLDER, files
+from tests.agreement import catalogue
+
+FILES = files()
+PARSED = {name: json.loads(text) for name, text in FILES.items()}
+
+
+def panels():
+    for dashboard in PARSED.values():
+        for panel in dashboard["panels"]:
+            if panel["type"] != "row":
+                yield dashboard["title"], panel
+
+
+def queries():
+    for title, panel in panels():
+        for target in panel["targets"]:
+            yield f"{title}: {panel['title']}", target["expr"]
+    for dashboard in PARSED.values():
+        for annotation in dashboard["annotations"]["list"]:
+            yield f"{dashboard['title']}: {annotation['name']}", annotation["expr"]
+        for variable in dashboard["templating"]["list"]:
+            metric, label = variable["definition"].removeprefix("label_values(")[:-1].split(", ")
+            yield f"{dashboard['title']}: ${variable['name']}", f'{metric}{{{label}=""}}'
+
+
+def test_the_files_are_what_the_generator_makes():
+    kept = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")}
+    assert kept == FILES, "make them anew: python -m deploy.dashboards"
+
+
+def test_uids_are_stable_and_one_each():
+    uids = [dashboard.uid for dashboard in DASHBOARDS]
+    assert uids == ["chat-service", "chat-llm", "chat-slo", "chat-platform"]
+
+
+def test_panels_read_only_metrics_and_labels_that_exist(tmp_path):
+    known = catalogue.own(tmp_path) | catalogue.OTHERS
+    names = set(known) | catalogue.recorded()
+    for where, query in queries():
+        assert catalogue.names(query) - names == set(), where
+        for name, labels in catalogue.labels(query):
+            assert labels <= known.get(name, {"slo", "job", "instance"}), (where, name)
+
+
+def test_every_metric_of_the_catalogue_is_read_by_somebody(tmp_path):
+    read = {name for _, query in queries() for name in catalogue.names(query)}
+    for kind in ("alert", "record"):
+        read |= {name for rule in catalogue.rules(kind) for name in catalogue.names(rule["expr"])}
+    families = {_family(name) for name in catalogue.own(tmp_path)}
+    assert families - {_family(name) for name in read} == set()
+
+
+def _family(name):
+    return name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
+
+
+def test_the_data_source_is_the_provisioned_one():
+    path = catalogue.MONITORING / "grafana/provisioning/datasources/prometheus.yml"
+    provisioned = {source["uid"] for source in yaml.safe_load(path.read_text())["datasources"]}
+    used = {panel["datasource"]["uid"] for _, panel in panels()}
+    assert used == provisioned
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_panels_lie_side_by_side(name):
+    taken = set()
+    numbers = [panel["id"] for panel in PARSED[name]["panels"]]
+    assert len(set(numbers)) == len(numbers)
+    for panel in PARSED[name]["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert cells & taken == set(), panel["title"]
+        taken |= cells
+
+
+def test_the_first_screen_of_the_first_dashboard_is_the_verdict():
+    first = PARSED["service.json"]["panels"]
+    assert first[0]["title"] == "Do I have to get up?"
+    # 1080 pixels hold about 28 rows of Grafana's
+    top = [panel["title"] for panel in first if panel["gridPos"]["y"] < 14]
+    assert {"Front door", "Critical alerts", "Answered", "First word", "Whose fault"} <= set(top)
+
+
+def test_every_panel_is_explained_in_both_languages():
+    for where, panel in panels():
+        english, korean = panel["description"].split("\n\n")
+        assert english.isascii(), (where, panel["title"])
+        assert any("가" <= letter <= "힣" for letter in korean), (where, panel["title"])
