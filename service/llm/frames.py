@@ -1,5 +1,6 @@
 """The LLM's event stream, read in one go: bytes in, one Chunk for all of it out."""
 
+import json
 from typing import Any
 
 import orjson
@@ -75,10 +76,17 @@ def _add(frame: bytes, chunk: Chunk | None, texts: list[str]) -> Chunk | None:
     if not data or data == DONE:
         return chunk
     try:
-        told = orjson.loads(data)
-        return _merged(told, chunk or Chunk(), texts)
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, IndexError) as error:
+        return _merged(_parsed(data), chunk or Chunk(), texts)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UpstreamError(cause=f"malformed: {type(error).__name__}") from None
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        # a server may cut between the halves of an emoji, which orjson refuses
+        return json.loads(data)
 
 
 def _data_of(frame: bytes) -> bytes:
@@ -97,6 +105,8 @@ def _merged(told: dict[str, Any], chunk: Chunk, texts: list[str]) -> Chunk:
         choice = choices[0]
         text = (choice.get("delta") or {}).get("content")
         if text:
+            if not isinstance(text, str):
+                raise TypeError
             texts.append(text)
         chunk.finish_reason = choice.get("finish_reason") or chunk.finish_reason
     usage = told.get("usage")

@@ -1,0 +1,80 @@
+"""What the lean client owes to the stock one beside the contract: reuse, TLS, proxies, the way back."""
+
+import socket
+import ssl
+import subprocess
+import threading
+from contextlib import closing
+
+import pytest
+
+from tests.support.service import Service
+from tests.support.simulator import SimulatorProcess, directive
+
+
+def test_connections_are_reused(serve, simulator):
+    service = serve()
+    for _ in range(20):
+        assert service.chat(directive(tokens=3))[0] == 200
+    assert simulator.stats()["requests"] == 20
+    assert simulator.stats()["connections_accepted"] <= 3
+
+
+def test_a_connection_that_the_server_closed_is_not_used_again(serve, simulator):
+    service = serve()
+    assert service.chat(directive(tokens=3))[0] == 200
+    assert service.chat(directive(fault="cut", after=1, times=1))[0] == 200
+    assert service.chat(directive(tokens=3))[0] == 200
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate for 127.0.0.1, its own authority."""
+    folder = tmp_path_factory.mktemp("tls")
+    paths = str(folder / "cert.pem"), str(folder / "key.pem")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-out", paths[0], "-keyout", paths[1]),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    assert ssl.create_default_context(cafile=paths[0])
+    return paths
+
+
+@pytest.mark.parametrize("client", ["lean", "stock"])
+def test_tls_trusts_what_ssl_cert_file_names_and_nothing_else(certificate, client):
+    cert, key = certificate
+    with SimulatorProcess(tls_certificate=cert, tls_key=key) as simulator:
+        with Service(simulator.base_url, LLM_CLIENT=client, SSL_CERT_FILE=cert) as service:
+            assert service.chat(directive(tokens=3))[0] == 200
+        with Service(simulator.base_url, LLM_CLIENT=client) as service:
+            status, _, answer = service.chat()
+            assert (status, answer["error"]["code"]) == (502, "upstream_error")
+            assert service.metric("chat_llm_attempts_total") == 1
+
+
+def test_a_proxy_of_the_environment_is_used(serve, simulator):
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        asked = []
+        threading.Thread(target=relay, args=(listener, simulator.port, asked), daemon=True).start()
+        proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        service = serve(HTTP_PROXY=proxy, http_proxy=proxy)
+        assert service.chat(directive(tokens=3))[0] == 200
+    assert asked[0].startswith(b"POST http://127.0.0.1:")
+
+
+def relay(listener, port, asked):
+    """A forward proxy for one request: what it gets goes on with the request line as it came."""
+    client, _ = listener.accept()
+    with client, socket.create_connection(("127.0.0.1", port)) as server:
+        request = client.recv(65536)
+        asked.append(request)
+        line, _, rest = request.partition(b"\r\n")
+        path = b"/" + line.split()[1].split(b"/", 3)[3]
+        server.sendall(b"POST " + path + b" HTTP/1.1\r\n" + rest)
+        while data := server.recv(65536):
+            client.sendall(data)
