@@ -1,6 +1,6 @@
 # What the targets do is written in deploy/; here is only what they need.
 .DEFAULT_GOAL := help
-.PHONY: help run serve simulator test check lock clean loadtest bench capacity crashtest
+.PHONY: help run serve simulator test check lock clean loadtest bench capacity crashtest drill
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -31,6 +31,9 @@ loadtest: .venv/.load ## locust, headless, against HOST (or the stack) in the sh
 
 crashtest: .venv/.test ## the fault scorecard, through nginx and gunicorn to the simulator
 	@exec $(PYTHON) -m tests.crash $(CRASH_FLAGS)
+
+drill: .venv/.test ## real faults, and the alerts that have to arrive; draws the dashboards into build/dashboards
+	@exec $(PYTHON) -m tests.drill $(DRILL_FLAGS)
 
 bench: .venv/.test ## our service beside the stock code, same upstream, one run, with the ratios
 	@exec $(PYTHON) -m tests.bench $(BENCH_FLAGS)

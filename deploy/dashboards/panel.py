@@ -20,7 +20,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture. unit: as Grafana calls it. limits: where it turns orange, then red; falling if the second is lower."""
+    """One picture. unit: as Grafana calls it. limits: orange from the first on, red from the second, or down to it."""
 
     title: str
     about: str

@@ -1,0 +1,82 @@
+"""`python -m tests.drill [ALERT…]`: real faults, and the alerts that have to reach whoever is told.
+
+A real Prometheus and Alertmanager with the shipped rules, all durations divided by one factor. At the end every panel
+of every dashboard is asked, and drawn into build/dashboards. Exit code 1 if an alert or a panel's data is missing.
+"""
+
+import sys
+import time
+
+from tests.agreement.catalogue import rules
+from tests.drill import panels, pictures, scenes
+from tests.drill.faster import FACTOR
+from tests.drill.stage import Stage, set_up
+from tests.support.service import ROOT
+
+# of a hundred, rare ones are slow: the longest window of an alert is five minutes long in the drill
+ARRIVES_WITHIN_SECONDS = 120
+CALM_SECONDS = 15
+PICTURES = ROOT / "build/dashboards"
+
+
+def main(wanted: list[str]) -> int:
+    started = time.time()
+    with set_up() as stage:
+        failed = _calm(stage)
+        for scene in scenes.SCENES:
+            if not wanted or set(wanted) & set(scene.alerts):
+                failed += _play(scene, stage)
+        window = panels.Window(started, time.time())
+        failed += [f"no data: {each}" for each in panels.empty(stage.watchers, window)]
+        for path in pictures.draw(stage.watchers, window, PICTURES):
+            print(f"drill: drew {path.relative_to(ROOT)}")
+    failed += [] if wanted else _forgotten()
+    for complaint in failed:
+        print(f"drill: FAILED: {complaint}")
+    played = sum(len(scene.alerts) for scene in scenes.SCENES)
+    print(f"drill: {played} alerts, times divided by {FACTOR}, {time.time() - started:.0f} s")
+    return 1 if failed else 0
+
+
+def _calm(stage: Stage) -> list[str]:
+    """While all is well nothing may arrive but the sign of life."""
+    until = time.time() + CALM_SECONDS
+    while time.time() < until:
+        stage.ask("hi", 1)
+    told = stage.receiver.wait("Watchdog", 0, ARRIVES_WITHIN_SECONDS)
+    surplus = stage.receiver.names() - {"Watchdog"}
+    complaints = [f"{name} although all is well" for name in surplus]
+    return complaints if told else [*complaints, "Watchdog did not arrive"]
+
+
+def _play(scene: scenes.Scene, stage: Stage) -> list[str]:
+    began = time.time()
+    missing = set(scene.alerts)
+    links = []
+    with scenes.played(scene, stage):
+        while missing and time.time() < began + ARRIVES_WITHIN_SECONDS:
+            scene.act(stage)
+            for name in sorted(missing):
+                if told := stage.receiver.wait(name, began, 0.1):
+                    missing.remove(name)
+                    links += _link(name, told["annotations"].get("runbook_url", ""))
+                    print(f"drill: {name} arrived after {time.time() - began:.0f} s", flush=True)
+    return [f"{name} did not arrive" for name in sorted(missing)] + links
+
+
+def _link(name: str, link: str) -> list[str]:
+    path, _, heading = link.partition("#")
+    text = (ROOT / path).read_text(encoding="utf-8") if (ROOT / path).is_file() else ""
+    headings = {line[3:].lower() for line in text.splitlines() if line.startswith("## ")}
+    return [] if heading in headings else [f"{name} links to {link}, which is nowhere"]
+
+
+def _forgotten() -> list[str]:
+    """Every alert is played or says why not."""
+    played = {name for scene in scenes.SCENES for name in scene.alerts} | {"Watchdog"}
+    shipped = {rule["alert"] for rule in rules("alert")}
+    return [f"{name} is never drilled" for name in shipped - played - set(scenes.UNDRILLED)]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,127 @@
+"""Each dashboard as a picture, laid out as Grafana would: for people to look at where no Grafana can run."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from tests.drill.panels import Answer, Json, Window, answers, dashboards
+from tests.drill.watchers import Watchers
+
+# of Grafana's grid, in inches: 24 columns are a screen of 1920 pixels
+COLUMN_INCHES, ROW_INCHES = 0.8, 0.38
+PAPER, PANEL, INK = "#111217", "#181b1f", "#d8d9da"
+COLOURS = {"green": "#299c46", "orange": "#ed8128", "red": "#d44a3a"}
+MOST_SERIES = 12
+
+
+def draw(watchers: Watchers, window: Window, folder: Path) -> list[Path]:
+    mpl.use("Agg")
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_dashboard(each, watchers, window, folder) for each in dashboards()]
+
+
+def _dashboard(dashboard: Json, watchers: Watchers, window: Window, folder: Path) -> Path:
+    panels = dashboard["panels"]
+    rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
+    figure = plt.figure(figsize=(24 * COLUMN_INCHES, rows * ROW_INCHES), facecolor=PAPER)
+    for panel in panels:
+        axes = figure.add_axes(_place(panel, rows), facecolor=PANEL)
+        if panel["type"] == "row":
+            _text(axes, panel["title"], INK, 13, x=0.0)
+        else:
+            axes.set_title(panel["title"], color=INK, fontsize=9, loc="left")
+            _panel(axes, panel, list(answers(panel, watchers, window)), window)
+    path = folder / f"{dashboard['uid']}.png"
+    figure.savefig(path, facecolor=PAPER, dpi=100)
+    plt.close(figure)
+    return path
+
+
+def _place(panel: Json, rows: int) -> tuple[float, float, float, float]:
+    """Left, bottom, width and height, with room for titles and axes."""
+    place = panel["gridPos"]
+    chart = panel["type"] == "timeseries"
+    left = (place["x"] + (0.9 if chart else 0.15)) / 24
+    width = (place["w"] - (1.2 if chart else 0.3)) / 24
+    top = place["y"] + (0.0 if panel["type"] == "row" else 0.9)
+    low = place["h"] - (2.6 if chart else 0.2 if panel["type"] == "row" else 1.1)
+    return left, 1 - (top + low) / rows, width, low / rows
+
+
+def _panel(axes: Axes, panel: Json, found: list[Answer], window: Window) -> None:
+    series = [each for answer in found for each in answer.series]
+    if not series:
+        _text(axes, "No data", "#ff00ff", 16)
+    elif panel["type"] == "stat":
+        _stat(axes, panel, series[0][1][-1][1])
+    elif panel["type"] == "table":
+        _text(axes, "\n".join(sorted({legend or "none" for legend, _ in series})), INK, 7)
+    else:
+        _chart(axes, panel, series, window)
+
+
+def _stat(axes: Axes, panel: Json, value: float) -> None:
+    defaults = panel["fieldConfig"]["defaults"]
+    colour = [
+        step["color"]
+        for step in defaults["thresholds"]["steps"]
+        if step["value"] is None or value >= step["value"]
+    ][-1]
+    background = panel["options"]["colorMode"] == "background"
+    if background:
+        axes.set_facecolor(COLOURS[colour])
+    words = defaults.get("mappings", [{"options": {}}])[0]["options"]
+    told = words.get(str(int(value)), {}).get("text") or _number(value, defaults["unit"])
+    _text(axes, told, "white" if background else COLOURS[colour], 22)
+
+
+def _number(value: float, unit: str) -> str:
+    forms = {
+        "percentunit": f"{value:.1%}",
+        "s": f"{value:.2f} s",
+        "currencyUSD": f"${value:,.2f}",
+        "reqps": f"{value:.2f} req/s",
+        "bytes": f"{value / 2**20:.0f} MiB",
+    }
+    return forms.get(unit, f"{value:g}")
+
+
+def _chart(axes: Axes, panel: Json, series: list[tuple[str, Any]], window: Window) -> None:
+    defaults = panel["fieldConfig"]["defaults"]
+    stacked = defaults["custom"]["stacking"]["mode"] == "normal"
+    below: dict[float, float] = {}
+    for legend, points in series[:MOST_SERIES]:
+        times = [when - window.start for when, _ in points]
+        floor = [below.get(when, 0.0) for when, _ in points]
+        values = [value + under for (_, value), under in zip(points, floor, strict=True)]
+        (line,) = axes.plot(times, values, linewidth=1, label=legend or "value")
+        if stacked:
+            axes.fill_between(times, floor, values, alpha=0.5, color=line.get_color())
+            below |= {when: top for (when, _), top in zip(points, values, strict=True)}
+    for step in defaults["thresholds"]["steps"][1:]:
+        if step["value"] <= axes.get_ylim()[1]:
+            axes.axhline(step["value"], color=COLOURS[step["color"]], linestyle="--", linewidth=0.8)
+    axes.set_ylim(bottom=0)
+    axes.tick_params(colors=INK, labelsize=7)
+    axes.grid(color="#2c3235", linewidth=0.5)
+    axes.set_ylabel(defaults["unit"], color=INK, fontsize=7)
+    axes.legend(
+        fontsize=6,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.12),
+        ncols=4,
+        frameon=False,
+        labelcolor=INK,
+    )
+
+
+def _text(axes: Axes, text: str, colour: str, size: int, x: float = 0.5) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    side = "left" if x == 0 else "center"
+    axes.text(
+        x, 0.5, text, color=colour, fontsize=size, ha=side, va="center", transform=axes.transAxes
+    )

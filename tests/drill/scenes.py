@@ -1,0 +1,111 @@
+"""The faults, each with the alerts that it has to raise; in an order in which none hides the next."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.drill.stage import PRIMARY, SLOTS, UNPRICED, Stage
+from tests.support.simulator import directive
+
+Act = Callable[[Stage], None]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """act: one round of the fault, repeated until its alerts have arrived. begin, end: before and after all rounds."""
+
+    alerts: tuple[str, ...]
+    act: Act
+    begin: Act = lambda _: None
+    end: Act = lambda _: None
+
+
+# Not played, and why; promtool's cases are their proof.
+UNDRILLED = {"CertificateExpiring": "it would take a certificate authority and a second front door"}
+
+
+def _default(order: str) -> Act:
+    return lambda stage: stage.simulator.set_default(order)
+
+
+def _ask(question: str, count: int, **fields: object) -> Act:
+    def act(stage: Stage) -> None:
+        stage.ask(question, count, **fields)
+
+    return act
+
+
+def _pause(_stage: Stage) -> None:
+    time.sleep(1)
+
+
+def _waste(stage: Stage) -> None:
+    # slowly: what the whole answers cost is not to raise another alert
+    stage.ask(directive(model=PRIMARY, fault="cut", tokens=900, after=400), 1)
+    time.sleep(0.5)
+
+
+def _kill_a_worker(stage: Stage) -> None:
+    os.kill(stage.service.workers()[0], signal.SIGKILL)
+
+
+def _fill_the_metrics_directory(stage: Stage) -> None:
+    # as a crowd of dead workers would leave it; sparse, and without a single metric
+    with (stage.service.directory / "counter_999999.db").open("wb") as file:
+        file.truncate(40_000_000)
+
+
+def _empty_the_metrics_directory(stage: Stage) -> None:
+    (stage.service.directory / "counter_999999.db").unlink()
+
+
+def _hold_every_slot(stage: Stage) -> None:
+    with ThreadPoolExecutor(SLOTS) as crowd:
+        list(crowd.map(lambda _: stage.ask(directive(tokens=16, gap=0.5), 1), range(SLOTS)))
+
+
+SCENES = (
+    Scene(("TokensWasted",), _waste),
+    Scene(("CostHigh",), _ask(directive(tokens=1000), 4)),
+    Scene(("ModelWithoutPrice",), _ask("hi", 2, model=UNPRICED)),
+    Scene(("FallbackInUse",), _ask("hi", 4), _default(f"fault=429 retry_after=60 model={PRIMARY}")),
+    Scene(("RetryBudgetSpent",), _ask("hi", 8), _default("fault=429")),
+    Scene(("ModelRefusesService",), _ask("hi", 2), _default("fault=401")),
+    Scene(("UsageMissing",), _ask("hi", 4), _default("fault=no-usage")),
+    Scene(("ServiceSaturated",), _hold_every_slot),
+    Scene(("AnswersCut",), _ask(directive(fault="cut", after=2), 2)),
+    Scene(("FirstTokenSlow",), _ask(directive(first=7, tokens=2), 8)),
+    Scene(
+        ("MetricsDirectoryGrowing",),
+        _pause,
+        _fill_the_metrics_directory,
+        _empty_the_metrics_directory,
+    ),
+    Scene(("WorkerKilled",), _pause, _kill_a_worker),
+    Scene(
+        ("RedisDown",), _pause, lambda stage: stage.redis.stop(), lambda stage: stage.redis.start()
+    ),
+    Scene(("BreakerOpen", "ErrorBudgetBurningFast"), _ask("hi", 4), _default("fault=500")),
+    # what burnt fast is over, and has cost more than three days may
+    Scene(("ErrorBudgetBurningSlowly",), _ask("hi", 4)),
+    Scene(
+        ("TargetMissing",),
+        _pause,
+        lambda stage: stage.watchers.stop_one("prometheus-nginx-exporter"),
+    ),
+    Scene(("ServiceUnreachable",), _pause, lambda stage: stage.nginx.stop()),
+)
+
+
+@contextmanager
+def played(scene: Scene, stage: Stage) -> Iterator[None]:
+    scene.begin(stage)
+    try:
+        yield
+    finally:
+        scene.end(stage)
+        stage.simulator.set_default("")

@@ -1,0 +1,75 @@
+"""The service with all that is around it, watched by Prometheus."""
+
+import contextlib
+import http.client
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.drill.receiver import Receiver
+from tests.drill.watchers import Watchers
+from tests.support.nginx import Nginx
+from tests.support.service import Service
+from tests.support.simulator import SimulatorProcess
+from tests.support.valkey import Valkey
+
+PRIMARY, SPARE, UNPRICED = "sim", "spare", "unpriced"
+WORKERS, SLOTS_PER_WORKER = 2, 10
+SLOTS = WORKERS * SLOTS_PER_WORKER
+# so dear that an answer of 1000 tokens costs a dollar
+PRICES = "".join(
+    f'[models."{name}"]\ninput = 1\ncached_input = 1\noutput = 1000\nas_of = 2026-01-01\n'
+    for name in (PRIMARY, SPARE)
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    simulator: SimulatorProcess
+    redis: Valkey
+    service: Service
+    nginx: Nginx
+    receiver: Receiver
+    watchers: Watchers
+
+    def ask(self, question: str, count: int, **fields: object) -> None:
+        """Streams, at once; whatever becomes of them."""
+        with ThreadPoolExecutor(count) as crowd:
+            for _ in range(count):
+                crowd.submit(self._stream, question, **fields)
+
+    def _stream(self, question: str, **fields: object) -> None:
+        with (
+            contextlib.suppress(OSError, http.client.HTTPException),
+            self.service.stream(question, **fields) as stream,
+        ):
+            stream.events()
+
+
+@contextmanager
+def set_up() -> Iterator[Stage]:
+    with (
+        tempfile.NamedTemporaryFile("w", suffix=".toml") as prices,
+        SimulatorProcess() as simulator,
+        Valkey() as redis,
+        Receiver() as receiver,
+    ):
+        Path(prices.name).write_text(PRICES)
+        with (
+            Service(
+                simulator.base_url,
+                WEB_CONCURRENCY=WORKERS,
+                MAX_CONCURRENT_TURNS=SLOTS_PER_WORKER,
+                LLM_MODELS=f"{PRIMARY},{UNPRICED}",
+                FALLBACK_MODEL=SPARE,
+                PRICES_FILE=prices.name,
+                REDIS_URL=redis.url,
+                BREAKER_OPEN_SECONDS=2,
+            ) as service,
+            Nginx(f"127.0.0.1:{service.port}") as nginx,
+            Watchers(service.metrics_port, nginx.port, redis.url, receiver.url) as watchers,
+        ):
+            yield Stage(simulator, redis, service, nginx, receiver, watchers)
