@@ -135,6 +135,10 @@ def test_an_older_close_does_not_win_over_an_open_that_is_yet_untold(two):
     assert (one.breaker.state, other.breaker.state) == ("open", "open")
 
 
+def test_without_redis_each_worker_probes_for_itself(two):
+    assert [worker.sharing.lease_probe("main") for worker in two] == [True, True]
+
+
 def test_a_lease_is_not_waited_for_when_nobody_answers(two):
     one, _ = two
     one.sharing._up = True

@@ -19,7 +19,7 @@ from service.resilience.breaker import Alone, Breaker
 from service.resilience.guard import Route
 from tests.unit.resilience.fakes import PROMPT, STOP, World
 
-FAILURES = 3
+FAILURES = 2
 OPEN_SECONDS = 15
 ELSEWHERE_SECONDS = 1
 SLOTS = 4
@@ -30,6 +30,8 @@ STEPS = {
     "fail": UpstreamError(),
     "filter": ContentFiltered(),
 }
+# another worker's probe closed it, or it is open there for so many seconds
+NEWS = st.sampled_from(["closed", 0.5, OPEN_SECONDS])
 
 
 class Puppet:
@@ -50,12 +52,27 @@ class Puppet:
         pass
 
 
-class Lessor(Alone):
-    """Redis, as far as a probe is concerned."""
+class Others(Alone):
+    """Other workers. meanwhile: runs once, while a lease is waited for."""
 
-    grants = True
+    def __init__(self):
+        self.told = []
+        self.grants = True
+        self.meanwhile = None
+
+    def opened(self, _model):
+        self.told.append("opened")
+
+    def closed(self, _model):
+        self.told.append("closed")
+
+    def free_probe(self, _model):
+        self.told.append("freed")
 
     def lease_probe(self, _model):
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
         return self.grants
 
 
@@ -75,6 +92,7 @@ class Model:
         self.open_until = 0.0
         self.era = 0
         self.probe = None
+        self.told = []
 
     def become(self, state):
         self.state, self.failures, self.probe = state, 0, None
@@ -84,14 +102,23 @@ class Model:
         self.become("open")
         self.open_until = until
 
-    def admit(self, now, leased):
-        """A permit, or the Retry-After of the rejection."""
+    def hear(self, news, now):
+        if news == "closed" and self.state != "closed":
+            self.become("closed")
+        elif news != "closed" and (self.state != "open" or self.open_until <= now):
+            self.open(now + news)
+
+    def admit(self, now, leased, meanwhile=None):
+        """A permit, or the Retry-After of the rejection. meanwhile: what is heard while a lease is waited for."""
         if self.state == "closed":
             return Permit(self.era, probe=False)
         if now < self.open_until:
             return math.ceil(self.open_until - now)
         if self.probe is not None:
             return ELSEWHERE_SECONDS
+        if meanwhile is not None:
+            self.hear(meanwhile, now)
+            return self.admit(now, leased)
         if not leased:
             self.open_until = now + ELSEWHERE_SECONDS
             return ELSEWHERE_SECONDS
@@ -107,14 +134,18 @@ class Model:
         if permit.era != self.era:
             return
         self.probe = None
-        if outcome == "success":
+        if outcome == "neutral":
+            self.told += ["freed"] * permit.probe
+        elif outcome == "success":
             self.failures = 0
             if permit.probe:
                 self.become("closed")
-        elif outcome == "failure":
+                self.told.append("closed")
+        else:
             self.failures += 1
             if permit.probe or self.failures == FAILURES:
                 self.open(now + OPEN_SECONDS)
+                self.told.append("opened")
 
 
 @dataclass
@@ -133,9 +164,9 @@ class BreakerAndAdmission(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
         self.clock = self.world.clock
-        self.lessor = Lessor()
+        self.others = Others()
         self.breaker = Breaker(
-            "main", FAILURES, OPEN_SECONDS, self.clock, self.world.heard, self.lessor
+            "main", FAILURES, OPEN_SECONDS, self.clock, self.world.heard, self.others
         )
         self.puppets = []
         guard = self.world.guard({"main": []}, attempts=1, turn_seconds=math.inf)
@@ -153,14 +184,39 @@ class BreakerAndAdmission(RuleBasedStateMachine):
         with self.admission.admit(), closing(self.guard.answer(PROMPT, lambda _: None)) as events:
             yield from events
 
-    def _expected(self):
-        return self.model.admit(self.clock.now, self.lessor.grants)
+    def _hear(self, news):
+        if news == "closed":
+            self.breaker.adopt_closed()
+        else:
+            self.breaker.adopt_open(news)
 
-    @rule()
-    def begin(self):
+    def _hear_as_a_rival_asks(self, news):
+        with pytest.raises(CircuitOpen):
+            self.breaker.admit()
+        self._hear(news)
+
+    def _expected(self, meanwhile=None):
+        return self.model.admit(self.clock.now, self.others.grants, meanwhile)
+
+    @rule(steps=st.lists(st.sampled_from(sorted(STEPS)), max_size=2))
+    def ask(self, steps):
+        """A turn that says so much at once."""
+        before = len(self.turns)
+        self.begin()
+        for step in steps:
+            if len(self.turns) > before:
+                self.go_on(before, step)
+
+    @rule(news=NEWS)
+    def ask_while_there_is_news(self, news):
+        self.others.meanwhile = lambda: self._hear_as_a_rival_asks(news)
+        self.begin(news)
+        self.others.meanwhile = None
+
+    def begin(self, meanwhile=None):
         events = self._turn()
         full = len(self.turns) == SLOTS
-        expected = None if full else self._expected()
+        expected = None if full else self._expected(meanwhile)
         if full:
             with pytest.raises(Overloaded):
                 next(events)
@@ -228,25 +284,19 @@ class BreakerAndAdmission(RuleBasedStateMachine):
     def time_passes(self, seconds):
         self.clock.sleep(seconds)
 
-    @rule(seconds=st.sampled_from([0.1, 5, OPEN_SECONDS]))
-    def opened_elsewhere(self, seconds):
-        if self.model.state != "open" or self.model.open_until <= self.clock.now:
-            self.model.open(self.clock.now + seconds)
-        self.breaker.adopt_open(seconds)
-
-    @rule()
-    def closed_elsewhere(self):
-        if self.model.state != "closed":
-            self.model.become("closed")
-        self.breaker.adopt_closed()
+    @rule(news=NEWS)
+    def elsewhere(self, news):
+        self.model.hear(news, self.clock.now)
+        self._hear(news)
 
     @rule(grants=st.booleans())
-    def probe_elsewhere(self, grants):
-        self.lessor.grants = grants
+    def lease(self, grants):
+        self.others.grants = grants
 
     @invariant()
     def states_agree(self):
         assert self.breaker.state == self.model.state
+        assert self.others.told == self.model.told
 
     @invariant()
     def one_probe_at_most(self):
@@ -262,7 +312,7 @@ class BreakerAndAdmission(RuleBasedStateMachine):
         """Whatever happened: with all turns gone every slot is free, and a probe closes the breaker."""
         while self.turns:
             self.crash(0)
-        self.lessor.grants = True
+        self.others.grants = True
         self.clock.sleep(OPEN_SECONDS + ELSEWHERE_SECONDS)
         permit = self.breaker.admit()
         assert permit.probe == (self.model.state != "closed")
