@@ -27,7 +27,6 @@ ChatError
 The message of an error is a fixed sentence: nothing that a caller, a library or the LLM wrote ever reaches a client.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -56,14 +55,12 @@ class ChatError(Exception):
         details: tuple[Detail, ...] = (),
         retry_after_seconds: int | None = None,
         cause: str | None = None,
-        headers: Mapping[str, str] | None = None,
     ) -> None:
         """cause: what happened, in words of our own, for the log alone."""
         super().__init__(self.code)
         self.details = details
         self.retry_after_seconds = retry_after_seconds
         self.cause = cause
-        self.headers = dict(headers or {})
 
 
 class InvalidRequest(ChatError):

@@ -85,25 +85,25 @@ class WebCaller:
     def read(self) -> bytes:
         """Raises UnsupportedMediaType, PayloadTooLarge, RequestTimeout or InvalidRequest."""
         _check_media_type(self.request)
-        try:
-            return self._read_body()
-        except TimeoutError:
-            raise RequestTimeout(headers={"Connection": "close"}) from None
-        except (OSError, ParseException):
-            raise _cut() from None
-
-    def _read_body(self) -> bytes:
         # werkzeug would cut a chunked body at its limit in silence
         stream = self.request.environ["wsgi.input"]
+        try:
+            return self._read_from(stream)
+        except TimeoutError:
+            _leave(stream)
+            raise RequestTimeout from None
+        except (OSError, EOFError, ParseException):
+            _leave(stream)
+            raise InvalidRequest(cause="body cut") from None
+
+    def _read_from(self, stream: Any) -> bytes:
         body: bytes = stream.read(self.max_body_bytes + 1)
-        if len(body) <= self.max_body_bytes:
-            if len(body) < (self.request.content_length or 0):
-                raise _cut()
-            return body
-        left = DISCARDED_BODIES * self.max_body_bytes
-        while left > 0 and (piece := stream.read(min(PIECE_BYTES, left))):
-            left -= len(piece)
-        raise PayloadTooLarge(headers={} if left > 0 else {"Connection": "close"})
+        if len(body) > self.max_body_bytes:
+            _discard(stream, DISCARDED_BODIES * self.max_body_bytes)
+            raise PayloadTooLarge
+        if len(body) < (self.request.content_length or 0):
+            raise EOFError
+        return body
 
 
 def caller_of(request: Request, route: str, max_body_bytes: int) -> WebCaller:
@@ -118,8 +118,20 @@ def caller_of(request: Request, route: str, max_body_bytes: int) -> WebCaller:
     )
 
 
-def _cut() -> InvalidRequest:
-    return InvalidRequest(headers={"Connection": "close"}, cause="body cut")
+def _discard(stream: Any, most_bytes: int) -> None:
+    left = most_bytes
+    while piece := stream.read(min(PIECE_BYTES, left)):
+        left -= len(piece)
+        if left <= 0:
+            _leave(stream)
+            return
+
+
+def _leave(stream: Any) -> None:
+    """The rest of this body stays unread, so the connection ends with the answer."""
+    leave = getattr(stream, "leave", None)
+    if leave is not None:
+        leave()
 
 
 def _check_media_type(request: Request) -> None:

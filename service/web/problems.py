@@ -27,7 +27,6 @@ def response(error: ChatError, request_id: str) -> Response:
     answer = Response(
         json.dumps({"error": body(error, request_id)}),
         error.status,
-        error.headers,
         mimetype="application/json",
     )
     if error.status in (429, 503):

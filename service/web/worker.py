@@ -19,6 +19,7 @@ from gunicorn.http.errors import (
     LimitRequestLine,
     ParseException,
 )
+from gunicorn.http.message import Request
 from gunicorn.workers.ggevent import GeventWorker
 
 from service.errors import ChatError, HeadersTooLarge, Internal, InvalidRequest, UriTooLong
@@ -32,6 +33,17 @@ LINGER_BYTES = 1024 * 1024
 class Worker(GeventWorker):  # type: ignore[misc]
     """Named in gunicorn.conf.py; loaded in the master too, so it imports nothing that the app's libraries need."""
 
+    def handle_request(
+        self, listener: object, request: Request, client: socket.socket, address: object
+    ) -> None:
+        # gunicorn drops an app's own Connection header: this is how the app leaves a body unread
+        request.body.leave = request.force_close
+        try:
+            super().handle_request(listener, request, client, address)
+        finally:
+            if request.must_close:
+                _linger(client)
+
     def handle_error(
         self, _request: object, client: socket.socket, _address: object, error: BaseException
     ) -> None:
@@ -44,7 +56,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         with contextlib.suppress(OSError):
             client.settimeout(LINGER_SECONDS)
             client.sendall(_response(refusal, request_id))
-            _linger(client)
+        _linger(client)
 
 
 def _refusal(error: BaseException) -> ChatError:
@@ -75,7 +87,9 @@ def _response(refusal: ChatError, request_id: str) -> bytes:
 
 
 def _linger(client: socket.socket) -> None:
-    client.shutdown(socket.SHUT_WR)
-    left = LINGER_BYTES
-    while left > 0 and (piece := client.recv(65536)):
-        left -= len(piece)
+    with contextlib.suppress(OSError):
+        client.settimeout(LINGER_SECONDS)
+        client.shutdown(socket.SHUT_WR)
+        left = LINGER_BYTES
+        while left > 0 and (piece := client.recv(65536)):
+            left -= len(piece)

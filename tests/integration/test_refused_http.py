@@ -3,6 +3,7 @@
 Refused in the contract's words too, and nothing of what was sent is repeated.
 """
 
+import contextlib
 import socket
 
 import pytest
@@ -60,10 +61,8 @@ BROKEN = {
     ),
     "long-address": (f"GET /{CANARY * 2000} HTTP/1.1\r\nHost: x\r\n\r\n", "uri_too_long"),
 }
-CHUNKED = f"POST /chat HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n"
-SHORT = (
-    f"POST /chat HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{JSON}Content-Length: 500\r\n\r\n{OK}"
-)
+CHUNKED = f"POST /chat HTTP/1.1\r\nHost: x\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n"
+SHORT = f"POST /chat HTTP/1.1\r\nHost: x\r\n{JSON}Content-Length: 500\r\n\r\n{OK}"
 BAD_BODIES = {
     "chunk-size": f"{CHUNKED}ZZ\r\n{OK}\r\n0\r\n\r\n",
     "chunk-end": f"{CHUNKED}12\r\n{OK}XX0\r\n\r\n",
@@ -126,8 +125,35 @@ def test_a_body_that_does_not_come_is_not_waited_for(serve, simulator):
         answer = caller.makefile("rb").read()
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"Connection: close\r\n" in head
     assert b'"request_timeout"' in body
     assert service.turns(1)[0]["ending"] == "invalid"
+    assert simulator.stats()["requests"] == 0
+
+
+def test_a_sender_of_somewhat_too_much_gets_the_answer_whole(service):
+    """Closed with bytes unread, the connection would be reset, and an answer on its way with it."""
+    head = f"POST /chat HTTP/1.1\r\nHost: x\r\n{JSON}Content-Length: 3000000\r\n\r\n"
+    status, headers, body = send(service, head + "x" * 3_000_000)
+    check_problem("payload_too_large", status, headers, body)
+    assert headers["connection"] == "close"
+
+
+def test_a_body_without_end_is_not_read_to_its_end(service, simulator):
+    """Some of what is over the limit is read and thrown away, so that its sender sees the answer."""
+    megabyte, sent = b"x" * 1_000_000, 0
+    head = f"POST /chat HTTP/1.1\r\nHost: x\r\n{JSON}Content-Length: 500000000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as caller:
+        caller.sendall(head.encode())
+        with contextlib.suppress(ConnectionError):
+            while sent < 200:
+                caller.sendall(megabyte)
+                sent += 1
+        answer = caller.recv(65536)
+    # the limit is a quarter of one, and the kernel's buffers hold some
+    assert sent < 100
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"Connection: close\r\n" in answer
     assert simulator.stats()["requests"] == 0
 
 

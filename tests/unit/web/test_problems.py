@@ -48,11 +48,6 @@ def test_retry_after_is_told_in_whole_seconds_on_429_and_503(error, seconds):
     assert problems.response(error, REQUEST_ID).headers.get("Retry-After") == seconds
 
 
-def test_an_errors_own_headers_are_sent():
-    answer = problems.response(errors.InvalidRequest(headers={"Connection": "close"}), REQUEST_ID)
-    assert answer.headers["Connection"] == "close"
-
-
 def test_text_of_any_kind_stays_ascii_on_the_wire():
     answer = problems.response(errors.InvalidRequest(details=(errors.Detail("필드", "😀"),)), "r")
     assert answer.data.isascii()
