@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from tests.crash import (
     downstream_cases,
     process_cases,
+    redis_cases,
     report,
     surroundings_cases,
     upstream_cases,
@@ -23,7 +24,10 @@ from tests.support.service import ROOT
 CASES = (
     *upstream_cases.CASES,
     *downstream_cases.CASES,
-    *sorted(process_cases.CASES + surroundings_cases.CASES, key=lambda case: int(case.name[1:])),
+    *sorted(
+        process_cases.CASES + redis_cases.CASES + surroundings_cases.CASES,
+        key=lambda case: int(case.name[1:]),
+    ),
 )
 # each is mostly waiting; more of them would have to wait for processors where it counts
 SIDE_BY_SIDE = 5
