@@ -20,7 +20,7 @@ class Dark:
         self._listener = socket.create_server((host, port), backlog=0)
         self._waiting = [socket.socket() for _ in range(4)]
         for client in self._waiting:
-            client.setblocking(False)
+            client.settimeout(0)
             client.connect_ex((host, port))
 
     def __enter__(self):
