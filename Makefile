@@ -1,6 +1,6 @@
 # What the targets do is written in deploy/; here is only what they need.
 .DEFAULT_GOAL := help
-.PHONY: help run serve simulator test check lock clean loadtest bench capacity crashtest drill
+.PHONY: help run serve simulator up down test test-stack check lock clean loadtest bench capacity crashtest drill
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -20,8 +20,18 @@ serve: .venv/.run ## the service alone, its upstream as the environment says
 simulator: .venv/.run ## the LLM simulator alone, on SIMULATOR_PORT
 	@exec $(PYTHON) -m deploy.simulator
 
+up: ## the whole stack in containers; COMPOSE_UP_FLAGS is added
+	@docker compose up --build --wait $(COMPOSE_UP_FLAGS)
+	@echo "up: open http://localhost:8080 in a browser; make down ends it."
+
+down: ## the stack's containers, away; what they stored stays
+	@docker compose --profile '*' down --remove-orphans
+
 test: .venv/.test ## every test that needs no container engine
 	@exec $(PYTHON) -m pytest $(PYTEST_FLAGS)
+
+test-stack: .venv/.test ## the stack on a real container engine, end to end
+	@exec $(PYTHON) -m pytest tests/stack $(PYTEST_FLAGS)
 
 check: .venv/.test ## format, lint, types, import rules, scripts and configuration files
 	@exec $(PYTHON) -m deploy.check

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 from pydantic_core import PydanticUndefined
 
 from deploy import dotenv, environment
@@ -13,11 +14,19 @@ from tests.support.service import ROOT
 ENOUGH = {"OPENAI_API_KEY": "sk-test"}
 EXPLAINED_TOO = {"OPENAI_API_KEY_FILE": ""}
 EXAMPLE = re.compile(r"^#([A-Z_]+=.*)$", re.MULTILINE)
+# ${NAME:-default}; ${NAME:+...} has none
+INTERPOLATED = re.compile(r"\$\{([A-Z_]+):-([^}]*)\}")
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (?:`(.*)`)? *\| (.+) \|$", re.MULTILINE)
 
 
 def names():
     return {name.upper() for name in settings.Settings.model_fields} | EXPLAINED_TOO.keys()
+
+
+def compose_defaults():
+    """Variables of docker-compose.yml that are no settings of the service, with their defaults."""
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    return {name: default for name, default in INTERPOLATED.findall(text) if name not in names()}
 
 
 def example(tmp_path):
@@ -37,10 +46,25 @@ def table(readme):
 
 def test_the_example_shows_every_setting_with_its_default(tmp_path):
     shown = example(tmp_path)
-    assert shown.keys() == names()
+    assert shown.keys() == names() | compose_defaults().keys()
     assert settings.load(shown | ENOUGH) == settings.load(ENOUGH)
-    empty = {name for name, value in shown.items() if not value}
+    empty = {name for name in names() if not shown[name]}
     assert empty == {name for name in names() if not has_default(name)}
+
+
+def test_the_example_shows_composes_own_defaults(tmp_path):
+    shown = example(tmp_path)
+    no_file = {"/dev/null": ""}
+    expected = {name: no_file.get(value, value) for name, value in compose_defaults().items()}
+    assert {name: shown[name] for name in expected} == expected
+
+
+def test_compose_hands_every_setting_over():
+    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"][
+        "service"
+    ]
+    handed = {entry.partition("=")[0] for entry in service["environment"]}
+    assert names() <= handed
 
 
 def has_default(name):

@@ -24,6 +24,17 @@ from tests.support.sse import Stream
 COMMAND_SECONDS = 570
 UP_FLAGS = os.environ.get("COMPOSE_UP_FLAGS", "").split()
 
+# what the tests of behaviour under load share: the simulator as LLM, and limits that let one address do a lot
+SIMULATED = {
+    "OPENAI_BASE_URL": "http://simulator:9099/v1",
+    "LLM_MODEL": "sim",
+    "LOCAL_LLM_REPLICAS": 0,
+    "CLIENT_MAX_STREAMS": 2000,
+    "CLIENT_REQUESTS_PER_SECOND": 2000,
+    "MAX_CONCURRENT_TURNS": 400,
+    "IDLE_TIMEOUT_SECONDS": 30,
+}
+
 
 class Stack:
     """One compose project of its own; `down` takes away all that it made, but for the images."""
@@ -90,7 +101,7 @@ class Stack:
         lines = [f"{name}={value}\n" for name, value in settings.items()]
         (self.folder / ".env").write_text("".join(lines))
         if settings.get("LLM_MODEL") == "sim":
-            self.compose("up", "--wait", *UP_FLAGS[:2], "simulator")
+            self.compose("up", "--wait", "--build", "simulator")
         self.up()
         self._settings = dict(settings)
 
@@ -142,7 +153,7 @@ class Stack:
             connection.close()
 
     def access_log(self) -> list[dict[str, Any]]:
-        said = self.compose("logs", "--no-log-prefix", "nginx").stdout
+        said = self.run("docker", "logs", self.containers("nginx")[0]).stdout
         return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
 
     def prometheus(self, query: str) -> list[dict[str, Any]]:

@@ -1,0 +1,52 @@
+"""One stack for all tests here, built from a clean copy; each module says how it wants it configured."""
+
+import shutil
+import time
+
+import pytest
+
+from tests.support.stack import SIMULATED, Stack
+
+_figures: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def figures():
+    """What was measured; told at the end of the run."""
+    return _figures
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory, figures):
+    if shutil.which("docker") is None:
+        pytest.fail("these tests need a container engine: docker, with compose")
+    stack = Stack(tmp_path_factory.mktemp("clone"))
+    try:
+        began = time.monotonic()
+        stack.up("--build")
+        figures.append(f"docker compose up --build --wait: {time.monotonic() - began:.0f} s")
+        yield stack
+    finally:
+        stack.down()
+
+
+@pytest.fixture(scope="module")
+def shipped(stack):
+    """As it comes: no .env at all, the local model answers."""
+    stack.configure()
+    return stack
+
+
+@pytest.fixture(scope="module")
+def simulated(stack):
+    """The simulator is the LLM, by .env alone."""
+    stack.configure(**SIMULATED)
+    stack.simulator.reset()
+    return stack
+
+
+def pytest_terminal_summary(terminalreporter):
+    if _figures:
+        terminalreporter.section("figures")
+        for line in _figures:
+            terminalreporter.write_line(line)
