@@ -31,6 +31,8 @@ def _checks() -> dict[str, list[str]]:
         checks["scripts"] = ["shellcheck", *scripts]
     if yaml := _tracked("*.yml", "*.yaml"):
         checks["yaml"] = ["yamllint", "--strict", *yaml]
+    checks["Dockerfile"] = ["hadolint", "Dockerfile"]
+    checks["nginx"] = ["python", "-m", "deploy.check_nginx"]
     return checks
 
 
