@@ -92,11 +92,11 @@ def told_to_stop(trial: Trial) -> None:
         trial.expect(asking.saw(), drained)
     seconds = time.monotonic() - began
     trial.check(seconds >= DRAIN_SECONDS, f"ended after {seconds:.1f} s of {DRAIN_SECONDS}")
-    code = service.wait(timeout=DRAIN_SECONDS + 10)
+    code = service.wait(timeout=DRAIN_SECONDS + 20)
     seconds = time.monotonic() - began
     trial.check(code == 0, f"exit code {code}")
-    # gunicorn's own limit is the drain and 5 s; the rest is room for a busy machine
-    trial.check(seconds <= DRAIN_SECONDS + 8, f"gone only after {seconds:.1f} s")
+    # the least that STOP_GRACE_SECONDS may be: after it the engine kills
+    trial.check(seconds <= DRAIN_SECONDS + 15, f"gone only after {seconds:.1f} s")
     trial.note(f"exit code {code} after {seconds:.1f} s")
     stack.primary.wait(open_max=0)
 
