@@ -145,7 +145,7 @@ DASHBOARD = Dashboard(
                     "0 닫힘, 1 반열림, 2 열림. 워커 중 가장 나쁜 값.",
                     (
                         Query(
-                            f"max by (model) (chat_breaker_state{{{MODEL}}}) or vector(0)",
+                            f"max by (model) (chat_breaker_state{{{MODEL}}})",
                             "{{model}}",
                         ),
                     ),

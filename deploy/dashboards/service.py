@@ -43,7 +43,7 @@ GET_UP = Row(
             "Answered",
             "Turns of the last 5 minutes that got their answer, without those that callers ended or spoiled.",
             "지난 5분의 턴 중 답을 받은 비율. 호출자가 스스로 끊거나 잘못 보낸 것은 뺍니다.",
-            (Query('1 - chat:slo_errors:ratio5m{slo="availability"} or vector(1)'),),
+            (Query('1 - sum(chat:slo_errors:ratio5m{slo="availability"})'),),
             unit="percentunit",
             kind="stat",
             width=3,
@@ -151,7 +151,7 @@ DASHBOARD = Dashboard(
                     (
                         Query(
                             "count by (alertname, severity, slo, model) "
-                            '(ALERTS{alertstate="firing"}) or vector(0)'
+                            '(ALERTS{alertstate="firing"})'
                         ),
                     ),
                     kind="table",

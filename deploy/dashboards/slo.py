@@ -37,7 +37,7 @@ def _left(slo: str, title: str, about: str, about_ko: str) -> Panel:
         f"{title}: budget left",
         f"{about} What is left of what may fail in 14 days; below 0 the promise is broken.",
         f"{about_ko} 14일 동안 실패해도 되는 몫 중 남은 것. 0보다 작으면 약속이 깨졌습니다.",
-        (Query(f"1 - {budget} or vector(1)"),),
+        (Query(f"1 - {budget}"),),
         unit="percentunit",
         kind="stat",
         width=6,

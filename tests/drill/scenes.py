@@ -22,6 +22,8 @@ class Scene:
     act: Act
     begin: Act = lambda _: None
     end: Act = lambda _: None
+    # an alert that an earlier fault has raised counts
+    earlier_counts: bool = False
 
 
 # Not played, and why; promtool's cases are their proof.
@@ -63,22 +65,37 @@ def _empty_the_metrics_directory(stage: Stage) -> None:
     (stage.service.directory / "counter_999999.db").unlink()
 
 
+def _ask_slow_ones(stage: Stage) -> None:
+    # one after the other, so that at every moment somebody has just waited
+    def one(place: int) -> None:
+        time.sleep(place)
+        stage.ask(directive(first=7, tokens=2), 1)
+
+    with ThreadPoolExecutor(8) as crowd:
+        list(crowd.map(one, range(8)))
+
+
 def _hold_every_slot(stage: Stage) -> None:
     with ThreadPoolExecutor(SLOTS) as crowd:
         list(crowd.map(lambda _: stage.ask(directive(tokens=16, gap=0.5), 1), range(SLOTS)))
 
 
 SCENES = (
+    # first: a breaker that opens hands turns over, too, and would have told it already
+    Scene(
+        ("FallbackInUse",),
+        _ask(directive(tokens=1), 1),
+        _default(f"fault=429 retry_after=60 model={PRIMARY}"),
+    ),
     Scene(("TokensWasted",), _waste),
     Scene(("CostHigh",), _ask(directive(tokens=1000), 4)),
     Scene(("ModelWithoutPrice",), _ask("hi", 2, model=UNPRICED)),
-    Scene(("FallbackInUse",), _ask("hi", 4), _default(f"fault=429 retry_after=60 model={PRIMARY}")),
     Scene(("RetryBudgetSpent",), _ask("hi", 8), _default("fault=429")),
     Scene(("ModelRefusesService",), _ask("hi", 2), _default("fault=401")),
     Scene(("UsageMissing",), _ask("hi", 4), _default("fault=no-usage")),
     Scene(("ServiceSaturated",), _hold_every_slot),
     Scene(("AnswersCut",), _ask(directive(fault="cut", after=2), 2)),
-    Scene(("FirstTokenSlow",), _ask(directive(first=7, tokens=2), 8)),
+    Scene(("FirstTokenSlow",), _ask_slow_ones),
     Scene(
         ("MetricsDirectoryGrowing",),
         _pause,
@@ -91,7 +108,7 @@ SCENES = (
     ),
     Scene(("BreakerOpen", "ErrorBudgetBurningFast"), _ask("hi", 4), _default("fault=500")),
     # what burnt fast is over, and has cost more than three days may
-    Scene(("ErrorBudgetBurningSlowly",), _ask("hi", 4)),
+    Scene(("ErrorBudgetBurningSlowly",), _ask("hi", 4), earlier_counts=True),
     Scene(
         ("TargetMissing",),
         _pause,

@@ -19,9 +19,9 @@ from tests.support.valkey import Valkey
 PRIMARY, SPARE, UNPRICED = "sim", "spare", "unpriced"
 WORKERS, SLOTS_PER_WORKER = 2, 10
 SLOTS = WORKERS * SLOTS_PER_WORKER
-# so dear that an answer of 1000 tokens costs a dollar
+# so dear that a hundred answers of 1000 tokens cost ten dollars
 PRICES = "".join(
-    f'[models."{name}"]\ninput = 1\ncached_input = 1\noutput = 1000\nas_of = 2026-01-01\n'
+    f'[models."{name}"]\ninput = 1\ncached_input = 1\noutput = 100\nas_of = 2026-01-01\n'
     for name in (PRIMARY, SPARE)
 )
 
