@@ -289,9 +289,12 @@ class BreakerAndAdmission(RuleBasedStateMachine):
         self.model.hear(news, self.clock.now)
         self._hear(news)
 
-    @rule(grants=st.booleans())
-    def lease(self, grants):
-        self.others.grants = grants
+    @rule()
+    def ask_while_another_worker_probes(self):
+        self.others.grants = False
+        self.begin()
+        self.others.grants = True
+        self.begin()
 
     @invariant()
     def states_agree(self):
@@ -312,7 +315,6 @@ class BreakerAndAdmission(RuleBasedStateMachine):
         """Whatever happened: with all turns gone every slot is free, and a probe closes the breaker."""
         while self.turns:
             self.crash(0)
-        self.others.grants = True
         self.clock.sleep(OPEN_SECONDS + ELSEWHERE_SECONDS)
         permit = self.breaker.admit()
         assert permit.probe == (self.model.state != "closed")
