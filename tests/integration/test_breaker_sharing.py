@@ -3,17 +3,14 @@
 import concurrent.futures
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from statistics import median
 
 import pytest
 
-from service.resilience.breaker import Breaker
-from service.resilience.sharing import CLOSED_SECONDS, RedisSharing
 from tests.support.redis import RedisServer
 from tests.support.service import Service
 from tests.support.simulator import SimulatorProcess, directive
-from tests.unit.resilience.fakes import Clock, Heard
 
 PASSWORD = "swordfish-of-the-deep"
 OPEN_SECONDS = 2
@@ -25,130 +22,10 @@ SETTINGS = {
 FAILING = directive(fault="status", status=503)
 
 
-# one round of the background thread at a time, on a fake clock
-
-
-class Worker:
-    """One worker's breaker and its sharing, without the thread."""
-
-    def __init__(self, url, clock):
-        self.heard = Heard()
-        self.sharing = RedisSharing(url, 60, 60, self.heard, clock)
-        self.breaker = Breaker("main", 3, 60, clock, self.heard, self.sharing)
-        self.sharing._breakers = {"main": self.breaker}
-
-    def round(self):
-        self.sharing._tell()
-        self.sharing._listen()
-
-    def trip(self):
-        for _ in range(3):
-            self.breaker.admit().settle("failure")
-
-
 @pytest.fixture(scope="module")
 def redis():
     with RedisServer(PASSWORD) as server:
         yield server
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def two(redis, clock):
-    """Workers whose Redis knows nothing yet."""
-    one, other = Worker(redis.url, clock), Worker(redis.url, clock)
-    with closing(one.sharing._client) as client, closing(other.sharing._client):
-        client.flushall()
-        yield one, other
-
-
-def test_news_are_told_and_heard(two):
-    one, other = two
-    one.trip()
-    one.round()
-    other.round()
-    assert other.breaker.state == "open"
-    one.sharing.closed("main")
-    one.round()
-    other.round()
-    assert (one.breaker.state, other.breaker.state) == ("closed", "closed")
-
-
-def test_a_probe_is_leased_to_one_and_freed_by_it_alone(two):
-    one, other = two
-    assert [one.sharing._lease("main"), other.sharing._lease("main")] == [True, False]
-    other.sharing._free("main")
-    assert not other.sharing._lease("main")
-    one.sharing._free("main")
-    assert other.sharing._lease("main")
-
-
-def test_no_probe_is_leased_of_a_breaker_that_is_open_elsewhere(two):
-    one, other = two
-    one.trip()
-    one.round()
-    assert not other.sharing._lease("main")
-
-
-def test_an_open_that_could_not_be_told_in_time_is_not_told(two, clock):
-    one, other = two
-    one.trip()
-    clock.sleep(60)
-    one.round()
-    other.round()
-    assert other.breaker.state == "closed"
-
-
-def test_what_is_told_late_holds_for_what_is_left(two, clock):
-    one, other = two
-    one.trip()
-    clock.sleep(50)
-    one.round()
-    other.round()
-    assert 9 < other.breaker._open_until - clock.now <= 10
-
-
-def test_a_close_that_could_not_be_told_in_time_does_not_close_what_opened_since(two, clock):
-    one, other = two
-    one.sharing.closed("main")
-    clock.sleep(CLOSED_SECONDS)
-    other.trip()
-    other.round()
-    one.round()
-    other.round()
-    assert (one.breaker.state, other.breaker.state) == ("open", "open")
-
-
-def test_an_older_close_does_not_win_over_an_open_that_is_yet_untold(two):
-    one, other = two
-    one.sharing.closed("main")
-    one.round()
-    other.trip()
-    other.sharing._listen()
-    assert other.breaker.state == "open"
-    other.round()
-    one.round()
-    assert (one.breaker.state, other.breaker.state) == ("open", "open")
-
-
-def test_without_redis_each_worker_probes_for_itself(two):
-    assert [worker.sharing.lease_probe("main") for worker in two] == [True, True]
-
-
-def test_a_lease_is_not_waited_for_when_nobody_answers(two):
-    one, _ = two
-    one.sharing._up = True
-    asking = threading.Thread(target=one.sharing.lease_probe, args=("main",), daemon=True)
-    asking.start()
-    asking.join(5)
-    assert not asking.is_alive()
-
-
-# real workers: a replica with two, and one with one
 
 
 @pytest.fixture(scope="module")
