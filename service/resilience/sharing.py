@@ -79,6 +79,7 @@ class RedisSharing:
         self._untold: dict[str, News] = {}
         self._jobs: queue.Queue[Callable[[], None]] = queue.Queue()
         self._up: bool | None = None
+        self._cause: str | None = None
 
     def start(self, breakers: Iterable[Breaker]) -> None:
         """Called in the worker, after its fork."""
@@ -170,8 +171,8 @@ class RedisSharing:
         self._client.eval(FREE, 1, _probe_key(model), self._token)
 
     def _is(self, *, up: bool, cause: str | None = None) -> None:
-        if up != self._up:
-            self._up = up
+        if (up, cause) != (self._up, self._cause):
+            self._up, self._cause = up, cause
             self._listener.dependency_is("redis", up=up, cause=cause)
 
 

@@ -129,3 +129,12 @@ def test_a_lease_is_not_waited_for_when_nobody_answers(two):
     asking.start()
     asking.join(5)
     assert not asking.is_alive()
+
+
+def test_another_reason_for_its_absence_is_told_the_same_one_is_not(two):
+    one, _ = two
+    for cause in ("ConnectionError", "ConnectionError", "AuthenticationError"):
+        one.sharing._is(up=False, cause=cause)
+    one.sharing._is(up=True)
+    told = [state for name, state in one.heard.states if name == "redis"]
+    assert told == ["down: ConnectionError", "down: AuthenticationError", "up"]
