@@ -7,6 +7,7 @@ from tests.support.simulator import directive
 from tests.support.stack import eventually
 
 STREAMS = 200
+DERIVED = ("chat-service:test-new", "chat-service:test-broken")
 # longer than the new containers take to start, so that each stream lives through the change
 TOKENS, GAP_SECONDS = 80, 0.5
 
@@ -24,10 +25,11 @@ def updated_back(simulated):
     """What the other tests expect: the image that compose knows."""
     yield
     simulated.up()
+    simulated.run("docker", "image", "rm", "--force", *DERIVED)
 
 
 def test_no_answer_is_broken_by_an_update(simulated, figures, updated_back):
-    image = derive(simulated, "chat-service:test-new", 'LABEL test="new"')
+    image = derive(simulated, DERIVED[0], 'LABEL test="new"')
     simulator = simulated.simulator
     simulator.reset()
     old = simulated.containers("service")
@@ -65,7 +67,7 @@ def all_were_counted(stack, instance):
 
 def test_an_image_that_does_not_work_costs_nobody_an_answer(simulated, updated_back):
     image = derive(
-        simulated, "chat-service:test-broken", "USER 0", "RUN echo 'import nothing' > service/app.py", "USER 10001"
+        simulated, DERIVED[1], "USER 0", "RUN echo 'import nothing' > service/app.py", "USER 10001"
     )  # fmt: skip
     old = simulated.containers("service", "--all")
     with Callers(simulated.front_door) as callers:
