@@ -33,7 +33,9 @@ def _check(service: dict[str, Any]) -> int:
         files = Path(made)
         _lay_out(service["volumes"], files)
         _render(service["environment"], files)
-        return subprocess.run(["gixy", "--skips", SKIPPED, "nginx.conf"], cwd=files, check=False).returncode
+        return subprocess.run(
+            ["gixy", "--skips", SKIPPED, "nginx.conf"], cwd=files, check=False
+        ).returncode
 
 
 def _lay_out(volumes: list[str], files: Path) -> None:
