@@ -132,10 +132,11 @@ def test_what_came_for_who_waits_for_the_whole_is_counted_too(patient, simulator
 def test_bytes_that_wait_to_be_read_hide_no_hangup_and_are_none(patient, simulator):
     """A second request on the same connection stands before the end of the stream that is closed."""
     stream, request_id = ask(patient, directive(fault="stall", after=5, seconds=60, gap=0.2))
-    stream.socket.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
     events = iter(stream)
     while next(events).name != "token":
         pass
+    # the first request has been read to its end: from here on nobody reads
+    stream.socket.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
     simulator.wait(tokens_written=5)
     assert simulator.stats()["aborted"] == 0
     stream.close()
