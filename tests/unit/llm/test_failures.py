@@ -205,5 +205,5 @@ def test_no_text_of_a_library_is_in_our_error():
     ]
     for error in foreign:
         ours = translate(error)
-        told = [str(ours), repr(ours), ours.message, ours.cause, ours.details, ours.headers]
+        told = [str(ours), repr(ours), ours.message, ours.cause, ours.details]
         assert CANARY not in repr(told), error
