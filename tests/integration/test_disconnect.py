@@ -27,7 +27,12 @@ SILENCES = {
 }
 
 
-@pytest.fixture(scope="module", params=["lean", "stock"])
+LEAN = pytest.mark.parametrize("patient", ["lean"], indirect=True, scope="module")
+# what the two ways to read the LLM's stream do each by themselves
+BOTH = pytest.mark.parametrize("patient", ["lean", "stock"], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def patient(request, _simulator):
     """A service that would wait for the model for a minute, and holds the status line for a moment only."""
     settings = {
@@ -59,6 +64,7 @@ def _no_stream_outlives_its_test():
         OPEN.pop().close()
 
 
+@BOTH
 @pytest.mark.parametrize("question", SILENCES.values(), ids=SILENCES)
 def test_the_upstream_is_let_go_when_a_reader_leaves(patient, simulator, question):
     stream, request_id = ask(patient, question)
@@ -70,6 +76,7 @@ def test_the_upstream_is_let_go_when_a_reader_leaves(patient, simulator, questio
     assert [attempt["result"] for attempt in turn["attempts"]] == ["cancelled"]
 
 
+@LEAN
 @pytest.mark.parametrize("question", SILENCES.values(), ids=SILENCES)
 def test_the_upstream_is_let_go_when_who_waits_for_the_whole_leaves(patient, simulator, question):
     stream, request_id = ask(patient, question, "/chat")
@@ -99,6 +106,7 @@ def test_a_reader_who_leaves_between_two_retries_is_noticed(serve, simulator):
     assert simulator.stats()["requests"] == 1
 
 
+@BOTH
 def test_what_came_until_then_is_counted_and_wasted(patient, simulator):
     name, sample = "chat_tokens_wasted_total", {"reason": "disconnect"}
     wasted = patient.metric(name, **sample)
@@ -119,6 +127,7 @@ def test_what_came_until_then_is_counted_and_wasted(patient, simulator):
     assert patient.metric("chat_usage_estimated_total", model="sim") == estimated + 1
 
 
+@LEAN
 def test_what_came_for_who_waits_for_the_whole_is_counted_too(patient, simulator):
     stream, request_id = ask(patient, directive(fault="endless", gap=0.02), "/chat")
     simulator.wait(tokens_written=60)
@@ -129,6 +138,7 @@ def test_what_came_for_who_waits_for_the_whole_is_counted_too(patient, simulator
     assert 40 <= counted <= simulator.requests()[0]["tokens_written"]
 
 
+@LEAN
 def test_bytes_that_wait_to_be_read_hide_no_hangup_and_are_none(patient, simulator):
     """A second request on the same connection stands before the end of the stream that is closed."""
     stream, request_id = ask(patient, directive(fault="stall", after=5, seconds=60, gap=0.2))
@@ -157,6 +167,7 @@ def close(streams: list[Stream]) -> None:
         stream.close()
 
 
+@BOTH
 def test_streams_that_were_dropped_leave_nothing_behind(patient, simulator):
     for _ in range(2):
         streams = hold(patient, SLOTS)
@@ -169,6 +180,7 @@ def test_streams_that_were_dropped_leave_nothing_behind(patient, simulator):
     simulator.wait(aborted=2 * SLOTS, open_max=0)
 
 
+@LEAN
 def test_callers_who_send_and_leave_at_once_leave_nothing_behind(patient, simulator):
     began = patient.metric("chat_turns_started_total")
     for _ in range(200):

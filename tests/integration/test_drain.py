@@ -162,10 +162,10 @@ def refused(port: int) -> bool:
 
 @pytest.mark.slow
 def test_by_default_no_answer_is_cut_and_the_figures_stay_to_the_last(serve, simulator):
-    """Twenty seconds of an answer come after the signal."""
+    """Twelve seconds of an answer come after the signal."""
     service = serve()
     with (
-        service.stream(directive(tokens=200, gap=0.1)) as long,
+        service.stream(directive(tokens=120, gap=0.1)) as long,
         service.stream(directive(tokens=20, gap=0.1)) as short,
     ):
         simulator.wait(tokens_written=2)
