@@ -16,6 +16,7 @@ from gunicorn.workers.base import Worker
 
 from service import settings as environment
 from service.llm import prices
+from service.telemetry.ready import ReadyMarks
 
 try:
     settings = environment.load()
@@ -27,7 +28,7 @@ except (environment.UnsafeSettings, prices.UnusablePrices) as refusal:
 # the values of prometheus_client are chosen when it is imported: the directory has to be known before
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="chat-metrics-")
-metrics_directory = os.environ["PROMETHEUS_MULTIPROC_DIR"]
+metrics_directory = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 
 bind = f"0.0.0.0:{settings.port}"
 worker_class = "service.web.worker.Worker"
@@ -74,7 +75,7 @@ def when_ready(server: Arbiter) -> None:
     from service.telemetry import exposition
 
     server.chat_workers = exposition.Workers(
-        Path(metrics_directory),
+        metrics_directory,
         pids=lambda: list(server.WORKERS),
         # the first thing that the master does on SIGTERM is to let go of its listeners
         accepting=lambda: bool(server.LISTENERS),
@@ -88,12 +89,11 @@ def when_ready(server: Arbiter) -> None:
 
 def post_worker_init(worker: Worker) -> None:
     worker.wsgi.extensions["drain"].watch(worker)
-    (Path(metrics_directory) / "ready").mkdir(exist_ok=True)
-    (Path(metrics_directory) / "ready" / str(worker.pid)).touch()
+    ReadyMarks(metrics_directory).set(worker.pid)
 
 
 def worker_exit(_server: Arbiter, worker: Worker) -> None:
-    (Path(metrics_directory) / "ready" / str(worker.pid)).unlink(missing_ok=True)
+    ReadyMarks(metrics_directory).clear(worker.pid)
 
 
 def child_exit(server: Arbiter, worker: Worker) -> None:

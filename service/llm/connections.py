@@ -71,14 +71,17 @@ def _pool(
     return _Plain(*via, host, port, **options)
 
 
-class _Plain(ConnectionPool):
+class _AtOnce:
+    """A request is one write: no need to wait for more of it."""
+
     def after_connect(self, sock: Any) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-class _Secure(SSLConnectionPool):
-    def after_connect(self, sock: Any) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+class _Plain(_AtOnce, ConnectionPool): ...
+
+
+class _Secure(_AtOnce, SSLConnectionPool): ...
 
 
 def _trusting_the_system(**_: Any) -> ssl.SSLContext:

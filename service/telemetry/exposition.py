@@ -18,6 +18,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from service.telemetry.ready import ReadyMarks
+
 EXIT_REASONS = ("stopped", "killed")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 # a worker that starts makes a file before it fills it
@@ -27,13 +29,12 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Workers:
-    """What the master knows of its workers. A worker marks itself ready, and takes the mark away when it ends well."""
+    """What the master knows of its workers."""
 
     def __init__(
         self, directory: Path, pids: Callable[[], list[int]], accepting: Callable[[], bool]
     ) -> None:
-        self._marks = directory / "ready"
-        self._marks.mkdir(exist_ok=True)
+        self.marks = ReadyMarks(directory)
         self._pids = pids
         self._accepting = accepting
         self.directory = directory
@@ -42,25 +43,17 @@ class Workers:
     def pids(self) -> list[int]:
         return self._pids()
 
-    def mark_ready(self, pid: int) -> None:
-        (self._marks / str(pid)).touch()
-
-    def mark_stopped(self, pid: int) -> None:
-        (self._marks / str(pid)).unlink(missing_ok=True)
-
     def ended(self, pid: int) -> None:
         """A worker is gone: its gauges with it."""
-        killed = (self._marks / str(pid)).exists()
-        self.exits["killed" if killed else "stopped"] += 1
-        self.mark_stopped(pid)
+        self.exits["killed" if self.marks.has(pid) else "stopped"] += 1
+        self.marks.clear(pid)
         mark_process_dead(pid, str(self.directory))  # type: ignore[no-untyped-call]
 
     def state(self) -> str:
         """starting, ready or draining."""
         if not self._accepting():
             return "draining"
-        ready = any((self._marks / str(pid)).exists() for pid in self.pids())
-        return "ready" if ready else "starting"
+        return "ready" if any(map(self.marks.has, self.pids())) else "starting"
 
 
 class ProcessCollector:

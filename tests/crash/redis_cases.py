@@ -9,8 +9,8 @@ from tests.crash.client import CHAT, STREAM
 from tests.crash.expected import Expected
 from tests.crash.stack import FRAGILE, PRIMARY, Plan
 from tests.crash.trial import Trial
+from tests.support.redis import RedisServer
 from tests.support.simulator import directive
-from tests.support.valkey import Valkey
 
 # what no request may lose by Redis
 MOST_DELAY_SECONDS = 0.1
@@ -28,7 +28,7 @@ def load(trial: Trial, turns: int) -> list[float]:
 
 
 def without_redis(
-    trial: Trial, lose: Callable[[Valkey], None], regain: Callable[[Valkey], None]
+    trial: Trial, lose: Callable[[RedisServer], None], regain: Callable[[RedisServer], None]
 ) -> None:
     """No request fails or waits, the loss is told, breakers go on by themselves, and all is well again afterwards."""
     redis = trial.stack.plan.redis
@@ -94,18 +94,18 @@ def probes_alone(trial: Trial, usual_seconds: float) -> None:
 
 @contextmanager
 def with_redis() -> Iterator[Plan]:
-    with Valkey() as redis:
+    with RedisServer() as redis:
         yield Plan(
             redis=redis, settings={"REDIS_URL": redis.url, "BREAKER_OPEN_SECONDS": OPEN_SECONDS}
         )
 
 
 def redis_stopped(trial: Trial) -> None:
-    without_redis(trial, Valkey.stop, Valkey.start)
+    without_redis(trial, RedisServer.stop, RedisServer.start)
 
 
 def redis_silent(trial: Trial) -> None:
-    without_redis(trial, Valkey.freeze, Valkey.thaw)
+    without_redis(trial, RedisServer.pause, RedisServer.resume)
 
 
 CASES = (

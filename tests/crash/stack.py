@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.nginx import Nginx
+from tests.support.redis import RedisServer
 from tests.support.service import Service
 from tests.support.simulator import SimulatorProcess
-from tests.support.valkey import Valkey
 
 WORKERS = 2
 PRIMARY, SPARE = "sim", "spare"
@@ -34,7 +34,7 @@ class Plan:
     slots: int = 4
     upstream: str = ""
     settings: dict[str, object] = field(default_factory=dict)
-    redis: Valkey | None = None
+    redis: RedisServer | None = None
     clock: Path | None = None
 
 

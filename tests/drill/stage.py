@@ -12,9 +12,9 @@ from pathlib import Path
 from tests.drill.receiver import Receiver
 from tests.drill.watchers import Watchers
 from tests.support.nginx import Nginx
+from tests.support.redis import RedisServer
 from tests.support.service import Service
 from tests.support.simulator import SimulatorProcess
-from tests.support.valkey import Valkey
 
 PRIMARY, SPARE, UNPRICED = "sim", "spare", "unpriced"
 WORKERS, SLOTS_PER_WORKER = 2, 10
@@ -29,7 +29,7 @@ PRICES = "".join(
 @dataclass(frozen=True)
 class Stage:
     simulator: SimulatorProcess
-    redis: Valkey
+    redis: RedisServer
     service: Service
     nginx: Nginx
     receiver: Receiver
@@ -54,7 +54,7 @@ def set_up() -> Iterator[Stage]:
     with (
         tempfile.NamedTemporaryFile("w", suffix=".toml") as prices,
         SimulatorProcess() as simulator,
-        Valkey() as redis,
+        RedisServer() as redis,
         Receiver() as receiver,
     ):
         Path(prices.name).write_text(PRICES)

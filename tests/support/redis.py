@@ -44,7 +44,7 @@ class RedisServer:
         options |= {"requirepass": self.password} if self.password else {}
         flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
         self._process = subprocess.Popen([get_binary_path(), *flags], stdout=subprocess.DEVNULL)
-        self._wait_until_it_listens()
+        self._wait_until_it_answers()
 
     def stop(self) -> None:
         """At once, as a crash: connections are reset, the port is closed, the data is gone."""
@@ -81,14 +81,20 @@ class RedisServer:
         assert self._process is not None
         self._process.send_signal(number)
 
-    def _wait_until_it_listens(self) -> None:
+    def _wait_until_it_answers(self) -> None:
         assert self._process is not None
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until and self._process.poll() is None:
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection(("127.0.0.1", self.port), 1),
-            ):
+            if self._answers():
                 return
             time.sleep(0.02)
         raise RuntimeError("the Redis server did not start")
+
+    def _answers(self) -> bool:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), 1) as connection,
+        ):
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
+        return False

@@ -67,19 +67,19 @@ def samples(text: str) -> dict[str, float]:
 
 def test_ready_only_with_a_worker_that_says_so(master, at):
     assert at("/ready") == (503, '{"status": "starting"}')
-    master.workers.mark_ready(SELF)
+    master.workers.marks.set(SELF)
     assert at("/ready") == (200, '{"status": "ready"}')
     master.alive = []
     assert at("/ready") == (503, '{"status": "starting"}')
 
 
 def test_a_mark_of_a_worker_that_is_gone_does_not_count(master, at):
-    master.workers.mark_ready(SELF + 1)
+    master.workers.marks.set(SELF + 1)
     assert at("/ready")[0] == 503
 
 
 def test_draining_from_the_moment_the_listeners_are_gone(master, at):
-    master.workers.mark_ready(SELF)
+    master.workers.marks.set(SELF)
     master.listening = False
     assert at("/ready") == (503, '{"status": "draining"}')
     assert at("/health")[0] == 200
@@ -93,9 +93,9 @@ def test_other_paths_are_not_found(at):
 
 
 def test_an_end_is_a_kill_unless_the_worker_took_its_mark_away(master):
-    master.workers.mark_ready(1)
-    master.workers.mark_ready(2)
-    master.workers.mark_stopped(2)
+    master.workers.marks.set(1)
+    master.workers.marks.set(2)
+    master.workers.marks.clear(2)
     master.workers.ended(1)
     master.workers.ended(2)
     assert master.workers.exits == {"killed": 1, "stopped": 1}
