@@ -22,11 +22,15 @@ def content(text, finish_reason=None):
     return frame(choices=[{"index": 0, "delta": {"content": text}, "finish_reason": finish_reason}])
 
 
+# a first frame that is lost with a byte order mark, and one that is lost when its lines are torn apart
+IN_LINES = b'event: chunk\ndata: {"choices": [{"delta":\ndata: {"content": "%b"}}]}\n\n'
 ANSWER = b"".join(
     [
-        b": welcome\n\n",
+        content(TEXT[0]),
+        b": a comment\n\n",
         frame(choices=[{"index": 0, "delta": {"role": "assistant", "content": ""}}]),
-        *(content(letter) for letter in TEXT),
+        *(content(letter) for letter in TEXT[1:-1]),
+        IN_LINES % TEXT[-1].encode(),
         content("", "stop"),
         frame(choices=[], usage={"prompt_tokens": 7, "completion_tokens": 9}),
         b"data: [DONE]\n\n",
