@@ -4,6 +4,7 @@ Nothing here may load the app or an HTTP client: the workers monkey-patch after 
 `ssl` before stay unpatched.
 """
 
+import gc
 import os
 import sys
 import tempfile
@@ -89,6 +90,9 @@ def when_ready(server: Arbiter) -> None:
 
 def post_worker_init(worker: Worker) -> None:
     worker.wsgi.extensions["drain"].watch(worker)
+    # what is loaded stays: a full collection that walks all of it holds every stream up for 0.1 s
+    gc.collect()
+    gc.freeze()
     ReadyMarks(metrics_directory).set(worker.pid)
 
 

@@ -8,8 +8,8 @@ import gevent
 LONGEST_SECONDS = 0.05
 STEP_SECONDS = 0.01
 MEASURE_SECONDS = 0.1
-BUSY_SHARE = 0.3
-IDLE_SHARE = 0.2
+BUSY_SHARE = 0.12
+IDLE_SHARE = 0.08
 LATE_SECONDS = 0.02
 
 
@@ -28,8 +28,10 @@ class Pace:
         if began - self._measured_at >= MEASURE_SECONDS:
             self._measure(began)
         if self.delay_seconds > 0:
-            gevent.sleep(self.delay_seconds)
-            late = time.monotonic() - began - self.delay_seconds
+            # all streams at the same moments: the loop wakes once for many
+            pause = self.delay_seconds - began % self.delay_seconds
+            gevent.sleep(pause)
+            late = time.monotonic() - began - pause
             self._latest_seconds = max(self._latest_seconds, late)
 
     def _measure(self, now: float) -> None:

@@ -31,15 +31,22 @@ class TokenCounter:
         self._threads = ThreadPool(1)
 
     def count(self, text: str) -> int:
-        if len(text) <= INLINE_CHARS:
-            return self._count(text)
-        return int(self._threads.apply(self._count, (text,)))
+        return self._count_all([text])
 
     def estimate(self, prompt: Prompt, answer: str) -> Usage:
         """Usage of an answer, or of the part of it that came, with the chat format's own tokens."""
         texts = [prompt.system, *(message.content for message in prompt.history), prompt.question]
-        asked = sum(self.count(text) + MESSAGE_TOKENS for text in texts if text)
-        return Usage(asked + REPLY_TOKENS, self.count(answer), "estimated")
+        asked = [text for text in texts if text]
+        input_tokens = self._count_all(asked) + len(asked) * MESSAGE_TOKENS + REPLY_TOKENS
+        return Usage(input_tokens, self.count(answer), "estimated")
+
+    def _count_all(self, texts: list[str]) -> int:
+        if sum(map(len, texts)) <= INLINE_CHARS:
+            return self._sum(texts)
+        return int(self._threads.apply(self._sum, (texts,)))
+
+    def _sum(self, texts: list[str]) -> int:
+        return sum(map(self._count, texts))
 
 
 def load_counter() -> TokenCounter:

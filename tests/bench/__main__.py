@@ -2,7 +2,8 @@
 
 python -m tests.bench [--rounds N] [--row NAME]
 
-Prints medians and ratios; writes build/bench.json and build/bench.png. Takes about four minutes a round.
+Prints medians, ratios and what of the targets is met; writes build/bench.json and build/bench.png. Takes about five
+minutes a round.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from tests.bench.measure import Direct, Figures, measure
 from tests.bench.report import draw, table
 from tests.bench.rows import ROWS, Row
 from tests.bench.servers import Ours, Stock
+from tests.bench.targets import verdicts
 from tests.support.service import ROOT
 from tests.support.simulator import SimulatorProcess
 
@@ -89,6 +91,7 @@ def main() -> None:
     machine = {"python": platform.python_version(), "machine": platform.machine()}
     (build / "bench.json").write_text(json.dumps({"machine": machine, "rows": found}, indent=1))
     print(table(found))
+    print("\n".join(["", *verdicts(found), ""]))
     draw(found, build / "bench.png")
     print("written: build/bench.json, build/bench.png")
 

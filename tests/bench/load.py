@@ -1,12 +1,15 @@
 """The load generator: one process, raw sockets, one loop; it measures what a reader sees, and its own CPU.
 
-python -m tests.bench.load '{"port": …, "path": "/chat/stream", "streams": 200, "body": {…}, "ramp_seconds": 2}'
+echo '{"port": …, "path": "/chat/stream", "streams": 200, "body": {…}, "ramp_seconds": 2}' | python -m tests.bench.load
 
-`at_once` bounds how many are open at a time. Prints one JSON object, times in seconds. A stream is whole when its last
+`at_once` bounds how many are open at a time; the bodies of `beside` are sent one after the other, again and again, by
+one more caller who is not measured. Prints one JSON object, times in seconds. A stream is whole when its last
 chunk came after a `[DONE]`, an answer when its body came whole.
 """
 
+import itertools
 import json
+import re
 import selectors
 import socket
 import sys
@@ -18,7 +21,7 @@ RECEIVE_BYTES = 262144
 LAST_CHUNK = b"0\r\n\r\n"
 LIMIT_SECONDS = 240
 # ours, the stock code's, a whole answer's, the upstream's own
-FIRST_TEXT = (b"event: token", b'data: "', b'"answer"', b'"delta":{"content":"')
+FIRST_TEXT = re.compile(rb'event: token|data: "[^"]|"answer"|"delta":\{"content":"[^"]')
 
 
 @dataclass
@@ -48,7 +51,7 @@ class Reader:
         joined = self.tail + data
         self.done = self.done or b"[DONE]" in joined
         if self.first is None:
-            if any(mark in joined for mark in FIRST_TEXT):
+            if FIRST_TEXT.search(joined):
                 self.first = now - self.sent_at
                 self.last_at = now
                 self.answer = b'"answer"' in joined
@@ -65,30 +68,39 @@ class Reader:
 
 
 def run(order: dict[str, Any]) -> dict[str, Any]:
-    request = _request(order)
-    streams = int(order["streams"])
+    port, streams = int(order["port"]), int(order["streams"])
+    request = _request(order["path"], order["body"])
+    others = itertools.cycle(_request(order["path"], body) for body in order.get("beside", []))
     ramp = float(order.get("ramp_seconds", 0))
-    began = time.monotonic()
+    began, cpu_before = time.monotonic(), time.process_time()
     readers = [Reader(began + ramp * place / streams) for place in range(streams)]
     at_once = int(order.get("at_once", streams))
     waiting = list(reversed(readers))
+    other: Reader | None = None
     selector = selectors.EpollSelector()
     open_count = 0
     while (waiting or open_count) and time.monotonic() - began < LIMIT_SECONDS:
         now = time.monotonic()
         while waiting and waiting[-1].due <= now and open_count < at_once:
-            _send(waiting.pop(), request, int(order["port"]), selector)
+            _send(waiting.pop(), request, port, selector)
             open_count += 1
+        if "beside" in order and other is None:
+            other = Reader(now)
+            _send(other, next(others), port, selector)
         pause = max(0.0, waiting[-1].due - now) if waiting and open_count < at_once else 1.0
         for key, _ in selector.select(pause):
-            open_count -= _read(key.data, selector)
-    return _told(readers, began)
+            ended = _read(key.data, selector)
+            if ended and key.data is other:
+                other = None
+            elif ended:
+                open_count -= 1
+    return _told(readers, time.monotonic() - began, time.process_time() - cpu_before)
 
 
-def _request(order: dict[str, Any]) -> bytes:
-    body = json.dumps(order["body"]).encode()
+def _request(path: str, content: dict[str, Any]) -> bytes:
+    body = json.dumps(content, ensure_ascii=False).encode()
     head = (
-        f"POST {order['path']} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
@@ -102,28 +114,26 @@ def _send(reader: Reader, request: bytes, port: int, selector: selectors.BaseSel
     selector.register(reader.connection, selectors.EVENT_READ, reader)
 
 
-def _read(reader: Reader, selector: selectors.BaseSelector) -> int:
-    """1 when the reader has ended."""
+def _read(reader: Reader, selector: selectors.BaseSelector) -> bool:
+    """Whether the reader has ended."""
     assert reader.connection is not None
     try:
         data = reader.connection.recv(RECEIVE_BYTES)
     except BlockingIOError:
-        return 0
+        return False
     except OSError:
         data = b""
     now = time.monotonic()
     if data:
         reader.take(data, now)
-        return 0
+        return False
     selector.unregister(reader.connection)
     reader.connection.close()
     reader.ended_at = now - reader.sent_at
-    return 1
+    return True
 
 
-def _told(readers: list[Reader], began: float) -> dict[str, Any]:
-    seconds = time.monotonic() - began
-    cpu = time.process_time()
+def _told(readers: list[Reader], seconds: float, cpu: float) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "own_cpu_share": cpu / seconds,
@@ -137,4 +147,4 @@ def _told(readers: list[Reader], began: float) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    json.dump(run(json.loads(sys.argv[1])), sys.stdout)
+    json.dump(run(json.load(sys.stdin)), sys.stdout)

@@ -45,6 +45,7 @@ class Figures:
     first_p50: float
     first_p99: float
     gap_p99: float
+    gap_longest: float
     total_p50: float
     requests_per_second: float
     memory_kb_per_stream: float
@@ -60,11 +61,11 @@ def measure(row: Row, server: Server, simulator: SimulatorProcess) -> Figures:
     cpu_before = processes.cpu_seconds(serving)
     upstream_before = processes.cpu_seconds([simulator.pid])
     # a file: a pipe that nobody reads would fill, and hold the load
-    with tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryFile() as order, tempfile.TemporaryFile() as output:
+        order.write(json.dumps(_order(row, server)).encode())
+        order.seek(0)
         load = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.load", json.dumps(_order(row, server))],
-            cwd=ROOT,
-            stdout=output,
+            [sys.executable, "-m", "tests.bench.load"], cwd=ROOT, stdin=order, stdout=output
         )
         most_bytes = _most_memory(row, load, serving)
         load.wait()
@@ -79,6 +80,7 @@ def measure(row: Row, server: Server, simulator: SimulatorProcess) -> Figures:
         first_p50=quantile(told["first"], 0.5),
         first_p99=quantile(told["first"], 0.99),
         gap_p99=quantile(told["gaps"], 0.99),
+        gap_longest=max(told["gaps"], default=0.0),
         total_p50=quantile(total, 0.5),
         requests_per_second=len(total) / told["seconds"],
         memory_kb_per_stream=max(0, most_bytes - idle_bytes) / row.streams / 1024,
@@ -118,6 +120,8 @@ def _order(row: Row, server: Server) -> dict[str, Any]:
     }
     if row.at_once:
         order["at_once"] = row.at_once
+    if row.beside:
+        order["beside"] = row.beside
     if server.name == "direct":
         order["path"] = "/v1/chat/completions"
         order["body"] = {

@@ -14,6 +14,7 @@ COLUMNS = (
     ("first_p50", "first p50 ms", 1000.0),
     ("first_p99", "first p99 ms", 1000.0),
     ("gap_p99", "gap p99 ms", 1000.0),
+    ("gap_longest", "longest gap ms", 1000.0),
     ("total_p50", "total p50 ms", 1000.0),
     ("requests_per_second", "requests/s", 1.0),
     ("memory_kb_per_stream", "KB/stream", 1.0),

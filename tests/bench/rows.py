@@ -1,13 +1,17 @@
 """What is measured, as data."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from tests.support.simulator import directive
 
 
 @dataclass(frozen=True)
 class Row:
-    """One load. tokens: of each answer; pace: tokens per second of each stream, 0 for as fast as they go."""
+    """One load. tokens: of each answer; pace: tokens per second of each stream, 0 for as fast as they go.
+
+    beside: bodies that one more caller sends all the while, one after the other; only the load itself is measured.
+    """
 
     name: str
     streams: int
@@ -19,7 +23,7 @@ class Row:
     path: str = "/chat/stream"
     stock: bool = True
     direct: bool = False
-    extra: dict[str, int] = field(default_factory=dict)
+    beside: tuple[dict[str, Any], ...] = ()
 
     @property
     def question(self) -> str:
@@ -31,15 +35,36 @@ class Row:
         return self.first + (self.tokens - 1) / self.pace if self.pace else 0.0
 
 
-SATURATED = Row("saturated: 8 streams as fast as they go", 8, 3000)
+def _large(*contents: str) -> dict[str, Any]:
+    """A request whose tokens have to be counted by the service: the upstream does not tell them."""
+    history = [{"role": "user", "content": content} for content in contents]
+    return {"question": directive(tokens=3, fault="no-usage"), "history": history}
+
+
+# what is slow to count, to read, to copy or to refuse
+LARGE = (
+    *(_large(character * 99_900) for character in "^ a0"),
+    _large("가" * 33_300),
+    _large("👩‍👩‍👧" * 5_000),
+    _large(*["so many messages " * 58] * 99),
+    _large(*[""] * 2_500),
+    {"question": "?", "history": [[]] * 30_000},
+    {"question": " " * 100_000},
+)
+
+SATURATED = Row("saturated: 8 streams as fast as they go", 32, 3000, at_once=8)
 PACED = Row("paced: 200 streams of 50 tokens/s", 200, 250, 50, 0.02, 2.0, direct=True)
 FEW = Row("few: 20 streams of 50 tokens/s", 20, 250, 50, 0.02, 0.4, direct=True)
 LONE = Row("lone: one stream after the other", 40, 20, 200, 0.01, at_once=1, direct=True)
 WHOLE = Row("/chat, 8 at once", 300, 20, at_once=8, path="/chat")
 WHOLE_LONE = Row("/chat, one after the other", 60, 20, at_once=1, path="/chat", direct=True)
 MANY = Row("many: 1,000 streams of 5 tokens/s", 1000, 75, 5, 0.02, 6.0, stock=False, direct=True)
-SHORT = Row("answers of 200 tokens", 400, 200, 100, ramp_seconds=8, stock=False)
-LONG = Row("answers of 2,000 tokens", 40, 2000, 100, ramp_seconds=1, stock=False)
-LONGEST = Row("answers of 8,000 tokens", 40, 8000, 400, ramp_seconds=1, stock=False)
+# too few to be paced: what a token costs is not blurred by how many come at once
+SHORT = Row("answers of 200 tokens", 120, 200, 200, at_once=6, stock=False)
+LONG = Row("answers of 2,000 tokens", 12, 2000, 200, at_once=6, stock=False)
+LONGEST = Row("answers of 8,000 tokens", 6, 8000, 200, at_once=6, stock=False)
+BESIDE = Row(
+    "few, beside pathological inputs of 100 KB", 20, 250, 50, 0.02, 0.4, stock=False, beside=LARGE
+)
 
-ROWS = (SATURATED, PACED, FEW, LONE, WHOLE, WHOLE_LONE, MANY, SHORT, LONG, LONGEST)
+ROWS = (SATURATED, PACED, FEW, BESIDE, LONE, WHOLE, WHOLE_LONE, MANY, SHORT, LONG, LONGEST)

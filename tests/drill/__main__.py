@@ -4,6 +4,7 @@ A real Prometheus and Alertmanager with the shipped rules, all durations divided
 of every dashboard is asked, and drawn into build/dashboards. Exit code 1 if an alert or a panel's data is missing.
 """
 
+import shutil
 import sys
 import time
 
@@ -11,7 +12,9 @@ from tests.agreement.catalogue import rules
 from tests.drill import panels, pictures, scenes
 from tests.drill.faster import FACTOR
 from tests.drill.stage import Stage, set_up
+from tests.drill.watchers import PROGRAMS
 from tests.support.service import ROOT
+from tests.support.simulator import directive
 
 # the slowest has to hold for 30 s, and Alertmanager gathers for 10 s; four times as much for a slow machine
 ARRIVES_WITHIN_SECONDS = 120
@@ -20,6 +23,11 @@ PICTURES = ROOT / "build/dashboards"
 
 
 def main(wanted: list[str]) -> int:
+    if missing := [name for name in PROGRAMS if shutil.which(name) is None]:
+        print(
+            f"drill: not on this machine: {', '.join(missing)} (Debian's packages of these names)"
+        )
+        return 1
     started = time.time()
     with set_up() as stage:
         failed = _calm(stage)
@@ -42,8 +50,7 @@ def _calm(stage: Stage) -> list[str]:
     """While all is well nothing may arrive but the sign of life."""
     until = time.time() + CALM_SECONDS
     while time.time() < until:
-        stage.ask("hi", 1)
-        time.sleep(0.2)
+        stage.ask(directive(tokens=4, gap=0.05), 1)
     told = stage.receiver.wait("Watchdog", 0, ARRIVES_WITHIN_SECONDS)
     surplus = stage.receiver.names() - {"Watchdog"}
     complaints = [f"{name} although all is well" for name in surplus]

@@ -20,6 +20,13 @@ from tests.drill import faster
 from tests.support.service import ROOT, free_port
 
 MONITORING = ROOT / "monitoring"
+PROGRAMS = (
+    "prometheus",
+    "prometheus-alertmanager",
+    "prometheus-blackbox-exporter",
+    "prometheus-nginx-exporter",
+    "prometheus-redis-exporter",
+)
 START_SECONDS = 30
 STUB_STATUS = (
     b"Active connections: 1 \nserver accepts handled requests\n 9 9 9 \n"
