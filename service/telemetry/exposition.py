@@ -16,6 +16,7 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from service.telemetry.ready import ReadyMarks
@@ -26,6 +27,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 RENDER_ATTEMPTS = 5
 FILLED_WITHIN_SECONDS = 0.05
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+LASTING_KINDS = ("counter", "histogram")
 
 
 class Workers:
@@ -39,15 +41,20 @@ class Workers:
         self._accepting = accepting
         self.directory = directory
         self.exits: Counter[str] = Counter(dict.fromkeys(EXIT_REASONS, 0))
+        # who reads while a worker's counts move would count them twice
+        self.files = threading.Lock()
 
     def pids(self) -> list[int]:
         return self._pids()
 
     def ended(self, pid: int) -> None:
-        """A worker is gone: its gauges with it."""
+        """A worker is gone: its gauges with it, and its counts go to those of all that went before."""
         self.exits["killed" if self.marks.has(pid) else "stopped"] += 1
         self.marks.clear(pid)
         mark_process_dead(pid, str(self.directory))  # type: ignore[no-untyped-call]
+        with self.files:
+            for kind in LASTING_KINDS:
+                _move(self.directory / f"{kind}_{pid}.db", self.directory / f"{kind}_gone.db")
 
     def state(self) -> str:
         """starting, ready or draining."""
@@ -85,8 +92,25 @@ class ProcessCollector:
         )
 
 
+def _move(source: Path, target: Path) -> None:
+    """Adds one file's counts to another's: a file for each dead worker would make every scrape slower."""
+    with contextlib.suppress(FileNotFoundError):
+        # a worker that was killed as it made its file leaves an empty one
+        if source.stat().st_size:
+            sums = MmapedDict(target)
+            for key, value, _, _ in MmapedDict.read_all_values_from_file(source):
+                sums.write_value(key, sums.read_value(key)[0] + value, 0.0)
+            sums.close()
+        source.unlink()
+
+
 def render(workers: Workers) -> bytes:
-    """All workers summed, in Prometheus' text format; a fresh registry for each scrape."""
+    """All workers summed, in Prometheus' text format."""
+    with workers.files:
+        return _rendered(workers)
+
+
+def _rendered(workers: Workers) -> bytes:
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(workers.directory))  # type: ignore[no-untyped-call]
     registry.register(ProcessCollector(workers))

@@ -95,7 +95,7 @@ class Service:
     # its life
 
     def wait_ready(self, timeout: float = START_SECONDS) -> None:
-        """Until every worker has said so."""
+        """Until a worker has said so; the others may still be starting."""
         until = time.monotonic() + timeout
         while time.monotonic() < until:
             if self._process.poll() is not None:

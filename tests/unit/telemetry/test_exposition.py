@@ -2,11 +2,12 @@
 
 import http.client
 import os
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from prometheus_client import Counter, Gauge, values
+from prometheus_client import Counter, Gauge, Histogram, values
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.telemetry import exposition
@@ -123,6 +124,54 @@ def test_workers_are_summed_and_a_dead_ones_gauges_go(master, at, tmp_path, monk
     master.workers.ended(101)
     found = samples(at("/metrics")[1])
     assert (found["some_total"], found["running"]) == (7, 4)
+
+
+def test_counts_of_the_dead_stay_in_the_space_of_one(master, at, tmp_path, monkeypatch):
+    for pid in range(101, 111):
+        with metrics_of(pid, tmp_path, monkeypatch):
+            Counter("some_total", "", registry=None).inc(pid)
+            took = Histogram("took", "", registry=None, buckets=(1, 2))
+            took.observe(0.5)
+            took.observe(5)
+        before = samples(at("/metrics")[1])
+        master.workers.ended(pid)
+        assert _counts(samples(at("/metrics")[1])) == _counts(before)
+    found = samples(at("/metrics")[1])
+    assert found["some_total"] == sum(range(101, 111))
+    assert found["took_bucket[('le', '1.0')]"] == found["took_bucket[('le', '2.0')]"] == 10
+    assert (found["took_count"], found["took_sum"]) == (20, 55)
+    files = sorted(path.name for path in tmp_path.glob("*.db"))
+    assert files == ["counter_gone.db", "histogram_gone.db"]
+
+
+def _counts(found: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in found.items() if not name.startswith("chat_")}
+
+
+def test_a_worker_that_was_killed_as_it_made_its_file_had_counted_nothing(master, at, tmp_path):
+    (tmp_path / "counter_101.db").touch()
+    master.workers.ended(101)
+    assert at("/metrics")[0] == 200
+    assert list(tmp_path.glob("*.db")) == []
+
+
+def test_nobody_reads_while_counts_move(master, at, tmp_path, monkeypatch):
+    with metrics_of(101, tmp_path, monkeypatch):
+        Counter("some_total", "", registry=None).inc(3)
+    seen: list[float] = []
+    reader = threading.Thread(target=lambda: seen.append(samples(at("/metrics")[1])["some_total"]))
+    real = exposition.MmapedDict.close
+
+    def close(counts):
+        """The moment at which a count is in both files."""
+        reader.start()
+        reader.join(0.2)
+        real(counts)
+
+    monkeypatch.setattr(exposition.MmapedDict, "close", close)
+    master.workers.ended(101)
+    reader.join(10)
+    assert seen == [3]
 
 
 def test_a_file_that_is_not_filled_yet_is_waited_for(master, tmp_path, monkeypatch):
