@@ -51,7 +51,7 @@ class Workers:
         """A worker is gone: its gauges with it, and its counts go to those of all that went before."""
         self.exits["killed" if self.marks.has(pid) else "stopped"] += 1
         self.marks.clear(pid)
-        mark_process_dead(pid, str(self.directory))  # type: ignore[no-untyped-call]
+        mark_process_dead(pid, str(self.directory))
         with self.files:
             for kind in LASTING_KINDS:
                 _move(self.directory / f"{kind}_{pid}.db", self.directory / f"{kind}_gone.db")
@@ -112,7 +112,7 @@ def render(workers: Workers) -> bytes:
 
 def _rendered(workers: Workers) -> bytes:
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(workers.directory))  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry, path=str(workers.directory))
     registry.register(ProcessCollector(workers))
     for _ in range(RENDER_ATTEMPTS - 1):
         with contextlib.suppress(OSError, struct.error):

@@ -67,5 +67,5 @@ def test_the_project_has_one_version():
 
 def test_ci_runs_the_same_commands_as_a_person():
     steps = re.findall(r"^step ([\w-]+)$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
-    assert steps == ["check", "crashtest", "test", "test-stack"]
+    assert steps == ["check", "crashtest", "drill", "test", "test-stack"]
     assert set(steps) <= set(TARGET.findall((ROOT / "Makefile").read_text()))

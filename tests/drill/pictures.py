@@ -74,19 +74,22 @@ def _stat(axes: Axes, panel: Json, value: float) -> None:
     if background:
         axes.set_facecolor(COLOURS[colour])
     words = defaults.get("mappings", [{"options": {}}])[0]["options"]
-    told = words.get(str(int(value)), {}).get("text") or _number(value, defaults["unit"])
+    told = words.get(str(int(value)), {}).get("text") or _number(value, defaults)
     _text(axes, told, "white" if background else COLOURS[colour], 22)
 
 
-def _number(value: float, unit: str) -> str:
+def _number(value: float, defaults: Json) -> str:
+    unit, decimals = defaults["unit"], defaults.get("decimals")
+    short = f"{value:g}" if decimals is None else f"{value:,.{decimals}f}"
     forms = {
-        "percentunit": f"{value:.1%}",
-        "s": f"{value:.2f} s",
-        "currencyUSD": f"${value:,.2f}",
-        "reqps": f"{value:.2f} req/s",
-        "bytes": f"{value / 2**20:.0f} MiB",
+        "percentunit": f"{value:.{decimals or 0}%}",
+        "s": f"{short} s",
+        "currencyUSD": f"${short}",
+        "reqps": f"{short} req/s",
+        "cps": f"{short}/s",
+        "bytes": f"{value / 2**20:,.0f} MiB",
     }
-    return forms.get(unit, f"{value:g}")
+    return forms.get(unit, short)
 
 
 def _chart(axes: Axes, panel: Json, series: list[tuple[str, Any]], window: Window) -> None:
@@ -107,7 +110,7 @@ def _chart(axes: Axes, panel: Json, series: list[tuple[str, Any]], window: Windo
     axes.set_ylim(bottom=0)
     axes.tick_params(colors=INK, labelsize=7)
     axes.grid(color="#2c3235", linewidth=0.5)
-    axes.set_ylabel(defaults["unit"], color=INK, fontsize=7)
+    axes.yaxis.set_major_formatter(lambda value, _: _number(value, defaults))
     axes.legend(
         fontsize=6,
         loc="upper center",
