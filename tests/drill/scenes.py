@@ -26,10 +26,6 @@ class Scene:
     earlier_counts: bool = False
 
 
-# Not played, and why; promtool's cases are their proof.
-UNDRILLED = {"CertificateExpiring": "it would take a certificate authority and a second front door"}
-
-
 def _default(order: str) -> Act:
     return lambda stage: stage.simulator.set_default(order)
 
@@ -105,6 +101,12 @@ SCENES = (
     Scene(("WorkerKilled",), _pause, _kill_a_worker),
     Scene(
         ("RedisDown",), _pause, lambda stage: stage.redis.stop(), lambda stage: stage.redis.start()
+    ),
+    Scene(
+        ("CertificateExpiring",),
+        _pause,
+        lambda stage: stage.secure_door.start(),
+        lambda stage: stage.secure_door.stop(),
     ),
     Scene(("BreakerOpen", "ErrorBudgetBurningFast"), _ask("hi", 4), _default("fault=500")),
     # what burnt fast is over, and has cost more than three days may

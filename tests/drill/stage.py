@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.drill.receiver import Receiver
+from tests.drill.secure_door import SecureDoor
 from tests.drill.watchers import Watchers
 from tests.support.nginx import Nginx
 from tests.support.redis import RedisServer
@@ -32,6 +33,7 @@ class Stage:
     redis: RedisServer
     service: Service
     nginx: Nginx
+    secure_door: SecureDoor
     receiver: Receiver
     watchers: Watchers
 
@@ -58,6 +60,7 @@ def set_up() -> Iterator[Stage]:
         Receiver() as receiver,
     ):
         Path(prices.name).write_text(PRICES)
+        secure_door = SecureDoor()
         with (
             Service(
                 simulator.base_url,
@@ -70,6 +73,8 @@ def set_up() -> Iterator[Stage]:
                 BREAKER_OPEN_SECONDS=2,
             ) as service,
             Nginx(f"127.0.0.1:{service.port}") as nginx,
-            Watchers(service.metrics_port, nginx.port, redis.url, receiver.url) as watchers,
+            Watchers(
+                service.metrics_port, nginx.port, secure_door.port, redis.url, receiver.url
+            ) as watchers,
         ):
-            yield Stage(simulator, redis, service, nginx, receiver, watchers)
+            yield Stage(simulator, redis, service, nginx, secure_door, receiver, watchers)

@@ -26,6 +26,7 @@ PROGRAMS = (
     "prometheus-blackbox-exporter",
     "prometheus-nginx-exporter",
     "prometheus-redis-exporter",
+    "openssl",
 )
 START_SECONDS = 30
 STUB_STATUS = (
@@ -37,9 +38,20 @@ STUB_STATUS = (
 class Watchers:
     """Everything on free ports of the loopback; jobs keep their names."""
 
-    def __init__(self, service_port: int, front_door_port: int, redis_url: str, told: str) -> None:
+    def __init__(
+        self,
+        service_port: int,
+        front_door_port: int,
+        secure_door_port: int,
+        redis_url: str,
+        told: str,
+    ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="drill-"))
-        self._service, self._front_door = service_port, front_door_port
+        self._service = service_port
+        self._probed = {
+            "front-door": f"http://127.0.0.1:{front_door_port}/health",
+            "front-door-tls": f"https://127.0.0.1:{secure_door_port}/health",
+        }
         self._redis_url, self._told = redis_url, told
         self.port = free_port()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -89,7 +101,8 @@ class Watchers:
             "prometheus-blackbox-exporter", f"--config.file={MONITORING / 'blackbox.yml'}"
         )
         ports["redis"] = self._exporter(
-            "prometheus-redis-exporter", f"-redis.addr={self._redis_url}"
+            "prometheus-redis-exporter",
+    "openssl", f"-redis.addr={self._redis_url}"
         )
         stub = f"http://127.0.0.1:{self._stub.server_port}/stub_status"
         ports["nginx"] = self._exporter("prometheus-nginx-exporter", f"-nginx.scrape-uri={stub}")
@@ -128,8 +141,8 @@ class Watchers:
             job.pop("dns_sd_configs", None)
             job.pop("scrape_interval", None)
             job["static_configs"] = _at(ports[job["job_name"]])[0]["static_configs"]
-            if job["job_name"] == "front-door":
-                job["params"]["target"] = [f"http://127.0.0.1:{self._front_door}/health"]
+            if job["job_name"] in self._probed:
+                job["params"]["target"] = [self._probed[job["job_name"]]]
         faster.write_rules(MONITORING / "prometheus/rules", self.directory / "rules")
         path = self.directory / "prometheus.yml"
         path.write_text(yaml.safe_dump(config))
