@@ -16,7 +16,7 @@ export TIKTOKEN_CACHE_DIR="${TIKTOKEN_CACHE_DIR:-$PWD/.venv/share/tiktoken}"
 # empty at each start; it is kept in memory where there is a place for it, because a slow disk would stop the workers.
 if [ -n "${PROMETHEUS_MULTIPROC_DIR:-}" ]; then
     mkdir -p "$PROMETHEUS_MULTIPROC_DIR"
-    rm -rf "$PROMETHEUS_MULTIPROC_DIR"/*.db "$PROMETHEUS_MULTIPROC_DIR"/ready
+    rm -rf "$PROMETHEUS_MULTIPROC_DIR"/*.db "$PROMETHEUS_MULTIPROC_DIR"/ready "$PROMETHEUS_MULTIPROC_DIR"/left
 else
     base=${TMPDIR:-/tmp}
     if [ -d /dev/shm ] && [ -w /dev/shm ]; then base=/dev/shm; fi

@@ -37,9 +37,9 @@ def create_app(settings: Settings) -> Flask:
     limits = _limits(settings)
     admission = Admission(settings.max_concurrent_turns, settings.admission_wait_seconds)
     guard, breakers = _guard(settings, GuardListener())
-    turns.announce(
-        settings.max_concurrent_turns, __version__, settings.llm_client, _model_names(settings)
-    )
+    models = _model_names(settings)
+    slots = settings.max_concurrent_turns
+    turns.announce(slots, __version__, settings.llm_client, PROVIDER, models)
     running = Turns(
         limits=limits,
         defaults=_defaults(settings),

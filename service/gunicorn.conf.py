@@ -17,7 +17,7 @@ from gunicorn.workers.base import Worker
 
 from service import settings as environment
 from service.llm import prices
-from service.telemetry.ready import ReadyMarks
+from service.telemetry.ready import Marks
 
 try:
     settings = environment.load()
@@ -93,12 +93,12 @@ def post_worker_init(worker: Worker) -> None:
     # what is loaded stays: a full collection that walks all of it holds every stream up for 0.1 s
     gc.collect()
     gc.freeze()
-    ReadyMarks(metrics_directory).set(worker.pid)
+    Marks(metrics_directory, "ready").set(worker.pid)
 
 
 def worker_exit(_server: Arbiter, worker: Worker) -> None:
-    ReadyMarks(metrics_directory).clear(worker.pid)
+    Marks(metrics_directory, "left").set(worker.pid)
 
 
 def child_exit(server: Arbiter, worker: Worker) -> None:
-    server.chat_workers.ended(worker.pid)
+    server.chat_workers.ended(worker.pid, hung=worker.aborted)

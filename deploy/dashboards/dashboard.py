@@ -69,9 +69,9 @@ DEPLOYS: Json = {
     "datasource": SOURCE,
     "enable": True,
     "iconColor": "blue",
-    "expr": "count by (version) (chat_build_info) unless count by (version) (chat_build_info offset 1m)",
-    "titleFormat": "deploy",
-    "textFormat": "{{version}}",
+    "expr": "count by (instance, version) (chat_build_info) unless on (instance) (chat_build_info offset 1m)",
+    "titleFormat": "new replica",
+    "textFormat": "{{instance}} {{version}}",
     "step": "10s",
 }
 

@@ -46,7 +46,7 @@ MONEY = Row(
             stacked=True,
         ),
         Panel(
-            "Cost today",
+            "Cost of a day",
             "US dollars in the last 24 hours.",
             "지난 24시간의 달러 비용.",
             (Query(f"sum(increase(chat_cost_usd_total{{{MODEL}}}[24h])) or vector(0)"),),

@@ -50,8 +50,8 @@ SERVICE = Row(
         ),
         Panel(
             "Metrics files",
-            "They grow with every worker that ends; 64 MB is all there is.",
-            "워커가 끝날 때마다 늘어납니다. 전부 64MB입니다.",
+            "Less than 1 MB a worker, and one file for all that ended; 64 MB is all there is.",
+            "워커마다 1MB 미만, 끝난 워커들은 파일 하나입니다. 자리는 모두 64MB입니다.",
             (Query(f"chat_metrics_directory_bytes{{{HERE}}}", "{{instance}}"),),
             unit="bytes",
             limits=(32e6, 56e6),

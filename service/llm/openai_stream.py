@@ -24,7 +24,8 @@ from service.llm.failures import of_connection, refused
 from service.llm.frames import FrameReader
 from service.llm.pace import Pace
 
-RECEIVE_BYTES = 262144
+# a larger buffer is mapped anew for each read, which costs more than the read
+RECEIVE_BYTES = 65536
 MOST_REFUSAL_BYTES = 65536
 
 

@@ -4,8 +4,10 @@ A worker cannot serve them: gunicorn closes every listener at once on SIGTERM, a
 """
 
 import contextlib
+import logging
 import os
 import struct
+import sys
 import threading
 import time
 from collections import Counter
@@ -19,7 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from service.telemetry.ready import ReadyMarks
+from service.telemetry.ready import Marks
 
 EXIT_REASONS = ("stopped", "killed")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -36,7 +38,8 @@ class Workers:
     def __init__(
         self, directory: Path, pids: Callable[[], list[int]], accepting: Callable[[], bool]
     ) -> None:
-        self.marks = ReadyMarks(directory)
+        self.ready = Marks(directory, "ready")
+        self._left = Marks(directory, "left")
         self._pids = pids
         self._accepting = accepting
         self.directory = directory
@@ -47,10 +50,15 @@ class Workers:
     def pids(self) -> list[int]:
         return self._pids()
 
-    def ended(self, pid: int) -> None:
-        """A worker is gone: its gauges with it, and its counts go to those of all that went before."""
-        self.exits["killed" if self.marks.has(pid) else "stopped"] += 1
-        self.marks.clear(pid)
+    def ended(self, pid: int, *, hung: bool = False) -> None:
+        """A worker is gone: its gauges with it, and its counts go to those of all that went before.
+
+        hung: the master ended it, since it did not turn any more.
+        """
+        stopped = self._left.has(pid) and not hung
+        self.exits["stopped" if stopped else "killed"] += 1
+        self.ready.clear(pid)
+        self._left.clear(pid)
         mark_process_dead(pid, str(self.directory))
         with self.files:
             for kind in LASTING_KINDS:
@@ -60,7 +68,7 @@ class Workers:
         """starting, ready or draining."""
         if not self._accepting():
             return "draining"
-        return "ready" if any(map(self.marks.has, self.pids())) else "starting"
+        return "ready" if any(map(self.ready.has, self.pids())) else "starting"
 
 
 class ProcessCollector:
@@ -124,10 +132,19 @@ def _rendered(workers: Workers) -> bytes:
 def serve(workers: Workers, address: tuple[str, int]) -> ThreadingHTTPServer:
     """Raises OSError when the port is taken."""
     handler = type("Handler", (_Handler,), {"workers": workers})
-    server = ThreadingHTTPServer(address, handler)
-    server.daemon_threads = True
+    server = _Server(address, handler)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return server
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, _request: Any, _address: Any) -> None:
+        """The library's own would print a stack trace beside the log."""
+        error = sys.exception()
+        if not isinstance(error, ConnectionError | TimeoutError):
+            logging.getLogger("service").error("scrape failed", exc_info=error)
 
 
 class _Handler(BaseHTTPRequestHandler):

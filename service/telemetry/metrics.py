@@ -68,7 +68,7 @@ FIRST_TOKEN = Histogram(
 )
 LONGEST_GAP = Histogram(
     "chat_turn_longest_gap_seconds",
-    "The longest silence of a turn after its first text.",
+    "The longest wait of a turn for the LLM after its first text.",
     ("route",),
     buckets=GAP_SECONDS,
 )
@@ -116,7 +116,9 @@ WASTED = Counter(
     ("reason",),
 )
 ESTIMATED = Counter(
-    "chat_usage_estimated_total", "Attempts whose tokens we had to count ourselves.", ("model",)
+    "chat_usage_estimated_total",
+    "Attempts whose tokens we had to count ourselves, by their result.",
+    ("model", "result"),
 )
 UNPRICED = Counter("chat_unpriced_tokens_total", "Tokens of models without a price.", ("model",))
 

@@ -1,4 +1,4 @@
-"""Which workers are ready: marks that each makes for itself, and the master reads.
+"""What becomes of workers: marks that each makes for itself, and the master reads.
 
 Loads nothing but pathlib, since gunicorn's configuration uses it before the workers monkey-patch.
 """
@@ -6,11 +6,11 @@ Loads nothing but pathlib, since gunicorn's configuration uses it before the wor
 from pathlib import Path
 
 
-class ReadyMarks:
-    """A worker sets its mark when it can serve, and clears it when it ends well: one that was killed leaves it."""
+class Marks:
+    """One kind of mark: `ready`, set when a worker can serve; `left`, set when it ends by itself."""
 
-    def __init__(self, metrics_directory: Path) -> None:
-        self._directory = metrics_directory / "ready"
+    def __init__(self, metrics_directory: Path, kind: str) -> None:
+        self._directory = metrics_directory / kind
         self._directory.mkdir(exist_ok=True)
 
     def set(self, pid: int) -> None:

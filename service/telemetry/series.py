@@ -3,7 +3,7 @@
 A counter whose first sample is 1 has not risen for Prometheus: the first failure of its kind would raise no alert.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import product
 
 from prometheus_client import Counter
@@ -29,7 +29,7 @@ WASTE_REASONS = ("disconnect", "drain", "restart", "retry", "failure")
 DENIALS = ("budget", "deadline", "waits", "retry_after")
 
 
-def begin(models: Iterable[str]) -> None:
+def begin(operation: str, provider: str, models: Collection[str]) -> None:
     """models: all that may be asked. Called once per worker."""
     failures = [kind for kind in _kinds(UpstreamFailure) if kind.reroutable]
     codes = sorted({kind.code for kind in failures})
@@ -53,10 +53,13 @@ def begin(models: Iterable[str]) -> None:
     _zero(metrics.WASTED, WASTE_REASONS)
     _zero(metrics.RETRIES_DENIED, DENIALS)
     for model in models:
-        for counter in (metrics.COST, metrics.ESTIMATED, metrics.UNPRICED):
-            counter.labels(model)
-        for result in results:
-            metrics.ATTEMPTS.labels(model, result)
+        _zero(metrics.COST, [model])
+        _zero(metrics.UNPRICED, [model])
+        for kind in ("input", "output"):
+            metrics.TOKEN_USAGE.labels(operation, provider, model, kind)
+    for model, result in product(models, results):
+        metrics.ATTEMPTS.labels(model, result)
+        metrics.ESTIMATED.labels(model, result)
 
 
 def _zero(counter: Counter, values: Iterable[str]) -> None:

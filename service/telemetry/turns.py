@@ -1,7 +1,7 @@
 """The account of one turn: its metrics, and its one line in the log."""
 
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -27,8 +27,8 @@ class TurnRecord:
         self._clock = clock
         self._started_at = clock()
         self._waited = 0.0
+        self._silent = 0.0
         self._first_text_at: float | None = None
-        self._last_text_at = 0.0
         self._longest_gap = 0.0
         self._attempts: list[Attempt] = []
         self._model: str | None = None
@@ -41,13 +41,14 @@ class TurnRecord:
 
     def waited(self, seconds: float) -> None:
         self._waited += seconds
+        self._silent += seconds
 
     def text(self, now: float) -> None:
         if self._first_text_at is None:
             self._first_text_at = now
         else:
-            self._longest_gap = max(self._longest_gap, now - self._last_text_at)
-        self._last_text_at = now
+            self._longest_gap = max(self._longest_gap, self._silent)
+        self._silent = 0.0
 
     def restarted(self) -> None:
         """The answer begins anew: what was sent is void, its first text was the user's first text all the same."""
@@ -64,6 +65,9 @@ class TurnRecord:
             return
         self._ended = True
         duration = self._clock() - self._started_at
+        if self._first_text_at is not None:
+            # a stall that nobody waited out is a stall, too
+            self._longest_gap = max(self._longest_gap, self._silent)
         metrics.IN_FLIGHT.dec()
         self._observe(ending, duration)
         self._count_waste(ending)
@@ -119,9 +123,11 @@ class TurnRecord:
         }
 
 
-def announce(slots: int, version: str, llm_client: str, models: Iterable[str]) -> None:
+def announce(
+    slots: int, version: str, llm_client: str, provider: str, models: Collection[str]
+) -> None:
     """Called once per worker."""
-    series.begin(models)
+    series.begin(OPERATION, provider, models)
     metrics.SLOTS.set(slots)
     metrics.IN_FLIGHT.set(0)
     metrics.BUILD.labels(version, llm_client).set(1)
@@ -164,7 +170,7 @@ def _count_bill(attempt: Attempt, labels: tuple[str, str, str]) -> None:
     metrics.TOKEN_USAGE.labels(*labels, "input").observe(usage.input_tokens)
     metrics.TOKEN_USAGE.labels(*labels, "output").observe(usage.output_tokens)
     if usage.source == "estimated":
-        metrics.ESTIMATED.labels(attempt.model).inc()
+        metrics.ESTIMATED.labels(attempt.model, attempt.result).inc()
     if attempt.cost_usd is None:
         metrics.UNPRICED.labels(attempt.model).inc(_tokens(attempt))
     else:

@@ -34,7 +34,7 @@ CONTRACT = {
     "chat_breaker_state": ("gauge", ("model",)),
     "chat_cost_usd_total": ("counter", ("model",)),
     "chat_tokens_wasted_total": ("counter", ("reason",)),
-    "chat_usage_estimated_total": ("counter", ("model",)),
+    "chat_usage_estimated_total": ("counter", ("model", "result")),
     "chat_unpriced_tokens_total": ("counter", ("model",)),
     "chat_dependency_up": ("gauge", ("dependency",)),
     "chat_build_info": ("gauge", ("version", "llm_client")),

@@ -48,6 +48,13 @@ def test_alertmanager_takes_its_configuration():
     assert code == 0, output
 
 
+def test_one_receiver_is_all_that_has_to_be_named():
+    """A branch that names its own would go on telling nobody when the root's is set."""
+    config = yaml.safe_load((catalogue.MONITORING / "alertmanager/alertmanager.yml").read_text())
+    named = [branch for branch in config["route"]["routes"] if "receiver" in branch]
+    assert [branch["matchers"] for branch in named] == [["alertname = Watchdog"]]
+
+
 def test_each_rule_file_has_a_test_file_of_its_name():
     assert [path.name for path in catalogue.RULES] == [path.name for path in TESTS]
 

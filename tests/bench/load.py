@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-RECEIVE_BYTES = 262144
+RECEIVE_BYTES = 65536
 LAST_CHUNK = b"0\r\n\r\n"
 LIMIT_SECONDS = 240
 # ours, the stock code's, a whole answer's, the upstream's own

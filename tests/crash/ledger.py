@@ -47,8 +47,10 @@ class Ledger:
             ("chat_llm_attempts_total", "model", "result"): Counter(
                 (attempt["model"], attempt["result"]) for attempt in attempts
             ),
-            ("chat_usage_estimated_total", "model"): Counter(
-                (attempt["model"],) for attempt in attempts if attempt["source"] == "estimated"
+            ("chat_usage_estimated_total", "model", "result"): Counter(
+                (attempt["model"], attempt["result"])
+                for attempt in attempts
+                if attempt["source"] == "estimated"
             ),
             ("gen_ai_client_token_usage_sum", "gen_ai_request_model", "gen_ai_token_type"): tokens(
                 attempts

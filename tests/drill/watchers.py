@@ -101,8 +101,7 @@ class Watchers:
             "prometheus-blackbox-exporter", f"--config.file={MONITORING / 'blackbox.yml'}"
         )
         ports["redis"] = self._exporter(
-            "prometheus-redis-exporter",
-    "openssl", f"-redis.addr={self._redis_url}"
+            "prometheus-redis-exporter", "openssl", f"-redis.addr={self._redis_url}"
         )
         stub = f"http://127.0.0.1:{self._stub.server_port}/stub_status"
         ports["nginx"] = self._exporter("prometheus-nginx-exporter", f"-nginx.scrape-uri={stub}")
@@ -136,6 +135,8 @@ class Watchers:
     def _prometheus(self, ports: dict[str, int]) -> None:
         config = yaml.safe_load((MONITORING / "prometheus/prometheus.yml").read_text())
         config["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
+        runbook = f"http://127.0.0.1:{self.port}/user/runbook.md"
+        config["global"]["external_labels"]["runbook"] = runbook
         config["alerting"]["alertmanagers"] = _at(ports["alertmanager"])
         for job in config["scrape_configs"]:
             job.pop("dns_sd_configs", None)
@@ -152,6 +153,7 @@ class Watchers:
             f"--storage.tsdb.path={self.directory / 'prometheus'}",
             f"--web.listen-address=127.0.0.1:{self.port}",
             "--rules.alert.resend-delay=2s",
+            f"--web.user-assets={MONITORING}",
         )
 
     def _run(self, program: str, *arguments: str) -> None:

@@ -207,3 +207,21 @@ def test_callers_who_send_nothing_or_too_slowly_are_let_go(nginx):
         for connection in connections:
             assert gone(connection, 30)
         assert 9 < time.monotonic() - began < 25
+
+
+def test_a_query_is_in_no_log_and_the_method_is_the_callers():
+    """nginx's own error lines would repeat both, and are no JSON."""
+    secret = "sk-in-the-query-0123456789"
+    with Nginx(f"127.0.0.1:{free_port()}") as nginx:
+        line = request(
+            f"POST /chat?api_key={secret}",
+            "X-Request-ID: query-0001",
+            "Content-Type: application/json",
+            "Content-Length: 2",
+            body=b"{}",
+        )
+        assert say(nginx.port, line)[0] == 502
+        logged = nginx.line("query-0001")
+    assert (logged["method"], logged["path"]) == ("POST", "/chat")
+    assert secret not in json.dumps(nginx.lines)
+    assert nginx.errors == []

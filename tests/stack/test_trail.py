@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import urllib.request
 import uuid
 
 import pytest
@@ -69,3 +70,25 @@ def test_the_trail_of_a_request_and_the_bill_of_a_user(simulated, runbook):
     assert bill["tokens"] == turn["input_tokens"] + turn["output_tokens"]
     upstream = simulated.simulator.requests()
     assert request_id in {sent["headers"]["x-request-id"] for sent in upstream}
+
+
+def test_what_alerts_link_to_can_be_read(simulated):
+    rules = urllib.request.urlopen(f"{prometheus(simulated)}/api/v1/rules", timeout=10)
+    links = {
+        rule["annotations"]["runbook_url"]
+        for group in json.load(rules)["data"]["groups"]
+        for rule in group["rules"]
+        if rule["type"] == "alerting"
+    }
+    assert links
+    config = (simulated.folder / "monitoring/prometheus/prometheus.yml").read_text()
+    address = re.search(r"^    runbook: (\S+)$", config, re.MULTILINE)[1]
+    shipped = address.replace("http://localhost:9090", prometheus(simulated))
+    with urllib.request.urlopen(shipped, timeout=10) as page:
+        assert page.headers.get_content_type().startswith("text/")
+        headings = re.findall(r"^## (\w+)$", page.read().decode(), re.MULTILINE)
+    assert {link.partition("#")[2] for link in links} <= {name.lower() for name in headings}
+
+
+def prometheus(stack):
+    return f"http://127.0.0.1:{stack.port('prometheus', 9090)}"

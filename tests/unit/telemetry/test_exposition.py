@@ -2,7 +2,10 @@
 
 import http.client
 import os
+import socket
+import struct
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.telemetry import exposition
 from service.telemetry.exposition import Workers
+from service.telemetry.ready import Marks
 
 SELF = os.getpid()
 
@@ -68,19 +72,19 @@ def samples(text: str) -> dict[str, float]:
 
 def test_ready_only_with_a_worker_that_says_so(master, at):
     assert at("/ready") == (503, '{"status": "starting"}')
-    master.workers.marks.set(SELF)
+    master.workers.ready.set(SELF)
     assert at("/ready") == (200, '{"status": "ready"}')
     master.alive = []
     assert at("/ready") == (503, '{"status": "starting"}')
 
 
 def test_a_mark_of_a_worker_that_is_gone_does_not_count(master, at):
-    master.workers.marks.set(SELF + 1)
+    master.workers.ready.set(SELF + 1)
     assert at("/ready")[0] == 503
 
 
 def test_draining_from_the_moment_the_listeners_are_gone(master, at):
-    master.workers.marks.set(SELF)
+    master.workers.ready.set(SELF)
     master.listening = False
     assert at("/ready") == (503, '{"status": "draining"}')
     assert at("/health")[0] == 200
@@ -93,15 +97,52 @@ def test_other_paths_are_not_found(at):
     assert at("/metrics?name[]=x")[0] == 200
 
 
-def test_an_end_is_a_kill_unless_the_worker_took_its_mark_away(master):
-    master.workers.marks.set(1)
-    master.workers.marks.set(2)
-    master.workers.marks.clear(2)
+def test_an_end_is_a_kill_unless_the_worker_said_that_it_left(master, tmp_path):
+    left = Marks(tmp_path, "left")
+    left.set(1)
     master.workers.ended(1)
-    master.workers.ended(2)
-    assert master.workers.exits == {"killed": 1, "stopped": 1}
+    assert master.workers.exits == {"killed": 0, "stopped": 1}
     master.workers.ended(1)
-    assert master.workers.exits == {"killed": 1, "stopped": 2}, "a mark is used up"
+    assert master.workers.exits == {"killed": 1, "stopped": 1}, "a mark is used up"
+
+
+def test_a_worker_that_hung_was_killed_whatever_it_says(master, tmp_path):
+    """gunicorn's abort raises SystemExit in it, and it leaves in order."""
+    Marks(tmp_path, "left").set(1)
+    master.workers.ended(1, hung=True)
+    assert master.workers.exits == {"killed": 1, "stopped": 0}
+
+
+def test_a_scrape_that_fails_is_one_line_in_the_log(at, monkeypatch, caplog, capfd):
+    monkeypatch.setattr(exposition, "render", lambda _: 1 / 0)
+    with pytest.raises(http.client.RemoteDisconnected):
+        at("/metrics")
+    assert [record.message for record in caplog.records] == ["scrape failed"]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_scraper_that_goes_away_is_no_news(master, monkeypatch, caplog, capfd):
+    gone, asked = threading.Event(), threading.Event()
+
+    def render(_):
+        asked.set()
+        gone.wait(10)
+        return bytes(10_000_000)
+
+    monkeypatch.setattr(exposition, "render", render)
+    server = exposition.serve(master.workers, ("127.0.0.1", 0))
+    with socket.create_connection(server.server_address, 10) as scraper:
+        scraper.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        scraper.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert asked.wait(10)
+    gone.set()
+    for thread in threading.enumerate():
+        if "process_request" in thread.name:
+            thread.join(10)
+    server.shutdown()
+    server.server_close()
+    assert caplog.records == []
+    assert capfd.readouterr().err == ""
 
 
 def test_process_figures_are_there_from_the_start(master, at):
@@ -146,6 +187,24 @@ def test_counts_of_the_dead_stay_in_the_space_of_one(master, at, tmp_path, monke
 
 def _counts(found: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in found.items() if not name.startswith("chat_")}
+
+
+def test_a_hundred_dead_workers_are_read_within_a_second(master, tmp_path, monkeypatch):
+    """CPU time, which says the same on a machine that is busy with other things."""
+    alive = range(1, 5)
+    for pid in (*range(101, 201), *alive):
+        with metrics_of(pid, tmp_path, monkeypatch):
+            counter = Counter("some_total", "", ("kind",), registry=None)
+            took = Histogram("took", "", ("kind",), registry=None)
+            for kind in map(str, range(20)):
+                counter.labels(kind).inc()
+                took.labels(kind).observe(1)
+        if pid not in alive:
+            master.workers.ended(pid)
+    began = time.thread_time()
+    body = exposition.render(master.workers)
+    assert time.thread_time() - began < 1
+    assert b'some_total{kind="0"} 104.0' in body
 
 
 def test_a_worker_that_was_killed_as_it_made_its_file_had_counted_nothing(master, at, tmp_path):

@@ -15,7 +15,7 @@ from tests.unit.telemetry.test_turns import Asker, Clock
 BEGIN = """
 from prometheus_client import REGISTRY, generate_latest
 from service.telemetry import series
-series.begin(["a-model"])
+series.begin("chat", "openai", ["a-model"])
 print(generate_latest(REGISTRY).decode())
 """
 

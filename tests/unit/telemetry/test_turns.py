@@ -76,8 +76,8 @@ def test_the_line_of_a_whole_answer(clock, lines):
     record.waited(0.75)
     record.text(clock.now)
     clock.now += 2
-    record.text(clock.now)
     record.waited(2)
+    record.text(clock.now)
     record.attempt(attempt())
     record.end("completed", done=Done("stop", "m", Usage(10, 5, "reported", 3), 0.5))
     (line,) = lines()
@@ -94,6 +94,29 @@ def test_the_line_of_a_whole_answer(clock, lines):
     assert line["overhead_seconds"] == 0.25
     assert line["answer_usage"]["cached_input_tokens"] == 3
     assert line["attempts"][0]["seconds"] == 2
+
+
+def stalled(clock, waited: float, ending: str) -> None:
+    """A turn with two texts, and silence after them."""
+    record = TurnRecord(Asker(), "openai", clock)
+    for _ in range(2):
+        clock.now += 0.05
+        record.waited(0.05)
+        record.text(clock.now)
+    clock.now += 9.5
+    record.waited(waited)
+    record.end(ending)
+
+
+@pytest.mark.parametrize("ending", ["disconnected", "timed_out", "drained"])
+def test_a_stall_that_ends_the_turn_is_its_longest_gap(clock, lines, ending):
+    stalled(clock, 9.5, ending)
+    assert lines()[0]["longest_gap_seconds"] == 9.5
+
+
+def test_the_time_that_a_caller_takes_to_read_is_no_gap(clock, lines):
+    stalled(clock, 0.1, "completed")
+    assert lines()[0]["longest_gap_seconds"] == 0.1
 
 
 def test_the_line_has_the_same_fields_when_nothing_was_asked(clock, lines):
@@ -133,7 +156,8 @@ def test_tokens_and_cost_of_a_turn_are_those_of_every_attempt(clock, lines, coun
     assert (line["cost_usd"], line["answer_cost_usd"]) == (0.75, 0.5)
     assert counted("chat_tokens_wasted_total", reason="restart") == 11
     assert counted("chat_cost_usd_total", model="m") == 0.75
-    assert counted("chat_usage_estimated_total", model="m") == 1
+    assert counted("chat_usage_estimated_total", model="m", result="upstream_error") == 1
+    assert counted("chat_usage_estimated_total", model="m", result="ok") == 0
 
 
 def test_one_attempt_without_a_price_makes_the_sum_unknown(clock, lines, counted):
