@@ -1,16 +1,25 @@
 """Kept connections to one LLM server, on gevent's sockets: DNS, TLS, proxies and reuse are geventhttpclient's."""
 
 import base64
+import select
 import socket
 import ssl
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from gevent import monkey
 from geventhttpclient.connectionpool import ConnectionPool, SSLConnectionPool
 
 PATH = "/chat/completions"
+# as the stock client's: what stands between (NAT, load balancers) forgets an idle connection without a word
+IDLE_SECONDS = 30
+
+# gevent's select waits for the loop, and knows no descriptor above 1023; this is a look
+_poll: Callable[[], Any] = monkey.get_original("select", "poll")
 
 
 class UnusableProxy(ValueError):
@@ -24,6 +33,7 @@ class Server:
     pool: ConnectionPool
     target: str
     headers: dict[str, str]
+    secure: bool
 
     def request(self, body: bytes, headers: dict[str, str]) -> bytes:
         lines = [f"POST {self.target} HTTP/1.1"]
@@ -48,7 +58,7 @@ def server_at(base_url: str, api_key: str, connect_seconds: float, connections: 
     if proxy is not None and not secure:
         path = f"{url.scheme}://{url.netloc}{path}"
         headers |= _proxy_authorization(proxy)
-    return Server(_pool(url, proxy, connect_seconds, connections), path, headers)
+    return Server(_pool(url, proxy, connect_seconds, connections), path, headers, secure)
 
 
 def _pool(
@@ -71,17 +81,35 @@ def _pool(
     return _Plain(*via, host, port, **options)
 
 
-class _AtOnce:
-    """A request is one write: no need to wait for more of it."""
+class _Keeping(ConnectionPool):
+    """Keeps a connection for as long as it can be trusted, and looks at it before it is used again."""
+
+    def __init__(self, *address: Any, **options: Any) -> None:
+        super().__init__(*address, **options)
+        self._idle_since: dict[int, float] = {}
 
     def after_connect(self, sock: Any) -> None:
+        # a request is one write: no need to wait for more of it
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def return_socket(self, sock: Any) -> None:
+        self._idle_since[sock.fileno()] = time.monotonic()
+        super().return_socket(sock)
 
-class _Plain(_AtOnce, ConnectionPool): ...
+    def _is_socket_alive(self, sock: Any) -> bool:
+        fileno = sock.fileno()
+        idle_since = self._idle_since.pop(fileno, None)
+        if idle_since is None or time.monotonic() - idle_since > IDLE_SECONDS:
+            return False
+        poller = _poll()
+        poller.register(fileno, select.POLLIN)
+        return not poller.poll(0)
 
 
-class _Secure(_AtOnce, SSLConnectionPool): ...
+class _Plain(_Keeping): ...
+
+
+class _Secure(_Keeping, SSLConnectionPool): ...
 
 
 def _trusting_the_system(**_: Any) -> ssl.SSLContext:

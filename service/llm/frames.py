@@ -18,8 +18,8 @@ MOST_FRAME_BYTES = 4 * 1024 * 1024
 class FrameReader:
     """Feed it what arrived; it keeps what is not a whole frame yet.
 
-    Raises UpstreamError for what cannot be read, or what an in-band error stands for. Text that came before is not
-    lost: it is returned first, and the error with the next call.
+    Raises UpstreamError for what cannot be read, or what an in-band error stands for. Text and a finish reason that
+    came before are not lost: they are returned first, and the error with the next call.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class FrameReader:
             for frame in self._frames(data):
                 chunk = _add(frame, chunk, texts)
         except ChatError as error:
-            if not texts:
+            if not texts and (chunk is None or chunk.finish_reason is None):
                 raise
             self._error = error
         if chunk is not None:
@@ -111,11 +111,14 @@ def _merged(told: dict[str, Any], chunk: Chunk, texts: list[str]) -> Chunk:
         chunk.finish_reason = choice.get("finish_reason") or chunk.finish_reason
     usage = told.get("usage")
     if usage:
-        chunk.usage = _usage(usage)
+        chunk.usage = _usage(usage) or chunk.usage
     return chunk
 
 
-def _usage(told: dict[str, Any]) -> Usage:
+def _usage(told: dict[str, Any]) -> Usage | None:
+    """None where it leaves out what was asked: half a bill is none."""
+    if told.get("prompt_tokens") is None:
+        return None
     cached = (told.get("prompt_tokens_details") or {}).get("cached_tokens")
     return Usage(
         int(told["prompt_tokens"]), int(told.get("completion_tokens") or 0), "reported", cached

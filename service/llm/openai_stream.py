@@ -1,8 +1,11 @@
 """ChatOpenAI without its cost per token: every frame that has arrived is read in one go, and parsed without objects.
 
-It ticks by itself, so that one greenlet serves a stream. Within any other chain it is a ChatOpenAI like any other.
+It ticks by itself, so that one greenlet serves a stream. Within any other chain it is a ChatOpenAI like any other; what
+goes beyond text (tools, response formats, a server's own parameters) is left to ChatOpenAI itself.
 """
 
+import contextlib
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +16,7 @@ from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
 from langchain_openai import ChatOpenAI
 from pydantic import PrivateAttr
@@ -27,6 +31,8 @@ from service.llm.pace import Pace
 # a larger buffer is mapped anew for each read, which costs more than the read
 RECEIVE_BYTES = 65536
 MOST_REFUSAL_BYTES = 65536
+NOTHING_YET = (TimeoutError, BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+BEYOND_TEXT = frozenset({"tools", "functions", "response_format", "extra_body", "extra_query"})
 
 
 class _Answer(HTTPResponse):
@@ -35,6 +41,11 @@ class _Answer(HTTPResponse):
     def __init__(self) -> None:
         super().__init__("POST")
         self._parts: list[bytes] = []
+
+    @property
+    def whole(self) -> bool:
+        """Interim answers (1xx) are messages of their own: the real one is on its way."""
+        return self.message_complete and self.status_code >= 200
 
     def _on_body(self, buf: bytearray) -> None:
         self._parts.append(bytes(buf))
@@ -71,7 +82,7 @@ class LeanStream:
             return TICK
         if self._frames.failed:
             self._frames.read(b"")
-        if self._answer.message_complete and not self._refusal:
+        if self._answer.whole and not self._refusal:
             raise StopIteration
         self._give_way()
         try:
@@ -93,6 +104,8 @@ class LeanStream:
                 self._server.pool.release_socket(sock)
                 return
             self._socket = sock
+            # a long conversation takes its time; whoever iterates has the deadlines
+            sock.settimeout(None)
             sock.sendall(request)
         except Exception as error:  # noqa: BLE001 - it is raised in the reader
             self._error = error
@@ -115,17 +128,34 @@ class LeanStream:
 
     def _receive(self) -> bytes | None:
         """What has arrived; None: nothing within a tick. Empty: the connection is closed."""
+        data: bytes | None
         try:
             self._socket.settimeout(self._tick_seconds)
-            data: bytes = self._socket.recv(RECEIVE_BYTES)
+            data = self._socket.recv(RECEIVE_BYTES)
         except TimeoutError:
-            # our loop may have been late: what the kernel already holds counts as arrived
-            try:
-                self._socket.settimeout(0.0)
-                data = self._socket.recv(RECEIVE_BYTES)
-            except (TimeoutError, BlockingIOError):
-                return None
-        self._more = len(data) == RECEIVE_BYTES
+            # our loop may have been late
+            data = self._at_hand()
+        if data and self._server.secure:
+            data += self._rest_at_hand(RECEIVE_BYTES - len(data))
+        self._more = data is not None and len(data) >= RECEIVE_BYTES
+        return data
+
+    def _at_hand(self) -> bytes | None:
+        """What the kernel already holds counts as arrived; None: nothing."""
+        self._socket.settimeout(0.0)
+        try:
+            data: bytes = self._socket.recv(RECEIVE_BYTES)
+        except NOTHING_YET:
+            return None
+        return data
+
+    def _rest_at_hand(self, most_bytes: int) -> bytes:
+        """One read of TLS gives one record, and servers make one of each token."""
+        data = b""
+        # what fails now fails at the next read, when there is nothing left to lose
+        with contextlib.suppress(OSError):
+            while len(data) < most_bytes and (more := self._at_hand()):
+                data += more
         return data
 
     def _parsed(self, data: bytes) -> Chunk | Tick:
@@ -134,9 +164,9 @@ class LeanStream:
             answer.feed(data)
         except HTTPParseError:
             raise UpstreamError(cause="malformed: HTTP") from None
-        if not data and not answer.message_complete:
+        if not data and not answer.whole:
             raise UpstreamError(cause="connection: closed")
-        if not answer.headers_complete:
+        if not answer.headers_complete or answer.status_code < 200:
             return TICK
         body = answer.take()
         if answer.status_code != 200:
@@ -160,7 +190,7 @@ class LeanStream:
         sock, self._socket = self._socket, None
         if sock is None:
             return
-        if self._answer.message_complete and not self._answer.should_close():
+        if self._answer.whole and not self._answer.should_close():
             self._server.pool.return_socket(sock)
         else:
             self._server.pool.release_socket(sock)
@@ -193,9 +223,13 @@ class LeanChatOpenAI(ChatOpenAI):
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,
         *,
-        stream_usage: bool | None = None,  # noqa: ARG002 - it is always asked for
+        stream_usage: bool | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
+        if BEYOND_TEXT & self._get_request_payload(messages, stop=stop, **kwargs).keys():
+            kwargs["stream_usage"] = stream_usage
+            yield from super()._stream(messages, stop, run_manager, **kwargs)
+            return
         stream = self.ticking(messages, stop=stop, **kwargs)
         try:
             for chunk in stream:
@@ -211,14 +245,19 @@ class LeanChatOpenAI(ChatOpenAI):
 def direct(chain: Runnable[Any, Any], value: Any) -> LeanStream | None:
     """The model's own stream behind the chain's first steps, without a LangChain object per token.
 
-    None for a chain of another shape than steps | model, or whose model has callbacks: those have to see each token.
+    None for a chain of another shape than prompts | model: any other step may take long, and has to tick. None, too,
+    where callbacks have to see each token, or the answer is more than text.
     """
     if not isinstance(chain, RunnableSequence) or not isinstance(chain.last, RunnableBinding):
         return None
     model = chain.last.bound
     if not isinstance(model, LeanChatOpenAI) or model.callbacks or chain.last.config:
         return None
-    for step in chain.steps[:-1]:
+    prompts = chain.steps[:-1]
+    quick = all(isinstance(step, BasePromptTemplate) for step in prompts)
+    if not quick or BEYOND_TEXT & chain.last.kwargs.keys():
+        return None
+    for step in prompts:
         value = step.invoke(value)
     return model.ticking(model._convert_input(value).to_messages(), **chain.last.kwargs)  # noqa: SLF001
 
@@ -243,7 +282,8 @@ def _metadata(usage: Usage | None) -> UsageMetadata | None:
 def _code_of(body: bytes) -> str | None:
     """The code in an error body of OpenAI's shape."""
     try:
-        code = orjson.loads(body)["error"]["code"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+        told = orjson.loads(body)
+        code = told.get("error", told)["code"]
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return None
     return code if isinstance(code, str) else None

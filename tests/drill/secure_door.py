@@ -2,13 +2,13 @@
 
 import http.server
 import ssl
-import subprocess
 import tempfile
 import threading
 from pathlib import Path
 from typing import Any
 
 from tests.support.service import free_port
+from tests.support.tls import self_signed
 
 
 class SecureDoor:
@@ -21,7 +21,7 @@ class SecureDoor:
     def start(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.TemporaryDirectory() as folder:
-            context.load_cert_chain(*_expiring(Path(folder)))
+            context.load_cert_chain(*self_signed(Path(folder)))
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), _Healthy)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -30,20 +30,6 @@ class SecureDoor:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
-
-
-def _expiring(folder: Path) -> tuple[Path, Path]:
-    """A certificate for two days, and its key."""
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=localhost", "-out", str(certificate), "-keyout", str(key)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return certificate, key
 
 
 class _Healthy(http.server.BaseHTTPRequestHandler):

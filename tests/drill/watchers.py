@@ -101,7 +101,7 @@ class Watchers:
             "prometheus-blackbox-exporter", f"--config.file={MONITORING / 'blackbox.yml'}"
         )
         ports["redis"] = self._exporter(
-            "prometheus-redis-exporter", "openssl", f"-redis.addr={self._redis_url}"
+            "prometheus-redis-exporter", f"-redis.addr={self._redis_url}"
         )
         stub = f"http://127.0.0.1:{self._stub.server_port}/stub_status"
         ports["nginx"] = self._exporter("prometheus-nginx-exporter", f"-nginx.scrape-uri={stub}")

@@ -2,7 +2,6 @@
 
 import socket
 import ssl
-import subprocess
 import threading
 from contextlib import closing
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.support.service import Service
 from tests.support.simulator import SimulatorProcess, directive
+from tests.support.tls import self_signed
 
 
 def test_connections_are_reused(serve, simulator):
@@ -30,17 +30,7 @@ def test_a_connection_that_the_server_closed_is_not_used_again(serve, simulator)
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A certificate for 127.0.0.1, its own authority."""
-    folder = tmp_path_factory.mktemp("tls")
-    paths = str(folder / "cert.pem"), str(folder / "key.pem")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-out", paths[0], "-keyout", paths[1]),
-        ],
-        check=True,
-        capture_output=True,
-    )
+    paths = self_signed(tmp_path_factory.mktemp("tls"))
     assert ssl.create_default_context(cafile=paths[0])
     return paths
 
@@ -55,6 +45,21 @@ def test_tls_trusts_what_ssl_cert_file_names_and_nothing_else(certificate, clien
             status, _, answer = service.chat()
             assert (status, answer["error"]["code"]) == (502, "upstream_error")
             assert service.metric("chat_llm_attempts_total") == 1
+
+
+@pytest.mark.parametrize("client", ["lean", "stock"])
+def test_an_llm_behind_tls_may_think(certificate, client):
+    cert, key = certificate
+    with (
+        SimulatorProcess(tls_certificate=cert, tls_key=key) as simulator,
+        Service(simulator.base_url, LLM_CLIENT=client, SSL_CERT_FILE=cert) as service,
+    ):
+        question = directive(tokens=3, first=0.8, gap=0.6)
+        assert service.chat(question)[0] == 200
+        with service.stream(question) as stream:
+            assert stream.events()[-2].name == "done"
+        assert service.metric("chat_llm_attempts_total", result="ok") == 2
+        assert service.metric("chat_llm_attempts_total") == 2
 
 
 def test_a_proxy_of_the_environment_is_used(serve, simulator):

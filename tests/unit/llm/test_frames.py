@@ -111,3 +111,19 @@ def test_a_frame_without_end_does_not_fill_the_memory():
     reader.read(b"data: " + b"x" * 65536)
     with pytest.raises(UpstreamError):
         reader.read(b"x" * 5_000_000)
+
+
+def test_usage_that_leaves_out_the_input_is_none():
+    reader = FrameReader()
+    chunk = reader.read(content("a", "stop") + frame(choices=[], usage={"completion_tokens": 2}))
+    assert (chunk.text, chunk.finish_reason, chunk.usage) == ("a", "stop", None)
+
+
+def test_a_finish_reason_is_not_lost_with_what_fails_after_it():
+    """Whether both come in one read is up to the network; what the answer is worth is not."""
+    reader = FrameReader()
+    chunk = reader.read(content("", "stop") + frame(error={"code": "server_error"}))
+    assert chunk.finish_reason == "stop"
+    assert reader.failed
+    with pytest.raises(UpstreamError):
+        reader.read(b"")
