@@ -43,8 +43,12 @@ def _round(
     for kind in kinds:
         with kind(simulator.base_url) as server:
             for row in rows:
-                if kind is Ours or row.stock:
+                if (kind is Ours or row.stock) and not row.fresh:
                     yield row, server.name, measure(row, server, simulator)
+    for row in rows:
+        if row.fresh:
+            with Ours(simulator.base_url) as server:
+                yield row, server.name, measure(row, server, simulator)
     direct = Direct(simulator)
     for row in rows:
         if row.direct:

@@ -20,6 +20,7 @@ from typing import Any
 RECEIVE_BYTES = 65536
 LAST_CHUNK = b"0\r\n\r\n"
 LIMIT_SECONDS = 240
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 # ours, the stock code's, a whole answer's, the upstream's own
 FIRST_TEXT = re.compile(rb'event: token|data: "[^"]|"answer"|"delta":\{"content":"[^"]')
 
@@ -39,7 +40,8 @@ class Reader:
     head: bytes = b""
     tail: bytes = b""
     done: bool = False
-    answer: bool = False
+    length: int | None = None
+    received: int = 0
     gaps: list[float] = field(default_factory=list)
 
     def take(self, data: bytes, now: float) -> None:
@@ -48,13 +50,16 @@ class Reader:
             if b"\r\n\r\n" not in self.head:
                 return
             self.status = int(self.head.split(b" ", 2)[1])
+            head, _, data = self.head.partition(b"\r\n\r\n")
+            if told := LENGTH.search(head):
+                self.length = int(told[1])
+        self.received += len(data)
         joined = self.tail + data
         self.done = self.done or b"[DONE]" in joined
         if self.first is None:
             if FIRST_TEXT.search(joined):
                 self.first = now - self.sent_at
                 self.last_at = now
-                self.answer = b'"answer"' in joined
         else:
             self.gaps.append(now - self.last_at)
             self.last_at = now
@@ -64,7 +69,9 @@ class Reader:
     def whole(self) -> bool:
         if self.status != 200:
             return False
-        return self.answer or (self.done and self.tail.endswith(LAST_CHUNK))
+        if self.length is not None:
+            return self.received == self.length
+        return self.done and self.tail.endswith(LAST_CHUNK)
 
 
 def run(order: dict[str, Any]) -> dict[str, Any]:

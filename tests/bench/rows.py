@@ -10,6 +10,7 @@ from tests.support.simulator import directive
 class Row:
     """One load. tokens: of each answer; pace: tokens per second of each stream, 0 for as fast as they go.
 
+    fresh: in a service that has served nothing before, since a worker keeps the memory that it once had.
     beside: bodies that one more caller sends all the while, one after the other; only the load itself is measured.
     """
 
@@ -23,6 +24,7 @@ class Row:
     path: str = "/chat/stream"
     stock: bool = True
     direct: bool = False
+    fresh: bool = False
     beside: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -58,7 +60,17 @@ FEW = Row("few: 20 streams of 50 tokens/s", 20, 250, 50, 0.02, 0.4, direct=True)
 LONE = Row("lone: one stream after the other", 40, 20, 200, 0.01, at_once=1, direct=True)
 WHOLE = Row("/chat, 8 at once", 300, 20, at_once=8, path="/chat")
 WHOLE_LONE = Row("/chat, one after the other", 60, 20, at_once=1, path="/chat", direct=True)
-MANY = Row("many: 1,000 streams of 5 tokens/s", 1000, 75, 5, 0.02, 6.0, stock=False, direct=True)
+MANY = Row(
+    "many: 1,000 streams of 5 tokens/s",
+    1000,
+    75,
+    5,
+    0.02,
+    6.0,
+    stock=False,
+    direct=True,
+    fresh=True,
+)
 # too few to be paced: what a token costs is not blurred by how many come at once
 SHORT = Row("answers of 200 tokens", 120, 200, 200, at_once=6, stock=False)
 LONG = Row("answers of 2,000 tokens", 12, 2000, 200, at_once=6, stock=False)

@@ -18,7 +18,7 @@ class Target:
     below: float | None = None
 
     def judged(self, found: Medians) -> str | None:
-        """One line; None where its rows were not measured."""
+        """One line; None where its rows are not there."""
         try:
             value = self.figure(found)
         except KeyError:
@@ -29,7 +29,10 @@ class Target:
 
 
 def verdicts(found: Medians) -> list[str]:
-    return [line for target in TARGETS if (line := target.judged(found)) is not None]
+    """Of the rows that were measured; a round that the load generator limited proves nothing."""
+    valid = {row: servers for row, servers in found.items() if servers["ours"]["valid_rounds"]}
+    lines = [line for target in TARGETS if (line := target.judged(valid)) is not None]
+    return lines + [f"UNKNOWN, no valid round: {row}" for row in found.keys() - valid.keys()]
 
 
 def _ours(row: Row, key: str, factor: float = 1) -> Callable[[Medians], float]:
