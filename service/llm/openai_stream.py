@@ -208,11 +208,13 @@ class LeanChatOpenAI(ChatOpenAI):
         self._tick_seconds = tick_seconds
         return self
 
-    def ticking(self, messages: list[BaseMessage], **options: Any) -> LeanStream:
-        """The call as an iterator of Chunks and ticks."""
+    def ticking(self, messages: list[BaseMessage], **options: Any) -> LeanStream | None:
+        """The call as an iterator of Chunks and ticks; None where the answer is more than text."""
         payload = self._get_request_payload(
             messages, stream=True, stream_options={"include_usage": True}, **options
         )
+        if BEYOND_TEXT & payload.keys():
+            return None
         headers = payload.pop("extra_headers", {})
         request = self._server.request(orjson.dumps(payload), headers)
         return LeanStream(self._server, request, self._tick_seconds, self._pace)
@@ -226,11 +228,11 @@ class LeanChatOpenAI(ChatOpenAI):
         stream_usage: bool | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        if BEYOND_TEXT & self._get_request_payload(messages, stop=stop, **kwargs).keys():
+        stream = self.ticking(messages, stop=stop, **kwargs)
+        if stream is None:
             kwargs["stream_usage"] = stream_usage
             yield from super()._stream(messages, stop, run_manager, **kwargs)
             return
-        stream = self.ticking(messages, stop=stop, **kwargs)
         try:
             for chunk in stream:
                 if isinstance(chunk, Chunk):
@@ -254,8 +256,7 @@ def direct(chain: Runnable[Any, Any], value: Any) -> LeanStream | None:
     if not isinstance(model, LeanChatOpenAI) or model.callbacks or chain.last.config:
         return None
     prompts = chain.steps[:-1]
-    quick = all(isinstance(step, BasePromptTemplate) for step in prompts)
-    if not quick or BEYOND_TEXT & chain.last.kwargs.keys():
+    if not all(isinstance(step, BasePromptTemplate) for step in prompts):
         return None
     for step in prompts:
         value = step.invoke(value)

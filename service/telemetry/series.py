@@ -52,11 +52,10 @@ def begin(operation: str, provider: str, models: Collection[str]) -> None:
     _zero(metrics.FALLBACKS, [*codes, "circuit_open"])
     _zero(metrics.WASTED, WASTE_REASONS)
     _zero(metrics.RETRIES_DENIED, DENIALS)
-    for model in models:
-        _zero(metrics.COST, [model])
-        _zero(metrics.UNPRICED, [model])
-        for kind in ("input", "output"):
-            metrics.TOKEN_USAGE.labels(operation, provider, model, kind)
+    _zero(metrics.COST, models)
+    _zero(metrics.UNPRICED, models)
+    for model, kind in product(models, ("input", "output")):
+        metrics.TOKEN_USAGE.labels(operation, provider, model, kind)
     for model, result in product(models, results):
         metrics.ATTEMPTS.labels(model, result)
         metrics.ESTIMATED.labels(model, result)

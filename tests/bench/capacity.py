@@ -27,7 +27,9 @@ SKEW = 1.5
 IDLE_SERVICE_MB = 400
 FIRST_TRIED = 100
 SHEDDING_SLOTS = 100
-NOT_THE_SERVICE = "It may hold more: the load generator, on the same cores, was the limit."
+NOT_THE_SERVICE = (
+    "It may hold more: the load generator, on the same cores, or --most was the limit."
+)
 
 
 @dataclass(frozen=True)
@@ -84,24 +86,17 @@ def _search(
     row: Row, most: int, simulator: SimulatorProcess, service: Ours
 ) -> tuple[int, Figures | None]:
     """The most streams that are held, to a twentieth, and the figures of the fewest that were not."""
-    low, high, failed = 1, 2 * FIRST_TRIED, None
-    while failed is None and high // 2 < most:
-        low, failed = _step(replace(row, streams=high // 2), low, simulator, service)
-        high *= 2 if failed is None else 1
-    high = min(high // 2, most)
-    while failed is not None and high - low > max(10, low // 20):
-        tried = replace(row, streams=(low + high + 1) // 2)
-        low, worse = _step(tried, low, simulator, service)
-        high, failed = (high, failed) if worse is None else (tried.streams, worse)
+    low, high, failed = 1, min(FIRST_TRIED, most), None
+    while high - low > max(10, low // 20):
+        tried = high if failed is None else (low + high + 1) // 2
+        figures = _try(replace(row, streams=tried), simulator, service)
+        if not holds(figures):
+            high, failed = tried, figures
+        elif failed is None:
+            low, high = tried, min(2 * tried, most)
+        else:
+            low = tried
     return low, failed
-
-
-def _step(
-    row: Row, low: int, simulator: SimulatorProcess, service: Ours
-) -> tuple[int, Figures | None]:
-    """The new lower bound, and the figures if this many are not held."""
-    figures = _try(row, simulator, service)
-    return (row.streams, None) if holds(figures) else (low, figures)
 
 
 def _try(row: Row, simulator: SimulatorProcess, service: Ours) -> Figures:

@@ -34,7 +34,6 @@ class Reader:
     sent_at: float = 0.0
     first: float | None = None
     last_at: float = 0.0
-    longest_gap: float = 0.0
     ended_at: float | None = None
     status: int = 0
     head: bytes = b""

@@ -1,7 +1,6 @@
 """P8, P9 and P10: what names, certificates and clocks do."""
 
 import platform
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from tests.crash.stack import PRIMARY, Plan
 from tests.crash.trial import Trial
 from tests.support.service import free_port
 from tests.support.simulator import SimulatorProcess, directive
+from tests.support.tls import self_signed
 
 LIBFAKETIME = f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1"
 HOUR_SECONDS = 3600
@@ -54,13 +54,8 @@ def wrong_certificate(trial: Trial) -> None:
 def untrusted_upstream() -> Iterator[Plan]:
     """TLS with a certificate that nobody signed, for another name."""
     with tempfile.TemporaryDirectory(prefix="tls-") as directory:
-        certificate, key = Path(directory) / "cert.pem", Path(directory) / "key.pem"
-        command = [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=elsewhere.invalid", "-out", str(certificate), "-keyout", str(key)),
-        ]
-        subprocess.run(command, check=True, capture_output=True)
-        with SimulatorProcess(tls_certificate=str(certificate), tls_key=str(key)) as upstream:
+        certificate, key = self_signed(Path(directory), "DNS:elsewhere.invalid")
+        with SimulatorProcess(tls_certificate=certificate, tls_key=key) as upstream:
             yield Plan(slots=1, upstream=upstream.base_url)
 
 

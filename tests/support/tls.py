@@ -1,16 +1,16 @@
-"""A certificate for 127.0.0.1 that is its own authority."""
+"""A certificate that is its own authority."""
 
 import subprocess
 from pathlib import Path
 
 
-def self_signed(folder: Path) -> tuple[str, str]:
-    """The paths of certificate and key, valid for two days."""
+def self_signed(folder: Path, name: str = "IP:127.0.0.1") -> tuple[str, str]:
+    """The paths of certificate and key, valid for two days; name: with its kind, IP or DNS."""
     certificate, key = str(folder / "certificate.pem"), str(folder / "key.pem")
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-subj", f"/CN={name.partition(':')[2]}", "-addext", f"subjectAltName={name}"),
             *("-out", certificate, "-keyout", key),
         ],
         check=True,

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.telemetry import exposition
 from service.telemetry.exposition import Workers
-from service.telemetry.ready import Marks
+from service.telemetry.marks import Marks
 
 SELF = os.getpid()
 
