@@ -117,6 +117,7 @@ def test_usage_that_leaves_out_the_input_is_none():
     reader = FrameReader()
     chunk = reader.read(content("a", "stop") + frame(choices=[], usage={"completion_tokens": 2}))
     assert (chunk.text, chunk.finish_reason, chunk.usage) == ("a", "stop", None)
+    assert not reader.failed
 
 
 def test_a_finish_reason_is_not_lost_with_what_fails_after_it():
