@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
 RUN_LOCKS := requirements.txt requirements-llm.txt requirements-data.txt
+EXTRA_LOCKS := requirements-anthropic.txt requirements-google.txt requirements-ollama.txt
 SETUP := deploy/setup.sh deploy/setup.py deploy/data_files.py
 
 help: ## list the targets
@@ -66,5 +67,5 @@ clean: ## everything made, away
 	@.venv/load/bin/pip install --quiet --require-hashes --requirement requirements-load.txt
 	@touch $@
 
-.venv/.test: .venv/.run requirements-dev.txt
-	@exec sh deploy/setup.sh $(RUN_LOCKS) requirements-dev.txt $@
+.venv/.test: .venv/.run $(EXTRA_LOCKS) requirements-dev.txt
+	@exec sh deploy/setup.sh $(RUN_LOCKS) $(EXTRA_LOCKS) requirements-dev.txt $@

@@ -28,6 +28,10 @@ LOCKS = {
     "requirements.txt": ["pyproject.toml"],
     "requirements-llm.txt": ["--group", "llm", "--constraint", "requirements.txt"],
     "requirements-load.txt": ["--group", "load", "--constraint", "requirements.txt"],
+    **{
+        f"requirements-{extra}.txt": ["--group", extra, "--constraint", "requirements.txt"]
+        for extra in ("anthropic", "google", "ollama")
+    },
     "requirements-dev.txt": [
         *("--group", "dev"),
         *("--constraint", "requirements.txt", "--constraint", "requirements-llm.txt"),

@@ -10,7 +10,13 @@ from packaging.utils import canonicalize_name
 
 from tests.support.service import ROOT
 
-INSTALLED_LOCKS = ("requirements.txt", "requirements-llm.txt", "requirements-dev.txt")
+EXTRA_LOCKS = ("requirements-anthropic.txt", "requirements-google.txt", "requirements-ollama.txt")
+INSTALLED_LOCKS = (
+    "requirements.txt",
+    "requirements-llm.txt",
+    *EXTRA_LOCKS,
+    "requirements-dev.txt",
+)
 LOCKS = (*INSTALLED_LOCKS, "requirements-load.txt", "requirements-data.txt")
 
 
