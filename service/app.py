@@ -12,16 +12,16 @@ from service.chat.request import Limits
 from service.chat.turn import Turns
 from service.llm import models, prices, tokens
 from service.resilience.admission import Admission
-from service.resilience.attempt import Patience, Upstream
 from service.resilience.breaker import Alone, Breaker, Sharing
 from service.resilience.budget import RetryBudget
+from service.resilience.call import Patience, Upstream
 from service.resilience.guard import Guard, Route
 from service.resilience.retry import RetryPolicy
 from service.resilience.sharing import RedisSharing
 from service.settings import Settings
 from service.telemetry import logs, turns
-from service.telemetry.guarding import GuardListener
-from service.web import chat, openapi, ops, site
+from service.telemetry.guard_metrics import GuardListener
+from service.web import chat, openapi, probes, site
 from service.web.drain import Drain
 
 # how long a turn may go without a look at clock, caller and drain
@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> Flask:
     app = site.build(
         [
             chat.blueprint(running, streaming, drain, settings.max_body_bytes, clock),
-            ops.blueprint(drain.draining, lambda: _states(breakers), openapi.describe(limits)),
+            probes.blueprint(drain.draining, lambda: _states(breakers), openapi.describe(limits)),
         ],
         settings.cors_origins,
         settings.send_timeout_seconds,

@@ -17,7 +17,7 @@ from gunicorn.workers.base import Worker
 
 from service import settings as environment
 from service.llm import prices
-from service.telemetry.marks import Marks
+from service.telemetry.worker_marks import Marks
 
 try:
     settings = environment.load()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from service.chat.events import TICK, Attempt, Done, Event, Restart, Token
 from service.chat.prompt import Prompt
 from service.errors import ChatError, CircuitOpen, Rejected, UpstreamFailure
-from service.resilience.attempt import Call, Patience, Upstream
 from service.resilience.breaker import Breaker, Permit
+from service.resilience.call import Call, Patience, Upstream
 from service.resilience.deadline import Clock, Deadline
 from service.resilience.listener import Listener
 from service.resilience.retry import RetryPolicy

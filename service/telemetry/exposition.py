@@ -21,7 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from service.telemetry.marks import Marks
+from service.telemetry.worker_marks import Marks
 
 EXIT_REASONS = ("stopped", "killed")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")

@@ -10,7 +10,7 @@ import structlog
 from service.chat.events import Attempt, Done
 from service.chat.turn import Caller
 from service.errors import ChatError
-from service.telemetry import metrics, series
+from service.telemetry import initial_samples, metrics
 from service.telemetry.logs import frames_of
 
 OPERATION = "chat"
@@ -127,7 +127,7 @@ def announce(
     slots: int, version: str, llm_client: str, provider: str, models: Collection[str]
 ) -> None:
     """Called once per worker."""
-    series.begin(OPERATION, provider, models)
+    initial_samples.begin(OPERATION, provider, models)
     metrics.SLOTS.set(slots)
     metrics.IN_FLIGHT.set(0)
     metrics.BUILD.labels(version, llm_client).set(1)

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from service.chat.events import TICK, Chunk, Restart, Tick, Token, Usage
 from service.chat.prompt import Prompt
 from service.errors import ChatError
-from service.resilience.attempt import Patience, Upstream
 from service.resilience.breaker import Alone, Breaker
 from service.resilience.budget import RetryBudget
+from service.resilience.call import Patience, Upstream
 from service.resilience.guard import Guard, Route
 from service.resilience.retry import RetryPolicy
 

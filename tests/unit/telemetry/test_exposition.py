@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.telemetry import exposition
 from service.telemetry.exposition import Workers
-from service.telemetry.marks import Marks
+from service.telemetry.worker_marks import Marks
 
 SELF = os.getpid()
 

@@ -11,7 +11,7 @@ from service.errors import (
     UpstreamRateLimited,
     UpstreamTimeout,
 )
-from service.resilience.attempt import Call
+from service.resilience.call import Call
 from service.resilience.deadline import Deadline
 from tests.unit.resilience.fakes import (
     ESTIMATED,

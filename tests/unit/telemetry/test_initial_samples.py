@@ -7,15 +7,15 @@ import pytest
 from prometheus_client import REGISTRY
 
 from service import errors
-from service.telemetry import series
+from service.telemetry import initial_samples
 from service.telemetry.turns import TurnRecord
 from tests.support.service import ROOT
 from tests.unit.telemetry.test_turns import Asker, Clock
 
 BEGIN = """
 from prometheus_client import REGISTRY, generate_latest
-from service.telemetry import series
-series.begin("chat", "openai", ["a-model"])
+from service.telemetry import initial_samples
+initial_samples.begin("chat", "openai", ["a-model"])
 print(generate_latest(REGISTRY).decode())
 """
 
@@ -40,7 +40,7 @@ def test_the_endings_are_those_that_errors_have():
         return {root, *(each for child in root.__subclasses__() for each in kinds(child))}
 
     told = {kind.ending for kind in kinds(errors.ChatError)}
-    assert told | {"completed", "disconnected"} == set(series.ENDINGS)
+    assert told | {"completed", "disconnected"} == set(initial_samples.ENDINGS)
 
 
 @pytest.mark.parametrize(
