@@ -20,7 +20,7 @@ from service.resilience.retry import RetryPolicy
 from service.resilience.sharing import RedisSharing
 from service.settings import Settings
 from service.telemetry import logs, turns
-from service.telemetry.guard_metrics import GuardListener
+from service.telemetry.guard_metrics import GuardMetrics
 from service.web import chat, openapi, probes, site
 from service.web.drain import Drain
 
@@ -36,7 +36,7 @@ def create_app(settings: Settings) -> Flask:
     drain = Drain(settings.drain_deadline_seconds, clock)
     limits = _limits(settings)
     admission = Admission(settings.max_concurrent_turns, settings.admission_wait_seconds)
-    guard, breakers = _guard(settings, GuardListener())
+    guard, breakers = _guard(settings, GuardMetrics())
     models = _model_names(settings)
     slots = settings.max_concurrent_turns
     turns.announce(slots, __version__, settings.llm_client, PROVIDER, models)
@@ -68,7 +68,7 @@ def _states(breakers: list[Breaker]) -> dict[str, str]:
     return {breaker.model: breaker.state for breaker in breakers}
 
 
-def _guard(settings: Settings, listener: GuardListener) -> tuple[Guard, list[Breaker]]:
+def _guard(settings: Settings, listener: GuardMetrics) -> tuple[Guard, list[Breaker]]:
     sharing = _sharing(settings, listener)
     routes = _routes(settings, listener, sharing or Alone())
     breakers = [breaker for route in routes for breaker in route.breakers.values()]
@@ -88,7 +88,7 @@ def _guard(settings: Settings, listener: GuardListener) -> tuple[Guard, list[Bre
     return guard, breakers
 
 
-def _sharing(settings: Settings, listener: GuardListener) -> RedisSharing | None:
+def _sharing(settings: Settings, listener: GuardMetrics) -> RedisSharing | None:
     url = settings.redis_url.get_secret_value()
     probe_seconds = settings.first_token_timeout_seconds + settings.connect_timeout_seconds
     if not url:
@@ -96,7 +96,7 @@ def _sharing(settings: Settings, listener: GuardListener) -> RedisSharing | None
     return RedisSharing(url, settings.breaker_open_seconds, probe_seconds, listener)
 
 
-def _routes(settings: Settings, listener: GuardListener, sharing: Sharing) -> tuple[Route, ...]:
+def _routes(settings: Settings, listener: GuardMetrics, sharing: Sharing) -> tuple[Route, ...]:
     counter = tokens.load_counter()
     price_list = prices.load_prices(settings.prices_path)
     names = _model_names(settings)
@@ -126,7 +126,7 @@ def _model_names(settings: Settings) -> list[str]:
 
 
 def _breaker(
-    model: str, fallback: str | None, settings: Settings, listener: GuardListener, sharing: Sharing
+    model: str, fallback: str | None, settings: Settings, listener: GuardMetrics, sharing: Sharing
 ) -> Breaker:
     # the same model may be reached in two places, each with its own health
     twice = fallback is not None and fallback in settings.models

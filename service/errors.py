@@ -28,7 +28,42 @@ The message of an error is a fixed sentence: nothing that a caller, a library or
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+# how a turn ends; completed and disconnected are no error's
+Ending = Literal[
+    "completed",
+    "invalid",
+    "rejected",
+    "upstream_failed",
+    "timed_out",
+    "circuit_open",
+    "filtered",
+    "disconnected",
+    "drained",
+    "failed",
+]
+ErrorCode = Literal[
+    "invalid_request",
+    "payload_too_large",
+    "unsupported_media_type",
+    "request_timeout",
+    "rate_limited",
+    "overloaded",
+    "circuit_open",
+    "draining",
+    "upstream_rate_limited",
+    "upstream_rejected",
+    "upstream_invalid_request",
+    "content_filtered",
+    "upstream_error",
+    "upstream_timeout",
+    "not_found",
+    "method_not_allowed",
+    "uri_too_long",
+    "headers_too_large",
+    "internal",
+]
 
 
 @dataclass(frozen=True)
@@ -42,10 +77,10 @@ class Detail:
 class ChatError(Exception):
     """An ending other than an answer. Raised in the rooms, translated once, at the edge."""
 
-    code: ClassVar[str]
+    code: ClassVar[ErrorCode]
     status: ClassVar[int]
     retryable: ClassVar[bool] = False
-    ending: ClassVar[str] = "failed"
+    ending: ClassVar[Ending] = "failed"
     message: ClassVar[str]
     default_retry_after_seconds: ClassVar[int | None] = None
 
@@ -64,7 +99,7 @@ class ChatError(Exception):
 
 
 class InvalidRequest(ChatError):
-    code = "invalid_request"
+    code: ClassVar[ErrorCode] = "invalid_request"
     status = 400
     ending = "invalid"
     message = "The request is not valid."
@@ -89,7 +124,7 @@ class RequestTimeout(InvalidRequest):
 
 
 class Rejected(ChatError):
-    ending = "rejected"
+    ending: ClassVar[Ending] = "rejected"
     retryable = True
 
 
@@ -130,7 +165,7 @@ class UpstreamFailure(ChatError):
     the model's circuit breaker; else it is neutral.
     """
 
-    ending = "upstream_failed"
+    ending: ClassVar[Ending] = "upstream_failed"
     repeatable: ClassVar[bool] = False
     reroutable: ClassVar[bool] = False
     trips: ClassVar[bool] = False

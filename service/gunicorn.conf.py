@@ -17,7 +17,7 @@ from gunicorn.workers.base import Worker
 
 from service import settings as environment
 from service.llm import prices
-from service.telemetry.worker_marks import Marks
+from service.telemetry.worker_marks import WorkerMarks
 
 try:
     settings = environment.load()
@@ -93,11 +93,11 @@ def post_worker_init(worker: Worker) -> None:
     # what is loaded stays: a full collection that walks all of it holds every stream up for 0.1 s
     gc.collect()
     gc.freeze()
-    Marks(metrics_directory, "ready").set(worker.pid)
+    WorkerMarks(metrics_directory, "ready").set(worker.pid)
 
 
 def worker_exit(_server: Arbiter, worker: Worker) -> None:
-    Marks(metrics_directory, "left").set(worker.pid)
+    WorkerMarks(metrics_directory, "left").set(worker.pid)
 
 
 def child_exit(server: Arbiter, worker: Worker) -> None:

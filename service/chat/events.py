@@ -1,16 +1,16 @@
-"""The closed vocabularies of a turn: what a model says, and what a caller is told."""
+"""What a model says, and what a turn says to its caller: two closed sets of events."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from service.errors import ChatError
+from service.errors import ChatError, ErrorCode
 
 UsageSource = Literal["reported", "estimated"]
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one attempt. cached_input_tokens is the cheaper part of input_tokens; None where not told."""
+    """Tokens of one attempt. cached_input_tokens is the cheaper part of input_tokens; None where not reported."""
 
     input_tokens: int
     output_tokens: int
@@ -56,9 +56,9 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """The text so far is void: another attempt begins the answer anew."""
+    """The text so far is void: another attempt starts the answer from the beginning."""
 
-    reason: str
+    reason: ErrorCode
     model: str
 
 
@@ -80,27 +80,3 @@ class Failed:
 
 
 Event = Start | Token | Restart | Done | Failed | Tick
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One call of the LLM, as it went. Times are seconds of a monotonic clock; None: it did not happen."""
-
-    model: str
-    started_at: float
-    ended_at: float = 0.0
-    first_chunk_at: float | None = None
-    last_chunk_at: float | None = None
-    chunks: int = 0
-    result: str = "cancelled"
-    cause: str | None = None
-    finish_reason: str | None = None
-    usage: Usage | None = None
-    cost_usd: float | None = None
-
-    @property
-    def mean_gap(self) -> float | None:
-        """Mean seconds between contents; None for fewer than two."""
-        if self.chunks < 2 or self.first_chunk_at is None or self.last_chunk_at is None:
-            return None
-        return (self.last_chunk_at - self.first_chunk_at) / (self.chunks - 1)

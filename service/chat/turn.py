@@ -1,4 +1,4 @@
-"""What a turn is, on one page: validate → admit → prompt → call under protection → events → accounting.
+"""What a turn is, on one page: validate → admit → prompt → model call under protection → events → accounting.
 
 A turn is a plain generator. Each step takes at most a tick, so that at each step it can look at the clock, at the
 caller and at the drain; nobody watches it from outside, and closing it cancels the upstream at once.
@@ -10,10 +10,11 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.chat.events import TICK, Attempt, Done, Event, Failed, Restart, Start, Token
+from service.chat.attempt import Attempt
+from service.chat.events import TICK, Done, Event, Failed, Restart, Start, Token
 from service.chat.prompt import Defaults, Prompt, compose
 from service.chat.request import Limits, parse
-from service.errors import ChatError, Draining, Internal
+from service.errors import ChatError, Draining, Ending, Internal
 
 
 class Caller(Protocol):
@@ -43,13 +44,13 @@ class Record(Protocol):
     def attempt(self, attempt: Attempt) -> None: ...
     def restarted(self) -> None: ...
     def end(
-        self, ending: str, *, error: ChatError | None = None, done: Done | None = None
+        self, ending: Ending, *, error: ChatError | None = None, done: Done | None = None
     ) -> None: ...
     def bug(self, trace: traceback.TracebackException) -> None: ...
 
 
 class Guard(Protocol):
-    """The call under protection: tokens, restarts and ticks, then one Done; or it raises a ChatError."""
+    """The model call under protection: tokens, restarts and ticks, then one Done; or it raises a ChatError."""
 
     def answer(
         self, prompt: Prompt, report: Callable[[Attempt], None]

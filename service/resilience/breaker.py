@@ -1,8 +1,8 @@
-"""A circuit breaker for streams: pybreaker as the state machine, nothing held during a call.
+"""A circuit breaker for streams: pybreaker as the state machine, nothing held during an attempt.
 
-admit() before the call, one outcome after it: success, failure, or neutral. pybreaker's own call() would hold its lock
-while an answer streams, take a caller's leaving for a failure, an excluded error for a success, and let a crowd in
-when half open.
+admit() before the attempt, one outcome after it: success, failure, or neutral. pybreaker's own call() would hold its
+lock while an answer streams, take a caller's leaving for a failure, an excluded error for a success, and let a crowd
+in when half open.
 """
 
 import math
@@ -22,7 +22,7 @@ ELSEWHERE_SECONDS = 1.0
 
 
 class Sharing(Protocol):
-    """What breakers of the same model in other workers are told, best effort, and never waited for long."""
+    """Keeps breakers of the same model in other workers informed: best effort, and never waited for long."""
 
     def opened(self, model: str) -> None: ...
     def closed(self, model: str) -> None: ...
@@ -49,7 +49,7 @@ class Alone:
 
 
 class Permit:
-    """The right to make one call. The first outcome counts; one of an earlier state changes nothing."""
+    """The right to make one attempt. The first outcome counts; one of an earlier state changes nothing."""
 
     def __init__(self, breaker: "Breaker", era: int, *, probe: bool) -> None:
         self._breaker = breaker

@@ -1,10 +1,11 @@
-"""One call of the LLM under its deadlines, and the account of it."""
+"""One request to one upstream under its deadlines; the account of it is an Attempt."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.chat.events import TICK, Attempt, Chunk, Tick, Token, Usage
+from service.chat.attempt import Attempt
+from service.chat.events import TICK, Chunk, Tick, Token, Usage
 from service.chat.prompt import Prompt
 from service.errors import ChatError, ContentFiltered, TurnTimeout, UpstreamError, UpstreamTimeout
 from service.resilience.deadline import Clock, Deadline, Silence
@@ -13,7 +14,7 @@ LAST_FRAMES_SECONDS = 1.0
 
 
 class ModelStream(Protocol):
-    """What a model says, each next within a tick. Raises ChatErrors only; close cancels the call at once."""
+    """What a model says, each next within a tick. Raises ChatErrors only; close cancels the request at once."""
 
     def __next__(self) -> Chunk | Tick: ...
     def close(self) -> None: ...
@@ -41,8 +42,8 @@ class Patience:
     tick_seconds: float
 
 
-class Call:
-    """One attempt: iterate it for tokens and ticks; whatever way it ends, `attempt` is the true account of it.
+class UpstreamCall:
+    """Carries out one attempt: iterate events() for tokens and ticks; however it ends, `attempt` is its true account.
 
     Raises TurnTimeout, UpstreamTimeout, UpstreamError, ContentFiltered, or what the stream raised. An answer that has
     given its finish reason is whole, whatever follows.

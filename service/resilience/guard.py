@@ -1,14 +1,15 @@
-"""The call under protection, on one page: for each model ask, retry, and go on to the next; restart what was cut."""
+"""The model call under protection, on one page: ask each model, retry, go on to the next; restart what was cut."""
 
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 
-from service.chat.events import TICK, Attempt, Done, Event, Restart, Token
+from service.chat.attempt import Attempt
+from service.chat.events import TICK, Done, Event, Restart, Token
 from service.chat.prompt import Prompt
 from service.errors import ChatError, CircuitOpen, Rejected, UpstreamFailure
 from service.resilience.breaker import Breaker, Permit
-from service.resilience.call import Call, Patience, Upstream
+from service.resilience.call import Patience, Upstream, UpstreamCall
 from service.resilience.deadline import Clock, Deadline
 from service.resilience.listener import Listener
 from service.resilience.retry import RetryPolicy
@@ -29,7 +30,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Asking:
-    """What stays the same through all attempts of a turn."""
+    """What stays the same through all attempts of a model call."""
 
     prompt: Prompt
     report: Callable[[Attempt], None]
@@ -66,7 +67,7 @@ class Guard:
             attempt = yield from self._ask_each(asking)
         except Interrupted as cut:
             attempt = yield from self._restart(cut.failure, asking)
-        yield whole(attempt)
+        yield _done(attempt)
 
     def _ask_each(self, asking: Asking) -> Steps:
         """The first route that begins to answer; until then nothing has been shown, and changing over is silent."""
@@ -103,7 +104,9 @@ class Guard:
 
     def _try(self, route: Route, permit: Permit, asking: Asking) -> Steps:
         """One attempt. Raises Interrupted once there was content, else what the attempt raised."""
-        call = Call(route.upstream, asking.prompt, self.patience, asking.deadline, self.clock)
+        call = UpstreamCall(
+            route.upstream, asking.prompt, self.patience, asking.deadline, self.clock
+        )
         try:
             with closing(call.events()) as events:
                 for event in events:
@@ -122,7 +125,7 @@ class Guard:
         return call.attempt
 
     def _restart(self, cut: UpstreamFailure, asking: Asking) -> Steps:
-        """One more attempt, from the beginning. Whatever it fails of, the first failure is what is told."""
+        """One more attempt, from the beginning. If it fails for whatever reason, the first failure is reported."""
         route = self.routes[-1]
         restart = Restart(cut.code, route.upstream.model_for(asking.prompt))
         try:
@@ -149,7 +152,7 @@ def _admit_again(breaker: Breaker, failure: UpstreamFailure) -> Permit:
 
 
 def _announced(restart: Restart, steps: Steps) -> Steps:
-    """The restart is told with its first text, so that one which fails leaves the text that there is."""
+    """The restart is announced with its first text, so that one which fails leaves the text that there is."""
     announced = False
     while True:
         try:
@@ -165,7 +168,7 @@ def _announced(restart: Restart, steps: Steps) -> Steps:
         yield event
 
 
-def whole(attempt: Attempt) -> Done:
+def _done(attempt: Attempt) -> Done:
     """The end of an answer whose attempt ended well."""
     assert attempt.finish_reason is not None
     assert attempt.usage is not None

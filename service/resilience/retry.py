@@ -1,4 +1,4 @@
-"""Whether a failed attempt is made again, and after how long: one tenacity policy, built for each turn and model.
+"""Whether a failed attempt is made again, and after how long: one tenacity policy, built for each model call and route.
 
 tenacity decides and counts; the guard waits, in ticks, so that a caller who leaves in a wait is noticed.
 """
@@ -12,6 +12,7 @@ from tenacity import RetryCallState, Retrying
 from tenacity.stop import stop_after_attempt, stop_base
 from tenacity.wait import wait_base, wait_exponential_jitter
 
+from service.chat.attempt import RetryDenial
 from service.errors import UpstreamFailure
 from service.resilience.budget import RetryBudget
 from service.resilience.deadline import Deadline
@@ -24,12 +25,12 @@ LONGEST_WAIT_SECONDS = 1.5
 LONGEST_RETRY_AFTER_SECONDS = 2
 ALL_WAITS_SECONDS = 3.0
 
-Denied = Callable[[str], None]
+Denied = Callable[[RetryDenial], None]
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """attempts: at one model in one turn, the first included."""
+    """attempts: at one upstream in one model call, the first included."""
 
     attempts: int
     budget: RetryBudget
@@ -40,13 +41,13 @@ class RetryPolicy:
 
 
 class Retries:
-    """The attempts of one turn at one model."""
+    """The attempts of one model call at one upstream."""
 
     def __init__(self, policy: RetryPolicy, deadline: Deadline) -> None:
         denied = policy.listener.retry_denied
         self._retrying = Retrying(
             retry=tenacity.retry_if_exception(_repeatable),
-            wait=_WaitAsTold(),
+            wait=_JitteredWait(),
             stop=(
                 stop_after_attempt(policy.attempts)
                 | _StopAtLongRetryAfter(denied)
@@ -80,7 +81,7 @@ def _repeatable(error: BaseException) -> bool:
     return isinstance(error, UpstreamFailure) and error.repeatable
 
 
-class _WaitAsTold(wait_base):
+class _JitteredWait(wait_base):
     """Jittered and growing, and no shorter than Retry-After."""
 
     def __init__(self) -> None:
@@ -93,9 +94,9 @@ class _WaitAsTold(wait_base):
 
 
 class _Denial(stop_base):
-    """A stop that is told to the listener, with its reason."""
+    """A stop that is reported to the listener, with its reason."""
 
-    reason: str
+    reason: RetryDenial
 
     def __init__(self, denied: Denied) -> None:
         self._denied = denied

@@ -1,8 +1,8 @@
 """Breaker states shared through Redis, best effort.
 
-All talk with Redis is in one background thread of the worker: it tells what happened here, and asks twice a second what
-happened elsewhere. A request waits only for the lease of a probe, and no longer than LEASE_WAIT_SECONDS; without an
-answer each worker decides for itself.
+All talk with Redis is in one background thread of the worker: it writes what happened here, and reads twice a second
+what happened elsewhere. A request waits only for the lease of a probe, and no longer than LEASE_WAIT_SECONDS; without
+an answer each worker decides for itself.
 
 Keys, for a model M: `chat:breaker:M` is "open" while a breaker is open somewhere (it expires with the open period) or
 "closed" for a while after a probe succeeded; `chat:breaker:M:probe` is held by the worker that probes.
@@ -46,7 +46,7 @@ return 0
 
 @dataclass(frozen=True)
 class News:
-    """A state that a breaker took here, and until when that is worth telling."""
+    """A state that a breaker took here, and until when that is worth sending."""
 
     state: bytes
     until: float
@@ -76,7 +76,7 @@ class RedisSharing:
         self._clock = clock
         self._token = uuid.uuid4().hex
         self._breakers: dict[str, Breaker] = {}
-        self._untold: dict[str, News] = {}
+        self._unsent: dict[str, News] = {}
         self._jobs: queue.Queue[Callable[[], None]] = queue.Queue()
         self._up: bool | None = None
         self._cause: str | None = None
@@ -114,7 +114,7 @@ class RedisSharing:
         self._jobs.put(lambda: self._free(model))
 
     def _happened(self, model: str, state: bytes, seconds: float) -> None:
-        self._untold[model] = News(state, self._clock() + seconds)
+        self._unsent[model] = News(state, self._clock() + seconds)
         self._jobs.put(_nothing)
 
     def _run(self) -> None:
@@ -122,9 +122,9 @@ class RedisSharing:
         while True:
             job = self._next_job(pause or POLL_SECONDS)
             try:
-                self._tell()
+                self._send()
                 job()
-                self._listen()
+                self._read()
                 pause = 0.0
                 self._is(up=True)
             except (redis.RedisError, OSError) as error:
@@ -138,24 +138,24 @@ class RedisSharing:
         except queue.Empty:
             return _nothing
 
-    def _tell(self) -> None:
-        for model, news in list(self._untold.items()):
+    def _send(self) -> None:
+        for model, news in list(self._unsent.items()):
             left_ms = int((news.until - self._clock()) * 1000)
             if left_ms > 0:
                 with self._client.pipeline() as pipe:
                     pipe.set(_key(model), news.state, px=left_ms)
                     pipe.delete(_probe_key(model))
                     pipe.execute()
-            if self._untold.get(model) is news:
-                del self._untold[model]
+            if self._unsent.get(model) is news:
+                del self._unsent[model]
 
-    def _listen(self) -> None:
+    def _read(self) -> None:
         for model, breaker in self._breakers.items():
             with self._client.pipeline() as pipe:
                 pipe.get(_key(model))
                 pipe.pttl(_key(model))
                 state, left_ms = pipe.execute()
-            if model in self._untold:
+            if model in self._unsent:
                 continue
             if state == OPEN and left_ms > 0:
                 breaker.adopt_open(left_ms / 1000)

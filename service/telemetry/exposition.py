@@ -21,7 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from service.telemetry.worker_marks import Marks
+from service.telemetry.worker_marks import WorkerMarks
 
 EXIT_REASONS = ("stopped", "killed")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -38,8 +38,8 @@ class Workers:
     def __init__(
         self, directory: Path, pids: Callable[[], list[int]], accepting: Callable[[], bool]
     ) -> None:
-        self.ready = Marks(directory, "ready")
-        self._left = Marks(directory, "left")
+        self.ready = WorkerMarks(directory, "ready")
+        self._left = WorkerMarks(directory, "left")
         self._pids = pids
         self._accepting = accepting
         self.directory = directory

@@ -1,27 +1,29 @@
 """What the guard does, as metrics; changes of state in the log, too."""
 
+from service.chat.attempt import RetryDenial
+from service.errors import ErrorCode
 from service.telemetry import metrics
 from service.telemetry.turns import log
 
 STATES = {"closed": 0, "half-open": 1, "open": 2}
 
 
-class GuardListener:
-    """Listens to retries, fallbacks, restarts, breakers and dependencies."""
+class GuardMetrics:
+    """The guard's listener: retries, fallbacks, restarts, breakers and dependencies."""
 
     def __init__(self) -> None:
         self._tripped: set[str] = set()
 
-    def retried(self, reason: str) -> None:
+    def retried(self, reason: ErrorCode) -> None:
         metrics.RETRIES.labels(reason).inc()
 
-    def retry_denied(self, reason: str) -> None:
+    def retry_denied(self, reason: RetryDenial) -> None:
         metrics.RETRIES_DENIED.labels(reason).inc()
 
-    def fell_back(self, reason: str) -> None:
+    def fell_back(self, reason: ErrorCode) -> None:
         metrics.FALLBACKS.labels(reason).inc()
 
-    def restarted(self, reason: str) -> None:
+    def restarted(self, reason: ErrorCode) -> None:
         metrics.RESTARTS.labels(reason).inc()
 
     def breaker_is(self, model: str, state: str) -> None:
@@ -32,5 +34,5 @@ class GuardListener:
 
     def dependency_is(self, dependency: str, *, up: bool, cause: str | None = None) -> None:
         metrics.DEPENDENCY_UP.labels(dependency).set(int(up))
-        tell = log().info if up else log().warning
-        tell("dependency", dependency=dependency, up=up, cause=cause)
+        report = log().info if up else log().warning
+        report("dependency", dependency=dependency, up=up, cause=cause)

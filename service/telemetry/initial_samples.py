@@ -5,28 +5,15 @@ A counter whose first sample is 1 has not risen for Prometheus: the first failur
 
 from collections.abc import Collection, Iterable
 from itertools import product
+from typing import get_args
 
 from prometheus_client import Counter
 
-from service.errors import UpstreamFailure
+from service.chat.attempt import NoError, RetryDenial
+from service.errors import CircuitOpen, Ending, Internal, UpstreamFailure
 from service.telemetry import metrics
 
 ROUTES = ("/chat", "/chat/stream")
-ENDINGS = (
-    "completed",
-    "invalid",
-    "rejected",
-    "upstream_failed",
-    "timed_out",
-    "circuit_open",
-    "filtered",
-    "disconnected",
-    "drained",
-    "failed",
-)
-CUT_ENDINGS = ("upstream_failed", "timed_out", "filtered", "drained", "failed")
-WASTE_REASONS = ("disconnect", "drain", "restart", "retry", "failure")
-DENIALS = ("budget", "deadline", "waits", "retry_after")
 
 
 def begin(operation: str, provider: str, models: Collection[str]) -> None:
@@ -34,24 +21,23 @@ def begin(operation: str, provider: str, models: Collection[str]) -> None:
     failures = [kind for kind in _kinds(UpstreamFailure) if kind.reroutable]
     codes = sorted({kind.code for kind in failures})
     results = [
-        "ok",
-        "cancelled",
-        "internal",
+        *get_args(NoError),
+        Internal.code,
         *sorted({kind.code for kind in _kinds(UpstreamFailure)}),
     ]
     for route in ROUTES:
         metrics.TURNS_STARTED.labels(route)
         metrics.FIRST_TOKEN.labels(route)
         metrics.LONGEST_GAP.labels(route)
-    for route, ending in product(ROUTES, ENDINGS):
+    for route, ending in product(ROUTES, get_args(Ending)):
         metrics.TURNS.labels(route, ending)
-    for route, ending in product(ROUTES, CUT_ENDINGS):
+    for route, ending in product(ROUTES, metrics.CUT_ENDINGS):
         metrics.CUT.labels(route, ending)
     for counter in (metrics.RETRIES, metrics.RESTARTS):
         _zero(counter, codes)
-    _zero(metrics.FALLBACKS, [*codes, "circuit_open"])
-    _zero(metrics.WASTED, WASTE_REASONS)
-    _zero(metrics.RETRIES_DENIED, DENIALS)
+    _zero(metrics.FALLBACKS, [*codes, CircuitOpen.code])
+    _zero(metrics.WASTED, get_args(metrics.WasteReason))
+    _zero(metrics.RETRIES_DENIED, get_args(RetryDenial))
     _zero(metrics.COST, models)
     _zero(metrics.UNPRICED, models)
     for model, kind in product(models, ("input", "output")):

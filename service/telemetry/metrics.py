@@ -4,7 +4,11 @@ Labels come from closed sets: routes, endings, error codes and configured model 
 Values of dead workers stay right: counters and histograms are kept, gauges are of live workers only.
 """
 
+from typing import Literal
+
 from prometheus_client import Counter, Gauge, Histogram
+
+from service.errors import Ending
 
 # OpenTelemetry's GenAI buckets
 GEN_AI_SECONDS = tuple(round(0.01 * 2**n, 2) for n in range(14))
@@ -72,6 +76,8 @@ LONGEST_GAP = Histogram(
     ("route",),
     buckets=GAP_SECONDS,
 )
+# those that an answer which has begun can end in, completed and disconnected aside
+CUT_ENDINGS: tuple[Ending, ...] = ("upstream_failed", "timed_out", "filtered", "drained", "failed")
 CUT = Counter(
     "chat_answers_cut_total",
     "Answers that had begun and ended unfinished through no wish of their callers.",
@@ -110,6 +116,7 @@ DEPENDENCY_UP = Gauge(
 
 # the bill: the LLM dashboard and the cost alert
 COST = Counter("chat_cost_usd_total", "US dollars spent, every attempt counted.", ("model",))
+WasteReason = Literal["disconnect", "drain", "restart", "retry", "failure"]
 WASTED = Counter(
     "chat_tokens_wasted_total",
     "Tokens of attempts whose answer nobody got in full.",

@@ -1,21 +1,23 @@
 """The account of one turn: its metrics, and its one line in the log."""
 
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import structlog
 
-from service.chat.events import Attempt, Done
+from service.chat.attempt import Attempt
+from service.chat.events import Done
 from service.chat.turn import Caller
-from service.errors import ChatError
+from service.errors import ChatError, Ending
 from service.telemetry import initial_samples, metrics
 from service.telemetry.logs import frames_of
+from service.telemetry.metrics import WasteReason
 
 OPERATION = "chat"
-WHOLE_OR_UNWANTED = ("completed", "disconnected")
-WASTE_BY_ENDING = {"disconnected": "disconnect", "drained": "drain"}
+WHOLE_OR_UNWANTED: tuple[Ending, ...] = ("completed", "disconnected")
+WASTE_BY_ENDING: Mapping[Ending, WasteReason] = {"disconnected": "disconnect", "drained": "drain"}
 
 
 class TurnRecord:
@@ -51,7 +53,7 @@ class TurnRecord:
         self._silent = 0.0
 
     def restarted(self) -> None:
-        """The answer begins anew: what was sent is void, its first text was the user's first text all the same."""
+        """What was sent is void, but its first text was the user's first text all the same."""
 
     def attempt(self, attempt: Attempt) -> None:
         self._attempts.append(attempt)
@@ -60,7 +62,9 @@ class TurnRecord:
     def bug(self, trace: traceback.TracebackException) -> None:
         report_bug(self._caller.request_id, trace)
 
-    def end(self, ending: str, *, error: ChatError | None = None, done: Done | None = None) -> None:
+    def end(
+        self, ending: Ending, *, error: ChatError | None = None, done: Done | None = None
+    ) -> None:
         if self._ended:
             return
         self._ended = True
@@ -73,7 +77,7 @@ class TurnRecord:
         self._count_waste(ending)
         log().info("turn", **self._line(ending, duration, error, done))
 
-    def _observe(self, ending: str, duration: float) -> None:
+    def _observe(self, ending: Ending, duration: float) -> None:
         route = self._caller.route
         metrics.TURNS.labels(route, ending).inc()
         metrics.TURN_DURATION.labels(route, ending).observe(duration)
@@ -85,7 +89,7 @@ class TurnRecord:
             if ending not in WHOLE_OR_UNWANTED:
                 metrics.CUT.labels(route, ending).inc()
 
-    def _count_waste(self, ending: str) -> None:
+    def _count_waste(self, ending: Ending) -> None:
         for place, attempt in enumerate(self._attempts, start=1):
             tokens = _tokens(attempt)
             if not tokens or (ending == "completed" and attempt.result == "ok"):
@@ -96,7 +100,7 @@ class TurnRecord:
             metrics.WASTED.labels(reason).inc(tokens)
 
     def _line(
-        self, ending: str, duration: float, error: ChatError | None, done: Done | None
+        self, ending: Ending, duration: float, error: ChatError | None, done: Done | None
     ) -> dict[str, Any]:
         caller = self._caller
         first = self._first_text_at

@@ -1,4 +1,4 @@
-"""What becomes of workers: marks that each makes for itself, and the master reads.
+"""What becomes of workers: files that each makes for itself, and the master reads.
 
 Loads nothing but pathlib, since gunicorn's configuration uses it before the workers monkey-patch.
 """
@@ -6,7 +6,7 @@ Loads nothing but pathlib, since gunicorn's configuration uses it before the wor
 from pathlib import Path
 
 
-class Marks:
+class WorkerMarks:
     """One kind of mark: `ready`, set when a worker can serve; `left`, set when it ends by itself."""
 
     def __init__(self, metrics_directory: Path, kind: str) -> None:

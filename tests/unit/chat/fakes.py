@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from service.chat.events import TICK, Attempt, Done, Token, Usage
+from service.chat.attempt import Attempt
+from service.chat.events import TICK, Done, Token, Usage
 from service.chat.prompt import Defaults
 from service.chat.request import Limits
 from service.chat.turn import Turns

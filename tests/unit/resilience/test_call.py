@@ -1,4 +1,4 @@
-"""One call of the LLM: its deadlines, and its account for each way to end."""
+"""One attempt at an upstream: its deadlines, and its account for each way to end."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from service.errors import (
     UpstreamRateLimited,
     UpstreamTimeout,
 )
-from service.resilience.call import Call
+from service.resilience.call import UpstreamCall
 from service.resilience.deadline import Deadline
 from tests.unit.resilience.fakes import (
     ESTIMATED,
@@ -31,14 +31,14 @@ ROLE = Chunk()
 
 
 class Asked:
-    """A call of one script, read to its end."""
+    """An attempt by one script, read to its end."""
 
     def __init__(self, script, turn_seconds=120, clock=None):
         self.clock = clock or Clock()
         self.models = Models(self.clock)
         upstream = self.models.upstream("main", script)
         deadline = Deadline.after(turn_seconds, self.clock)
-        self.call = Call(upstream, PROMPT, PATIENCE, deadline, self.clock)
+        self.call = UpstreamCall(upstream, PROMPT, PATIENCE, deadline, self.clock)
         self.attempt = self.call.attempt
 
     def read(self):

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.telemetry import exposition
 from service.telemetry.exposition import Workers
-from service.telemetry.worker_marks import Marks
+from service.telemetry.worker_marks import WorkerMarks
 
 SELF = os.getpid()
 
@@ -98,7 +98,7 @@ def test_other_paths_are_not_found(at):
 
 
 def test_an_end_is_a_kill_unless_the_worker_said_that_it_left(master, tmp_path):
-    left = Marks(tmp_path, "left")
+    left = WorkerMarks(tmp_path, "left")
     left.set(1)
     master.workers.ended(1)
     assert master.workers.exits == {"killed": 0, "stopped": 1}
@@ -108,7 +108,7 @@ def test_an_end_is_a_kill_unless_the_worker_said_that_it_left(master, tmp_path):
 
 def test_a_worker_that_hung_was_killed_whatever_it_says(master, tmp_path):
     """gunicorn's abort raises SystemExit in it, and it leaves in order."""
-    Marks(tmp_path, "left").set(1)
+    WorkerMarks(tmp_path, "left").set(1)
     master.workers.ended(1, hung=True)
     assert master.workers.exits == {"killed": 1, "stopped": 0}
 

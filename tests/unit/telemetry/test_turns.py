@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pytest
 from prometheus_client import REGISTRY
 
-from service.chat.events import Attempt, Done, Usage
+from service.chat.attempt import Attempt
+from service.chat.events import Done, Usage
 from service.errors import UpstreamTimeout
 from service.telemetry.turns import TurnRecord, count_attempt, warn_of_gaps
 

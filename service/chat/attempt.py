@@ -1,0 +1,37 @@
+"""The account of one attempt at an upstream: when, how it ended, and what it used."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from service.chat.events import Usage
+from service.errors import ErrorCode
+
+# ended without an error: whole, or cut by us or the caller
+NoError = Literal["ok", "cancelled"]
+AttemptResult = NoError | ErrorCode
+# why a failed attempt is not made again although its failure would allow it
+RetryDenial = Literal["budget", "deadline", "waits", "retry_after"]
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One request to one upstream, as it went. Times are seconds of a monotonic clock; None: it did not happen."""
+
+    model: str
+    started_at: float
+    ended_at: float = 0.0
+    first_chunk_at: float | None = None
+    last_chunk_at: float | None = None
+    chunks: int = 0
+    result: AttemptResult = "cancelled"
+    cause: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    cost_usd: float | None = None
+
+    @property
+    def mean_gap(self) -> float | None:
+        """Mean seconds between contents; None for fewer than two."""
+        if self.chunks < 2 or self.first_chunk_at is None or self.last_chunk_at is None:
+            return None
+        return (self.last_chunk_at - self.first_chunk_at) / (self.chunks - 1)
