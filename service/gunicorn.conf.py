@@ -73,7 +73,7 @@ logger_class = JsonLogger
 
 def when_ready(server: Arbiter) -> None:
     # imported late: prometheus_client loads networking modules
-    from service.telemetry import exposition
+    from service.telemetry import exposition, metrics_server
 
     server.chat_workers = exposition.Workers(
         metrics_directory,
@@ -82,7 +82,7 @@ def when_ready(server: Arbiter) -> None:
         accepting=lambda: bool(server.LISTENERS),
     )
     try:
-        exposition.serve(server.chat_workers, ("", settings.metrics_port))
+        metrics_server.serve(server.chat_workers, ("", settings.metrics_port))
     except OSError as error:
         print(f"METRICS_PORT {settings.metrics_port}: {error.strerror}", file=sys.stderr)
         raise SystemExit(1) from None

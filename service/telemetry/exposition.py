@@ -1,22 +1,15 @@
-"""`/metrics`, `/health` and `/ready` beside the workers: a thread of gunicorn's master.
-
-A worker cannot serve them: gunicorn closes every listener at once on SIGTERM, and the drain is when they matter most.
-"""
+"""What gunicorn's master knows of its workers, and the metrics of all of them in one text."""
 
 import contextlib
-import logging
 import os
 import struct
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -127,54 +120,6 @@ def _rendered(workers: Workers) -> bytes:
             return generate_latest(registry)
         time.sleep(FILLED_WITHIN_SECONDS)
     return generate_latest(registry)
-
-
-def serve(workers: Workers, address: tuple[str, int]) -> ThreadingHTTPServer:
-    """Raises OSError when the port is taken."""
-    handler = type("Handler", (_Handler,), {"workers": workers})
-    server = _Server(address, handler)
-    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-    return server
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, _request: Any, _address: Any) -> None:
-        """The library's own would print a stack trace beside the log."""
-        error = sys.exception()
-        if not isinstance(error, ConnectionError | TimeoutError):
-            logging.getLogger("service").error("scrape failed", exc_info=error)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    workers: Workers
-    timeout = 10
-    server_version = "metrics"
-    sys_version = ""
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        if path == "/metrics":
-            self._answer(200, CONTENT_TYPE_LATEST, render(self.workers))
-        elif path == "/health":
-            self._answer(200, "application/json", b'{"status": "ok"}')
-        elif path == "/ready":
-            state = self.workers.state()
-            body = f'{{"status": "{state}"}}'.encode()
-            self._answer(200 if state == "ready" else 503, "application/json", body)
-        else:
-            self._answer(404, "application/json", b'{"status": "not found"}')
-
-    def _answer(self, status: int, content_type: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """A scrape every few seconds is no news."""
 
 
 def _file_bytes(path: Path) -> int:

@@ -1,9 +1,6 @@
-"""What the master tells of its workers, over HTTP and while they come and go."""
+"""What the master knows of its workers while they come and go."""
 
-import http.client
 import os
-import socket
-import struct
 import threading
 import time
 from contextlib import contextmanager
@@ -14,42 +11,9 @@ from prometheus_client import Counter, Gauge, Histogram, values
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.telemetry import exposition
-from service.telemetry.exposition import Workers
 from service.telemetry.worker_marks import WorkerMarks
 
 SELF = os.getpid()
-
-
-class Master:
-    """Stands for gunicorn's: which workers it has, and whether it listens."""
-
-    def __init__(self, directory: Path) -> None:
-        self.alive = [SELF]
-        self.listening = True
-        self.workers = Workers(directory, lambda: self.alive, lambda: self.listening)
-
-
-@pytest.fixture
-def master(tmp_path):
-    return Master(tmp_path)
-
-
-@pytest.fixture
-def at(master):
-    """GET a path of the running exposition: status, body."""
-    server = exposition.serve(master.workers, ("127.0.0.1", 0))
-
-    def get(path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
-        connection.request("GET", path)
-        response = connection.getresponse()
-        body = response.read().decode()
-        connection.close()
-        return response.status, body
-
-    yield get
-    server.shutdown()
-    server.server_close()
 
 
 @contextmanager
@@ -62,39 +26,12 @@ def metrics_of(pid: int, directory: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.undo()
 
 
-def samples(text: str) -> dict[str, float]:
+def samples(text: bytes) -> dict[str, float]:
     return {
         f"{sample.name}{sorted(sample.labels.items()) or ''}": sample.value
-        for family in text_string_to_metric_families(text)
+        for family in text_string_to_metric_families(text.decode())
         for sample in family.samples
     }
-
-
-def test_ready_only_with_a_worker_that_says_so(master, at):
-    assert at("/ready") == (503, '{"status": "starting"}')
-    master.workers.ready.set(SELF)
-    assert at("/ready") == (200, '{"status": "ready"}')
-    master.alive = []
-    assert at("/ready") == (503, '{"status": "starting"}')
-
-
-def test_a_mark_of_a_worker_that_is_gone_does_not_count(master, at):
-    master.workers.ready.set(SELF + 1)
-    assert at("/ready")[0] == 503
-
-
-def test_draining_from_the_moment_the_listeners_are_gone(master, at):
-    master.workers.ready.set(SELF)
-    master.listening = False
-    assert at("/ready") == (503, '{"status": "draining"}')
-    assert at("/health")[0] == 200
-    assert at("/metrics")[0] == 200
-
-
-def test_other_paths_are_not_found(at):
-    assert at("/")[0] == 404
-    assert at("/metrics/../x")[0] == 404
-    assert at("/metrics?name[]=x")[0] == 200
 
 
 def test_an_end_is_a_kill_unless_the_worker_said_that_it_left(master, tmp_path):
@@ -113,40 +50,8 @@ def test_a_worker_that_hung_was_killed_whatever_it_says(master, tmp_path):
     assert master.workers.exits == {"killed": 1, "stopped": 0}
 
 
-def test_a_scrape_that_fails_is_one_line_in_the_log(at, monkeypatch, caplog, capfd):
-    monkeypatch.setattr(exposition, "render", lambda _: 1 / 0)
-    with pytest.raises(http.client.RemoteDisconnected):
-        at("/metrics")
-    assert [record.message for record in caplog.records] == ["scrape failed"]
-    assert capfd.readouterr().err == ""
-
-
-def test_a_scraper_that_goes_away_is_no_news(master, monkeypatch, caplog, capfd):
-    gone, asked = threading.Event(), threading.Event()
-
-    def render(_):
-        asked.set()
-        gone.wait(10)
-        return bytes(10_000_000)
-
-    monkeypatch.setattr(exposition, "render", render)
-    server = exposition.serve(master.workers, ("127.0.0.1", 0))
-    with socket.create_connection(server.server_address, 10) as scraper:
-        scraper.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        scraper.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-        assert asked.wait(10)
-    gone.set()
-    for thread in threading.enumerate():
-        if "process_request" in thread.name:
-            thread.join(10)
-    server.shutdown()
-    server.server_close()
-    assert caplog.records == []
-    assert capfd.readouterr().err == ""
-
-
-def test_process_figures_are_there_from_the_start(master, at):
-    found = samples(at("/metrics")[1])
+def test_process_figures_are_there_from_the_start(master):
+    found = samples(exposition.render(master.workers))
     assert found["chat_workers"] == 1
     assert found["chat_worker_exits_total[('reason', 'killed')]"] == 0
     assert found["chat_worker_exits_total[('reason', 'stopped')]"] == 0
@@ -155,29 +60,29 @@ def test_process_figures_are_there_from_the_start(master, at):
     assert found["chat_metrics_directory_bytes"] == 0
 
 
-def test_workers_are_summed_and_a_dead_ones_gauges_go(master, at, tmp_path, monkeypatch):
+def test_workers_are_summed_and_a_dead_ones_gauges_go(master, tmp_path, monkeypatch):
     for pid, count in ((101, 3), (102, 4)):
         with metrics_of(pid, tmp_path, monkeypatch):
             Counter("some_total", "", registry=None).inc(count)
             Gauge("running", "", registry=None, multiprocess_mode="livesum").set(count)
-    found = samples(at("/metrics")[1])
+    found = samples(exposition.render(master.workers))
     assert (found["some_total"], found["running"]) == (7, 7)
     master.workers.ended(101)
-    found = samples(at("/metrics")[1])
+    found = samples(exposition.render(master.workers))
     assert (found["some_total"], found["running"]) == (7, 4)
 
 
-def test_counts_of_the_dead_stay_in_the_space_of_one(master, at, tmp_path, monkeypatch):
+def test_counts_of_the_dead_stay_in_the_space_of_one(master, tmp_path, monkeypatch):
     for pid in range(101, 111):
         with metrics_of(pid, tmp_path, monkeypatch):
             Counter("some_total", "", registry=None).inc(pid)
             took = Histogram("took", "", registry=None, buckets=(1, 2))
             took.observe(0.5)
             took.observe(5)
-        before = samples(at("/metrics")[1])
+        before = samples(exposition.render(master.workers))
         master.workers.ended(pid)
-        assert _counts(samples(at("/metrics")[1])) == _counts(before)
-    found = samples(at("/metrics")[1])
+        assert _counts(samples(exposition.render(master.workers))) == _counts(before)
+    found = samples(exposition.render(master.workers))
     assert found["some_total"] == sum(range(101, 111))
     assert found["took_bucket[('le', '1.0')]"] == found["took_bucket[('le', '2.0')]"] == 10
     assert (found["took_count"], found["took_sum"]) == (20, 55)
@@ -207,18 +112,20 @@ def test_a_hundred_dead_workers_are_read_within_a_second(master, tmp_path, monke
     assert b'some_total{kind="0"} 104.0' in body
 
 
-def test_a_worker_that_was_killed_as_it_made_its_file_had_counted_nothing(master, at, tmp_path):
+def test_a_worker_that_was_killed_as_it_made_its_file_had_counted_nothing(master, tmp_path):
     (tmp_path / "counter_101.db").touch()
     master.workers.ended(101)
-    assert at("/metrics")[0] == 200
+    assert b"chat_workers" in exposition.render(master.workers)
     assert list(tmp_path.glob("*.db")) == []
 
 
-def test_nobody_reads_while_counts_move(master, at, tmp_path, monkeypatch):
+def test_nobody_reads_while_counts_move(master, tmp_path, monkeypatch):
     with metrics_of(101, tmp_path, monkeypatch):
         Counter("some_total", "", registry=None).inc(3)
     seen: list[float] = []
-    reader = threading.Thread(target=lambda: seen.append(samples(at("/metrics")[1])["some_total"]))
+    reader = threading.Thread(
+        target=lambda: seen.append(samples(exposition.render(master.workers))["some_total"])
+    )
     real = exposition.MmapedDict.close
 
     def close(counts):
