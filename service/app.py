@@ -21,7 +21,7 @@ from service.resilience.sharing import RedisSharing
 from service.settings import Settings
 from service.telemetry import logs, turns
 from service.telemetry.guard_metrics import GuardMetrics
-from service.web import chat, openapi, probes, site
+from service.web import chat, openapi, pages, probes, site
 from service.web.drain import Drain
 
 # how long a turn may go without a look at clock, caller and drain
@@ -54,7 +54,8 @@ def create_app(settings: Settings) -> Flask:
     app = site.build(
         [
             chat.blueprint(running, streaming, drain, settings.max_body_bytes, clock),
-            probes.blueprint(drain.draining, lambda: _states(breakers), openapi.describe(limits)),
+            probes.blueprint(drain.draining, lambda: _states(breakers)),
+            pages.blueprint(openapi.describe(limits)),
         ],
         settings.cors_origins,
         settings.send_timeout_seconds,

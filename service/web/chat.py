@@ -1,4 +1,4 @@
-"""POST /chat and POST /chat/stream: the same turn, written down in two ways."""
+"""POST /chat and POST /chat/stream: the same turn, written in two ways."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from service.chat.turn import Turns
 from service.web import problems, sse
 from service.web.context import WebCaller, caller_of
 from service.web.drain import Drain
-from service.web.stream import Held, Pace, StreamBody
+from service.web.stream import Heartbeat, Held, StreamBody
 
 # nginx's word for a caller who left before the answer; nobody reads it
 CALLER_GONE = 499
@@ -49,8 +49,8 @@ def blueprint(
             return Response(status=CALLER_GONE)
         if isinstance(held.first, Failed):
             return problems.response(held.first.error, caller.request_id)
-        pace = Pace(streaming.heartbeat_seconds, clock)
-        body = StreamBody(held, caller.request_id, caller.connection, drain.streams, pace)
+        heartbeat = Heartbeat(streaming.heartbeat_seconds, clock)
+        body = StreamBody(held, caller.request_id, caller.connection, drain.streams, heartbeat)
         return Response(body, headers=sse.HEADERS, direct_passthrough=True)
 
     return routes
@@ -73,5 +73,5 @@ def collected(turns: Turns, caller: WebCaller) -> Response:
 
 
 def _answer(text: str, done: Done, request_id: str) -> Response:
-    told = {"answer": text, **sse.done(done), "request_id": request_id}
-    return Response(json.dumps(told, allow_nan=False), mimetype="application/json")
+    body = {"answer": text, **sse.done(done), "request_id": request_id}
+    return Response(json.dumps(body, allow_nan=False), mimetype="application/json")

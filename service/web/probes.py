@@ -1,24 +1,14 @@
-"""What people and probes look at: health, readiness, the page, the API's description."""
+"""What probes ask: whether this worker is alive, and whether it may take traffic."""
 
 import json
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Response, current_app
-
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+from flask import Blueprint, Response
 
 
-def blueprint(
-    draining: Callable[[], bool],
-    breakers: Callable[[], dict[str, str]],
-    description: dict[str, Any],
-) -> Blueprint:
-    routes = Blueprint("ops", __name__)
-    described = json.dumps(description)
+def blueprint(draining: Callable[[], bool], breakers: Callable[[], dict[str, str]]) -> Blueprint:
+    routes = Blueprint("probes", __name__)
 
     @routes.get("/health")
     def health() -> Response:
@@ -29,18 +19,6 @@ def blueprint(
         """An open breaker does not make it 503: every replica would leave at once."""
         state = {"status": "draining" if draining() else "ready", "breakers": breakers()}
         return _json(state, 503 if draining() else 200)
-
-    @routes.get("/openapi.json")
-    def openapi() -> Response:
-        return Response(described, mimetype="application/json")
-
-    @routes.get("/")
-    def page() -> Response:
-        answer = current_app.send_static_file("index.html")
-        answer.headers["Content-Security-Policy"] = PAGE_POLICY
-        answer.headers["Referrer-Policy"] = "no-referrer"
-        answer.headers["Cache-Control"] = "no-cache"
-        return answer
 
     return routes
 

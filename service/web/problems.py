@@ -1,36 +1,22 @@
-"""Errors, told to a caller: as a response, and as the body of an `error` event."""
+"""Errors as responses."""
 
 import json
-from typing import Any
 
 from flask import Response
 
 from service.errors import ChatError
-
-
-def body(error: ChatError, request_id: str) -> dict[str, Any]:
-    """The fixed sentence of the error's code; nothing else but the names of fields."""
-    told: dict[str, Any] = {
-        "code": error.code,
-        "message": error.message,
-        "request_id": request_id,
-        "retryable": error.retryable,
-    }
-    if error.details:
-        told["details"] = [
-            {"field": detail.field, "reason": detail.reason} for detail in error.details
-        ]
-    return told
+from service.web.error_body import error_body
 
 
 def response(error: ChatError, request_id: str) -> Response:
     answer = Response(
-        json.dumps({"error": body(error, request_id)}),
+        json.dumps({"error": error_body(error, request_id)}),
         error.status,
         mimetype="application/json",
     )
     if error.status in (429, 503):
-        told = error.retry_after_seconds
-        seconds = error.default_retry_after_seconds if told is None else told
+        seconds = error.retry_after_seconds
+        if seconds is None:
+            seconds = error.default_retry_after_seconds
         answer.headers["Retry-After"] = str(seconds or 1)
     return answer

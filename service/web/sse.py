@@ -9,7 +9,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from service.chat.events import Done, Failed, Restart, Start, Token, Usage
-from service.web import problems
+from service.web.error_body import error_body
 
 CONTENT_TYPE = "text/event-stream"
 HEADERS = {
@@ -37,11 +37,11 @@ def encode(event: Start | Token | Restart | Done | Failed, request_id: str) -> b
         return _frame("restart", {"reason": event.reason, "model": event.model})
     if isinstance(event, Done):
         return _frame("done", done(event)) + END
-    return _frame("error", problems.body(event.error, request_id)) + END
+    return _frame("error", error_body(event.error, request_id)) + END
 
 
 def done(event: Done) -> dict[str, Any]:
-    """What is told of a whole answer, in a stream and in JSON alike."""
+    """The fields of a whole answer, in a stream and in JSON alike."""
     return {
         "finish_reason": event.finish_reason,
         "model": event.model,

@@ -31,8 +31,10 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Pace:
-    heartbeat_seconds: float
+class Heartbeat:
+    """How long a stream may be silent before a comment keeps it alive."""
+
+    seconds: float
     clock: Callable[[], float]
 
 
@@ -45,15 +47,15 @@ class StreamBody:
         request_id: str,
         connection: Connection,
         streams: set[Connection],
-        pace: Pace,
+        heartbeat: Heartbeat,
     ) -> None:
         self._turn = held.turn
         self._request_id = request_id
         self._connection = connection
         self._streams = streams
-        self._pace = pace
+        self._heartbeat = heartbeat
         self._opening: bytes | None = self._commit(held)
-        self._written_at = pace.clock()
+        self._written_at = heartbeat.clock()
         streams.add(connection)
 
     def __iter__(self) -> "StreamBody":
@@ -63,7 +65,7 @@ class StreamBody:
         self._connection.writing_since = None
         frame = self._opening or self._next_frame()
         self._opening = None
-        self._written_at = self._connection.writing_since = self._pace.clock()
+        self._written_at = self._connection.writing_since = self._heartbeat.clock()
         return frame
 
     def close(self) -> None:
@@ -82,7 +84,7 @@ class StreamBody:
             event = next(self._turn)
             if not isinstance(event, Tick):
                 return self._encode(event)
-            if self._pace.clock() - self._written_at >= self._pace.heartbeat_seconds:
+            if self._heartbeat.clock() - self._written_at >= self._heartbeat.seconds:
                 return sse.PING
 
     def _encode(self, event: Event) -> bytes:

@@ -1,7 +1,7 @@
-"""gunicorn's gevent worker, with its own refusals told in the words of the contract.
+"""gunicorn's gevent worker, with its own refusals in the shape of the contract.
 
-What is no HTTP never reaches the app. gunicorn's own page would quote the caller's bytes, and so would its log: after a
-body that is longer than its Content-Length they are a prompt.
+What is not HTTP never reaches the app. gunicorn's own page would quote the caller's bytes, and so would its log: after
+a body that is longer than its Content-Length they are a prompt.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from gunicorn.http.message import Request
 from gunicorn.workers.ggevent import GeventWorker
 
 from service.errors import ChatError, HeadersTooLarge, Internal, InvalidRequest, UriTooLong
+from service.web.error_body import error_body
 
 OUR_FAULT = (ConfigurationProblem, InvalidResponseHeader, InvalidResponseHeaderName)
 # a socket closed with bytes unread is reset, and the answer may be lost with it
@@ -70,9 +71,7 @@ def _refusal(error: BaseException) -> ChatError:
 
 
 def _response(refusal: ChatError, request_id: str) -> bytes:
-    from service.web import problems  # noqa: PLC0415 - Flask comes after the worker has patched the sockets
-
-    body = json.dumps({"error": problems.body(refusal, request_id)}).encode()
+    body = json.dumps({"error": error_body(refusal, request_id)}).encode()
     headers: dict[str, Any] = {
         "Content-Type": "application/json",
         "Content-Length": len(body),

@@ -4,6 +4,7 @@ import pytest
 
 from service import errors
 from service.web import problems
+from service.web.error_body import error_body
 from tests.support.contract import KINDS
 
 REQUEST_ID = "request-7"
@@ -26,8 +27,9 @@ def test_a_problem_has_the_contracts_shape(kind):
 
 def test_details_name_fields_and_reasons():
     error = errors.InvalidRequest(details=(errors.Detail("history.0.role", "is required"),))
-    told = problems.body(error, REQUEST_ID)
-    assert told["details"] == [{"field": "history.0.role", "reason": "is required"}]
+    assert error_body(error, REQUEST_ID)["details"] == [
+        {"field": "history.0.role", "reason": "is required"}
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from service.chat.events import TICK, Done, Failed, Start, Token, Usage
 from service.errors import UpstreamError
 from service.web.context import Connection
-from service.web.stream import Held, Pace, StreamBody
+from service.web.stream import Heartbeat, Held, StreamBody
 from tests.support.sse import Parser
 
 START = Start("request-7", "small")
@@ -47,7 +47,7 @@ def body(turn, connection=None, streams=None, heartbeat_seconds=10):
         "request-7",
         connection or Connection(None),
         set() if streams is None else streams,
-        Pace(heartbeat_seconds, turn.clock),
+        Heartbeat(heartbeat_seconds, turn.clock),
     )
 
 
