@@ -96,11 +96,11 @@ def _data_of(frame: bytes) -> bytes:
     return b"\n".join(line[5:].removeprefix(b" ") for line in lines)
 
 
-def _merged(told: dict[str, Any], chunk: Chunk, texts: list[str]) -> Chunk:
-    error = told.get("error")
+def _merged(frame: dict[str, Any], chunk: Chunk, texts: list[str]) -> Chunk:
+    error = frame.get("error")
     if error:
         raise in_band(error.get("code") if isinstance(error, dict) else None)
-    choices = told.get("choices")
+    choices = frame.get("choices")
     if choices:
         choice = choices[0]
         text = (choice.get("delta") or {}).get("content")
@@ -109,17 +109,20 @@ def _merged(told: dict[str, Any], chunk: Chunk, texts: list[str]) -> Chunk:
                 raise TypeError
             texts.append(text)
         chunk.finish_reason = choice.get("finish_reason") or chunk.finish_reason
-    usage = told.get("usage")
+    usage = frame.get("usage")
     if usage:
         chunk.usage = _usage(usage) or chunk.usage
     return chunk
 
 
-def _usage(told: dict[str, Any]) -> Usage | None:
-    """None where it leaves out what was asked: half a bill is none."""
-    if told.get("prompt_tokens") is None:
+def _usage(reported: dict[str, Any]) -> Usage | None:
+    """None if `prompt_tokens` is missing: a partial usage report counts as no report."""
+    if reported.get("prompt_tokens") is None:
         return None
-    cached = (told.get("prompt_tokens_details") or {}).get("cached_tokens")
+    cached = (reported.get("prompt_tokens_details") or {}).get("cached_tokens")
     return Usage(
-        int(told["prompt_tokens"]), int(told.get("completion_tokens") or 0), "reported", cached
+        int(reported["prompt_tokens"]),
+        int(reported.get("completion_tokens") or 0),
+        "reported",
+        cached,
     )

@@ -1,4 +1,4 @@
-"""The LangChain model behind the chain, and the call of it."""
+"""The LangChain model behind the chain, and how its stream is opened."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

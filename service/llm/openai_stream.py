@@ -28,7 +28,7 @@ from service.llm.failures import of_connection, refused
 from service.llm.frames import FrameReader
 from service.llm.pace import Pace
 
-# a larger buffer is mapped anew for each read, which costs more than the read
+# a larger buffer is mapped again for each read, which costs more than the read
 RECEIVE_BYTES = 65536
 MOST_REFUSAL_BYTES = 65536
 NOTHING_YET = (TimeoutError, BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -57,7 +57,7 @@ class _Answer(HTTPResponse):
 
 
 class LeanStream:
-    """One call. Each next returns all that has come, or TICK; close() cancels it at once."""
+    """One request. Each next returns all that has come, or TICK; close() cancels it at once."""
 
     def __init__(self, server: Server, request: bytes, tick_seconds: float, pace: Pace) -> None:
         self._server = server
@@ -186,7 +186,7 @@ class LeanStream:
         raise refused(self._answer.status_code, _code_of(self._refusal), headers)
 
     def _let_go(self) -> None:
-        """The connection serves the next call if this one was read to its end."""
+        """The connection serves the next request if this one was read to its end."""
         sock, self._socket = self._socket, None
         if sock is None:
             return
@@ -209,7 +209,7 @@ class LeanChatOpenAI(ChatOpenAI):
         return self
 
     def ticking(self, messages: list[BaseMessage], **options: Any) -> LeanStream | None:
-        """The call as an iterator of Chunks and ticks; None where the answer is more than text."""
+        """The answer as an iterator of Chunks and ticks; None where the answer is more than text."""
         payload = self._get_request_payload(
             messages, stream=True, stream_options={"include_usage": True}, **options
         )
@@ -283,8 +283,8 @@ def _metadata(usage: Usage | None) -> UsageMetadata | None:
 def _code_of(body: bytes) -> str | None:
     """The code in an error body of OpenAI's shape."""
     try:
-        told = orjson.loads(body)
-        code = told.get("error", told)["code"]
+        parsed = orjson.loads(body)
+        code = parsed.get("error", parsed)["code"]
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return None
     return code if isinstance(code, str) else None

@@ -60,15 +60,15 @@ def load_prices(override: Path | None) -> Prices:
 
 def _read(path: Path) -> dict[str, Price]:
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {name: _price(name, entry) for name, entry in _models(told).items()}
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return {name: _price(name, entry) for name, entry in _models(document).items()}
     # what is not UTF-8 or not TOML is a ValueError, too
     except (OSError, ValueError) as error:
         raise UnusablePrices(f"{path.name} is no price list: {error}") from None
 
 
-def _models(told: dict[str, Any]) -> dict[str, Any]:
-    models = told.get("models")
+def _models(document: dict[str, Any]) -> dict[str, Any]:
+    models = document.get("models")
     if isinstance(models, dict):
         return models
     raise ValueError('it has no [models."name"] tables')
@@ -78,8 +78,8 @@ def _price(name: str, entry: Any) -> Price:
     as_of = entry.get("as_of") if isinstance(entry, dict) else None
     if not as_of or not isinstance(as_of, date):
         raise ValueError(f"{name} needs as_of, a date")
-    given, cached, made = (_dollars(name, entry, kind) for kind in KINDS)
-    return Price(given, cached, made, as_of)
+    input_, cached_input, output = (_dollars(name, entry, kind) for kind in KINDS)
+    return Price(input_, cached_input, output, as_of)
 
 
 def _dollars(name: str, entry: dict[str, Any], kind: str) -> float:

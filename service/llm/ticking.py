@@ -27,9 +27,9 @@ _Item = Chunk | ChatError | _End
 
 
 class Ticking:
-    """Runs a blocking stream in a greenlet of its own; each next returns all that has come, or TICK.
+    """Runs a blocking stream in its own greenlet; each next returns all that has come, or TICK.
 
-    close() cancels the call wherever it is, also while it resolves, connects or waits.
+    close() cancels the request wherever it is, also while it resolves, connects or waits.
     """
 
     def __init__(self, start: Callable[[], Iterator[AIMessageChunk]], tick_seconds: float) -> None:
@@ -111,6 +111,6 @@ def _chunk(message: AIMessageChunk) -> Chunk:
 
 
 def _usage(message: AIMessageChunk) -> Usage:
-    told = cast("dict[str, Any]", message.usage_metadata)
-    cached = (told.get("input_token_details") or {}).get("cache_read")
-    return Usage(told["input_tokens"], told["output_tokens"], "reported", cached)
+    reported = cast("dict[str, Any]", message.usage_metadata)
+    cached = (reported.get("input_token_details") or {}).get("cache_read")
+    return Usage(reported["input_tokens"], reported["output_tokens"], "reported", cached)

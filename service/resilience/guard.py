@@ -29,7 +29,7 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Asking:
+class ModelCall:
     """What stays the same through all attempts of a model call."""
 
     prompt: Prompt
@@ -62,21 +62,21 @@ class Guard:
     ) -> Generator[Event, None, None]:
         """Tokens, ticks, perhaps a restart, then one Done; or a ChatError is raised."""
         self.retry.budget.earn()
-        asking = Asking(prompt, report, Deadline.after(self.turn_seconds, self.clock))
+        call = ModelCall(prompt, report, Deadline.after(self.turn_seconds, self.clock))
         try:
-            attempt = yield from self._ask_each(asking)
+            attempt = yield from self._ask_each(call)
         except Interrupted as cut:
-            attempt = yield from self._restart(cut.failure, asking)
+            attempt = yield from self._restart(cut.failure, call)
         yield _done(attempt)
 
-    def _ask_each(self, asking: Asking) -> Steps:
+    def _ask_each(self, call: ModelCall) -> Steps:
         """The first route that begins to answer; until then nothing has been shown, and changing over is silent."""
         failure: ChatError | None = None
         for route in self.routes:
             if failure is not None:
                 self.listener.fell_back(failure.code)
             try:
-                return (yield from self._ask(route, asking))
+                return (yield from self._ask(route, call))
             except CircuitOpen as rejection:
                 failure = failure or rejection
             except UpstreamFailure as refusal:
@@ -86,13 +86,13 @@ class Guard:
         assert failure is not None
         raise failure
 
-    def _ask(self, route: Route, asking: Asking) -> Steps:
-        breaker = route.breaker(asking.prompt)
-        retries = self.retry.begin(asking.deadline)
+    def _ask(self, route: Route, call: ModelCall) -> Steps:
+        breaker = route.breaker(call.prompt)
+        retries = self.retry.begin(call.deadline)
         permit = breaker.admit()
         while True:
             try:
-                return (yield from self._try(route, permit, asking))
+                return (yield from self._try(route, permit, call))
             except UpstreamFailure as failure:
                 # nobody waits for a breaker that this failure has opened
                 wait = None if breaker.state == "open" else retries.after(failure)
@@ -102,13 +102,13 @@ class Guard:
                 permit = _admit_again(breaker, failure)
                 self.listener.retried(failure.code)
 
-    def _try(self, route: Route, permit: Permit, asking: Asking) -> Steps:
+    def _try(self, route: Route, permit: Permit, call: ModelCall) -> Steps:
         """One attempt. Raises Interrupted once there was content, else what the attempt raised."""
-        call = UpstreamCall(
-            route.upstream, asking.prompt, self.patience, asking.deadline, self.clock
+        upstream_call = UpstreamCall(
+            route.upstream, call.prompt, self.patience, call.deadline, self.clock
         )
         try:
-            with closing(call.events()) as events:
+            with closing(upstream_call.events()) as events:
                 for event in events:
                     if isinstance(event, Token):
                         permit.content()
@@ -116,22 +116,22 @@ class Guard:
             permit.settle("success")
         except UpstreamFailure as failure:
             permit.settle("failure" if failure.trips else "neutral")
-            if call.attempt.chunks and failure.reroutable:
+            if upstream_call.attempt.chunks and failure.reroutable:
                 raise Interrupted(failure) from None
             raise
         finally:
             permit.settle("neutral")
-            asking.report(call.attempt)
-        return call.attempt
+            call.report(upstream_call.attempt)
+        return upstream_call.attempt
 
-    def _restart(self, cut: UpstreamFailure, asking: Asking) -> Steps:
+    def _restart(self, cut: UpstreamFailure, call: ModelCall) -> Steps:
         """One more attempt, from the beginning. If it fails for whatever reason, the first failure is reported."""
         route = self.routes[-1]
-        restart = Restart(cut.code, route.upstream.model_for(asking.prompt))
+        restart = Restart(cut.code, route.upstream.model_for(call.prompt))
         try:
-            permit = route.breaker(asking.prompt).admit()
+            permit = route.breaker(call.prompt).admit()
             self.listener.restarted(cut.code)
-            with closing(self._try(route, permit, asking)) as steps:
+            with closing(self._try(route, permit, call)) as steps:
                 return (yield from _announced(restart, steps))
         except (Rejected, UpstreamFailure, Interrupted):
             raise cut from None

@@ -103,7 +103,7 @@ RETRIES_DENIED = Counter(
 FALLBACKS = Counter(
     "chat_fallbacks_total", "Turns handed to the fallback, by the primary's failure.", ("reason",)
 )
-RESTARTS = Counter("chat_restarts_total", "Answers cut and begun anew, by failure.", ("reason",))
+RESTARTS = Counter("chat_restarts_total", "Answers cut and restarted, by failure.", ("reason",))
 BREAKER_STATE = Gauge(
     "chat_breaker_state",
     "0 closed, 1 half-open, 2 open; the worst of all workers.",

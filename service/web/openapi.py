@@ -23,7 +23,7 @@ TURN_ERRORS = (
     errors.UpstreamTimeout,
 )
 ID = {"type": "string", "pattern": "^[A-Za-z0-9._-]{8,64}$"}
-STREAM = """Server-Sent Events: `start`, then `token`s (and `restart`, if the answer begins anew), then exactly one of
+STREAM = """Server-Sent Events: `start`, then `token`s (and `restart`, if the answer starts over), then exactly one of
 `done` and `error`, then `data: [DONE]`. Lines that begin with a colon are heartbeats. A body that ends without
 `done` or `error` was cut."""
 
