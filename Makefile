@@ -1,4 +1,4 @@
-# What the targets do is written in deploy/; here is only what they need.
+# What the targets do is written in deploy/ and tests/; here is only what they need.
 .DEFAULT_GOAL := help
 .PHONY: help run serve simulator up down test test-stack check lock clean loadtest bench capacity crashtest drill
 .DELETE_ON_ERROR:
@@ -7,19 +7,19 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 RUN_LOCKS := requirements.txt requirements-llm.txt requirements-data.txt
 EXTRA_LOCKS := requirements-anthropic.txt requirements-google.txt requirements-ollama.txt
-SETUP := deploy/setup.sh deploy/setup.py deploy/data_files.py
+SETUP := deploy/local/setup.sh deploy/local/setup.py deploy/local/data_files.py
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/.run ## set up, start a local language model (or use OPENAI_API_KEY) and the service on port 8000
-	@exec $(PYTHON) -m deploy.run
+	@exec $(PYTHON) -m deploy.local.run
 
 serve: .venv/.run ## the service alone, its upstream as the environment says
-	@exec $(PYTHON) -m deploy.serve
+	@exec $(PYTHON) -m deploy.local.serve
 
 simulator: .venv/.run ## the LLM simulator alone, on SIMULATOR_PORT
-	@exec $(PYTHON) -m deploy.simulator
+	@exec $(PYTHON) -m tests.simulator
 
 up: ## the whole stack in containers; COMPOSE_UP_FLAGS is added
 	@docker compose up --build --wait $(COMPOSE_UP_FLAGS)
@@ -35,7 +35,7 @@ test-stack: .venv/.test ## the stack on a real container engine, end to end
 	@exec $(PYTHON) -m pytest tests/stack $(PYTEST_FLAGS)
 
 check: .venv/.test ## format, lint, types, import rules, scripts and configuration files
-	@exec $(PYTHON) -m deploy.check
+	@exec $(PYTHON) -m tests.tools.check
 
 loadtest: .venv/.load ## locust, headless, against HOST (or the stack) in the shape LOAD_SHAPE
 	@exec .venv/load/bin/python -m tests.load
@@ -53,13 +53,13 @@ capacity: .venv/.test ## what this machine holds within the service level, and m
 	@exec $(PYTHON) -m tests.bench.capacity $(CAPACITY_FLAGS)
 
 lock: .venv/.test ## the hash-locked requirements anew
-	@exec $(PYTHON) -m deploy.lock $(LOCK_FLAGS)
+	@exec $(PYTHON) -m tests.tools.lock $(LOCK_FLAGS)
 
 clean: ## everything made, away
-	@exec sh deploy/clean.sh
+	@exec sh tests/tools/clean.sh
 
 .venv/.run: $(RUN_LOCKS) $(SETUP)
-	@exec sh deploy/setup.sh $(RUN_LOCKS) $@
+	@exec sh deploy/local/setup.sh $(RUN_LOCKS) $@
 
 # of its own: a load generator's libraries are none of the service's
 .venv/.load: .venv/.run requirements-load.txt
@@ -68,4 +68,4 @@ clean: ## everything made, away
 	@touch $@
 
 .venv/.test: .venv/.run $(EXTRA_LOCKS) requirements-dev.txt
-	@exec sh deploy/setup.sh $(RUN_LOCKS) $(EXTRA_LOCKS) requirements-dev.txt $@
+	@exec sh deploy/local/setup.sh $(RUN_LOCKS) $(EXTRA_LOCKS) requirements-dev.txt $@

@@ -1,1 +1,5 @@
 """What ships the service and runs it."""
+
+
+class CannotStart(Exception):
+    """One sentence for the person at the terminal."""

@@ -1,15 +1,16 @@
 """The service in its container: points it at the local model where no other was named, then starts it.
 
-python -m deploy.container
+python -m deploy.image.container
 """
 
 import os
 import sys
 from pathlib import Path
 
-from deploy import upstream
-from deploy.environment import ROOT, CannotStart
+from deploy import CannotStart
+from deploy.local import upstream
 
+ENTRYPOINT = Path(__file__).with_name("entrypoint.sh")
 SECRET_FILES = ("OPENAI_API_KEY_FILE", "FALLBACK_API_KEY_FILE")
 
 
@@ -17,7 +18,7 @@ def main() -> None:
     variables = {name: value for name, value in os.environ.items() if not _is_empty(name, value)}
     if upstream.needs_local_model(variables):
         variables = upstream.with_local_model(variables, variables["LOCAL_LLM_URL"])
-    os.execvpe("sh", ["sh", str(ROOT / "deploy" / "entrypoint.sh")], variables)
+    os.execvpe("sh", ["sh", str(ENTRYPOINT)], variables)
 
 
 def _is_empty(name: str, path: str) -> bool:

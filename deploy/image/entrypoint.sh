@@ -2,7 +2,7 @@
 # Starts the service: the last step of make run, make serve and of the container, so that all three start it alike.
 # It execs, so that a signal reaches gunicorn and not a shell.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 # LangSmith's client sends prompts and answers to its maker as soon as one of these is set.
 for name in $(env | sed -n 's/^\(LANG\(SMITH\|CHAIN\)_[A-Za-z0-9_]*\)=.*/\1/p'); do

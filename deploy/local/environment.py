@@ -4,15 +4,13 @@ import os
 import socket
 from pathlib import Path
 
-from deploy import dotenv
+from deploy import CannotStart
+from deploy.local import dotenv
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
+ENTRYPOINT = ROOT / "deploy/image/entrypoint.sh"
 DEFAULT_PORTS = {"PORT": 8000, "METRICS_PORT": 8001}
-
-
-class CannotStart(Exception):
-    """One sentence for the person at the terminal."""
 
 
 def load() -> dict[str, str]:

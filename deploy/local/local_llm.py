@@ -1,6 +1,6 @@
 """A real language model on this machine, with OpenAI's API: llama.cpp's own server, on a free loopback port.
 
-python -m deploy.local_llm [--host HOST] [--port PORT] [--threads COUNT] MODEL.gguf
+python -m deploy.local.local_llm [--host HOST] [--port PORT] [--threads COUNT] MODEL.gguf
 
 Its first line on standard output is its address, printed when it can answer.
 """

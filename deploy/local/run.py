@@ -1,6 +1,6 @@
 """Starts everything that a first look needs: the service, and a local language model where there is no key.
 
-python -m deploy.run
+python -m deploy.local.run
 """
 
 import argparse
@@ -8,9 +8,9 @@ import http.client
 import sys
 import time
 
-from deploy import data_files, environment, upstream
-from deploy.children import AskedToEnd, Child, ChildEnded, Children
-from deploy.environment import CannotStart
+from deploy import CannotStart
+from deploy.local import data_files, environment, upstream
+from deploy.local.processes import AskedToEnd, Child, ChildEnded, Children
 
 MODEL_START_SECONDS = 120
 SERVICE_START_SECONDS = 60
@@ -37,7 +37,7 @@ def main() -> None:
 def _start_model(children: Children, variables: dict[str, str]) -> str:
     print("run: the language model loads ...", flush=True)
     file = environment.VENV / "share" / data_files.MODEL
-    command = [sys.executable, "-m", "deploy.local_llm", str(file)]
+    command = [sys.executable, "-m", "deploy.local.local_llm", str(file)]
     model = children.start("the local language model", command, variables, read=True)
     return _first_line(children, model)
 
@@ -55,8 +55,7 @@ def _first_line(children: Children, child: Child) -> str:
 
 def _start_service(children: Children, variables: dict[str, str]) -> None:
     print("run: the service starts ...", flush=True)
-    entrypoint = str(environment.ROOT / "deploy" / "entrypoint.sh")
-    service = children.start("the service", ["sh", entrypoint], variables)
+    service = children.start("the service", ["sh", str(environment.ENTRYPOINT)], variables)
     deadline = time.monotonic() + SERVICE_START_SECONDS
     while not _is_ready(environment.port(variables, "PORT")):
         if time.monotonic() > deadline:

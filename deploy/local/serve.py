@@ -1,23 +1,23 @@
 """Starts the service alone; its upstream is what the environment and `.env` say.
 
-python -m deploy.serve
+python -m deploy.local.serve
 """
 
 import os
 import sys
 
-from deploy import environment
+from deploy import CannotStart
+from deploy.local import environment
 
 
 def main() -> None:
     variables = environment.load()
     environment.require_free_ports(variables)
-    entrypoint = str(environment.ROOT / "deploy" / "entrypoint.sh")
-    os.execvpe("sh", ["sh", entrypoint], variables)
+    os.execvpe("sh", ["sh", str(environment.ENTRYPOINT)], variables)
 
 
 if __name__ == "__main__":
     try:
         main()
-    except environment.CannotStart as error:
+    except CannotStart as error:
         sys.exit(f"serve: {error}.")

@@ -1,6 +1,6 @@
 """Makes `.venv` what the hash-locked requirements say; runs before anything is installed.
 
-python3 -m deploy.setup requirements.txt... STAMP
+python3 -m deploy.local.setup requirements.txt... STAMP
 
 A lock whose content is installed already is left alone, so a new time stamp on a file costs nothing; a lock that
 changed makes all of `.venv` anew, because pip would leave behind what the lock no longer names.
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy import data_files
+from deploy.local import data_files
 
 VENV = Path(".venv")
 INSTALLED = VENV / ".installed"

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Finds a Python that fits and lets it set up .venv: sh deploy/setup.sh requirements.txt... .venv/.stamp
+# Finds a Python that fits and lets it set up .venv: sh deploy/local/setup.sh requirements.txt... .venv/.stamp
 # Plain sh, because on the machines where this matters python3 is the thing that may be wrong.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 fits='import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
 
 for python in python3 python3.13 python3.12 python3.11; do
     if "$python" -c "$fits" 2>/dev/null; then
-        exec "$python" -m deploy.setup "$@"
+        exec "$python" -m deploy.local.setup "$@"
     fi
 done
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from deploy.environment import CannotStart
+from deploy import CannotStart
 
 LOCAL_MODEL = "smollm2-135m-instruct"
 LOCAL_DEFAULTS = {

@@ -1,1 +1,1 @@
-"""Grafana's dashboards as code: python -m deploy.dashboards writes monitoring/grafana/dashboards/*.json."""
+"""Grafana's dashboards as code: python -m monitoring.dashboards writes monitoring/grafana/dashboards/*.json."""

@@ -2,12 +2,13 @@
 
 import json
 import re
+from pathlib import Path
 
-from deploy.dashboards import llm, platform, service, slo
-from deploy.environment import ROOT
+from monitoring.dashboards import llm, platform, service, slo
 
-FOLDER = ROOT / "monitoring/grafana/dashboards"
-PROMETHEUS = ROOT / "monitoring/prometheus/prometheus.yml"
+MONITORING = Path(__file__).resolve().parents[1]
+FOLDER = MONITORING / "grafana/dashboards"
+PROMETHEUS = MONITORING / "prometheus/prometheus.yml"
 DASHBOARDS = (service.DASHBOARD, llm.DASHBOARD, slo.DASHBOARD, platform.DASHBOARD)
 
 

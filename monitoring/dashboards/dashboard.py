@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deploy.dashboards.panel import SOURCE, Json, Panel
+from monitoring.dashboards.panel import SOURCE, Json, Panel
 
 COLUMNS = 24
 REFRESH = "10s"

@@ -1,7 +1,7 @@
 """The language model: how it does, and what it costs."""
 
-from deploy.dashboards.dashboard import Dashboard, Row, Variable
-from deploy.dashboards.panel import Panel, Query, quantiles
+from monitoring.dashboards.dashboard import Dashboard, Row, Variable
+from monitoring.dashboards.panel import Panel, Query, quantiles
 
 GEN_AI = 'gen_ai_request_model=~"$model"'
 MODEL = 'model=~"$model"'

@@ -1,7 +1,7 @@
 """What the service runs on."""
 
-from deploy.dashboards.dashboard import Dashboard, Row, Variable
-from deploy.dashboards.panel import Panel, Query
+from monitoring.dashboards.dashboard import Dashboard, Row, Variable
+from monitoring.dashboards.panel import Panel, Query
 
 HERE = 'instance=~"$instance"'
 

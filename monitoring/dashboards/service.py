@@ -1,7 +1,7 @@
 """The first page: do I have to get up?"""
 
-from deploy.dashboards.dashboard import Dashboard, Row, Variable
-from deploy.dashboards.panel import Panel, Query, quantiles
+from monitoring.dashboards.dashboard import Dashboard, Row, Variable
+from monitoring.dashboards.panel import Panel, Query, quantiles
 
 HERE = 'instance=~"$instance"'
 OURS = "failed|drained|rejected"

@@ -1,7 +1,7 @@
 """What is promised, and how much of it is left."""
 
-from deploy.dashboards.dashboard import Dashboard, Row
-from deploy.dashboards.panel import Panel, Query
+from monitoring.dashboards.dashboard import Dashboard, Row
+from monitoring.dashboards.panel import Panel, Query
 
 PROMISES = (
     (

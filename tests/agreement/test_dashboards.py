@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from deploy.dashboards.__main__ import DASHBOARDS, FOLDER, files
+from monitoring.dashboards.__main__ import DASHBOARDS, FOLDER, files
 from tests.agreement import catalogue
 
 FILES = files()
@@ -33,7 +33,7 @@ def queries():
 
 def test_the_files_are_what_the_generator_makes():
     kept = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")}
-    assert kept == FILES, "make them anew: python -m deploy.dashboards"
+    assert kept == FILES, "make them anew: python -m monitoring.dashboards"
 
 
 def test_uids_are_stable_and_one_each():

@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from deploy.dashboards.__main__ import files
+from monitoring.dashboards.__main__ import files
 
 # Grafana reads them, but they are a data source's own and not in the schema of dashboards
 OUTSIDE = {

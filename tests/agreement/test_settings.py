@@ -6,7 +6,7 @@ import pytest
 import yaml
 from pydantic_core import PydanticUndefined
 
-from deploy import dotenv, environment
+from deploy.local import dotenv, environment
 from service import settings
 from tests.support.service import ROOT
 

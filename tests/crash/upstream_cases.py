@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deploy.simulator.pieces import answer_text
 from tests.crash.case import Case
 from tests.crash.client import CHAT, STREAM, Saw
 from tests.crash.expected import Expected
 from tests.crash.stack import PLAIN, PRIMARY, SPARE, SPARED, WORKERS, Plan
 from tests.crash.trial import Trial
+from tests.simulator.tokens import answer_text
 from tests.support.simulator import directive
 
 TOKENS, AFTER = 60, 40

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from deploy.simulator.pieces import answer_text
+from tests.simulator.tokens import answer_text
 from tests.support.service import Service
 from tests.support.simulator import directive
 from tests.support.sse import Stream

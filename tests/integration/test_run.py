@@ -28,12 +28,12 @@ def sentence(done):
 
 
 def test_help_starts_nothing(checkout):
-    done = checkout.run("deploy.run", "--help")
+    done = checkout.run("deploy.local.run", "--help")
     assert done.returncode == 0
     assert "OPENAI_API_KEY" in done.stdout
 
 
-@pytest.mark.parametrize("module", ["deploy.run", "deploy.serve"])
+@pytest.mark.parametrize("module", ["deploy.local.run", "deploy.local.serve"])
 @pytest.mark.parametrize(
     "broken",
     [
@@ -51,7 +51,7 @@ def test_a_broken_dotenv_is_told_by_line_and_never_shown(checkout, module, broke
     assert "canary" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("module", ["deploy.run", "deploy.serve"])
+@pytest.mark.parametrize("module", ["deploy.local.run", "deploy.local.serve"])
 @pytest.mark.parametrize("name", ["PORT", "METRICS_PORT"])
 def test_a_taken_port_is_named(checkout, module, name):
     with socket.socket() as taken:
@@ -64,21 +64,23 @@ def test_a_taken_port_is_named(checkout, module, name):
     assert name in told.split()
 
 
-@pytest.mark.parametrize("module", ["deploy.run", "deploy.serve"])
+@pytest.mark.parametrize("module", ["deploy.local.run", "deploy.local.serve"])
 @pytest.mark.parametrize("number", ["0", "65536", "http", "-1", "8000.5"])
 def test_a_port_that_is_none_is_named(checkout, module, number):
     assert "METRICS_PORT" in sentence(checkout.run(module, METRICS_PORT=number))
 
 
 def test_a_model_of_openai_without_a_key_is_refused(checkout):
-    told = sentence(checkout.run("deploy.run", LLM_MODEL="gpt-4o-mini"))
+    told = sentence(checkout.run("deploy.local.run", LLM_MODEL="gpt-4o-mini"))
     assert "OPENAI_API_KEY" in told
     assert "gpt-4o-mini" in told
 
 
 def test_settings_that_cannot_be_used_end_in_their_own_sentence(checkout):
     ports = {"PORT": str(free_port()), "METRICS_PORT": str(free_port())}
-    done = checkout.run("deploy.run", OPENAI_API_KEY=KEY, IDLE_TIMEOUT_SECONDS="soon", **ports)
+    done = checkout.run(
+        "deploy.local.run", OPENAI_API_KEY=KEY, IDLE_TIMEOUT_SECONDS="soon", **ports
+    )
     assert done.returncode != 0
     assert "IDLE_TIMEOUT_SECONDS" in done.stderr
     assert "Traceback" not in done.stderr

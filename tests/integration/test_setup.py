@@ -42,7 +42,7 @@ def set_up(checkout, *locks, **pythons):
         (programs / name).write_text(f"#!/bin/sh\n{body}\n")
         (programs / name).chmod(0o755)
     return subprocess.run(
-        ["sh", "deploy/setup.sh", *(locks or ("some.txt",)), ".venv/.stamp"],
+        ["sh", "deploy/local/setup.sh", *(locks or ("some.txt",)), ".venv/.stamp"],
         cwd=checkout,
         env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"},
         capture_output=True,

@@ -1,4 +1,4 @@
-"""`python -m deploy.simulator`: SIMULATOR_PORT, SIMULATOR_HOST, SIMULATOR_TLS_CERT and _KEY."""
+"""`python -m tests.simulator`: SIMULATOR_PORT, SIMULATOR_HOST, SIMULATOR_TLS_CERT and _KEY."""
 
 import contextlib
 import errno
@@ -10,7 +10,7 @@ import ssl
 import sys
 from collections.abc import Mapping
 
-from deploy.simulator.server import Simulator
+from tests.simulator.server import Simulator
 
 
 class ConfigurationError(Exception):

@@ -6,21 +6,21 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deploy.simulator.behaviour import Behaviour, DirectiveError, choose_behaviour
-from deploy.simulator.frames import AnswerName, http_head, json_response
-from deploy.simulator.http_request import Request
-from deploy.simulator.record import Arrival, Record, RequestRecord
-from deploy.simulator.refusals import (
+from tests.simulator.behaviour import Behaviour, DirectiveError, choose_behaviour
+from tests.simulator.complete_answer import answer_whole
+from tests.simulator.frames import AnswerName, http_head, json_response
+from tests.simulator.http_request import Request
+from tests.simulator.record import Arrival, Record, RequestRecord
+from tests.simulator.refusals import (
     content_filter_body,
     context_length_body,
     error_body,
     prefill_body,
     status_body,
 )
-from deploy.simulator.script import CUT, FOREVER, REFUSED, RESET, Answer, Script, reply
-from deploy.simulator.streamed import stream
-from deploy.simulator.usage import count_input_tokens, last_user_text
-from deploy.simulator.whole import answer_whole
+from tests.simulator.script import CUT, FOREVER, REFUSED, RESET, Answer, Script, reply
+from tests.simulator.streamed_answer import stream
+from tests.simulator.usage import count_input_tokens, last_user_text
 
 _HTML = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>"
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Generator
 
-from deploy.simulator.frames import BOM, chunk, http_head, to_json
-from deploy.simulator.refusals import status_body
-from deploy.simulator.script import (
+from tests.simulator.frames import BOM, chunk, http_head, to_json
+from tests.simulator.refusals import status_body
+from tests.simulator.script import (
     COMPLETED,
     CUT,
     FAILED,

@@ -8,8 +8,8 @@ import struct
 from collections.abc import Callable
 from typing import Protocol
 
-from deploy.simulator.http_request import MalformedRequestError, Request, RequestParser
-from deploy.simulator.loop import Loop
+from tests.simulator.http_request import MalformedRequestError, Request, RequestParser
+from tests.simulator.loop import Loop
 
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _READ = select.EPOLLIN | select.EPOLLRDHUP

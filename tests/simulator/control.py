@@ -5,13 +5,13 @@ import json
 import time
 from collections.abc import Callable, Mapping
 
-from deploy.simulator.behaviour import DirectiveError, check_default
-from deploy.simulator.chat import Chat
-from deploy.simulator.connection import Connection
-from deploy.simulator.http_request import Request
-from deploy.simulator.loop import Loop
-from deploy.simulator.record import Record, RequestRecord
-from deploy.simulator.refusals import error_body
+from tests.simulator.behaviour import DirectiveError, check_default
+from tests.simulator.chat import Chat
+from tests.simulator.connection import Connection
+from tests.simulator.http_request import Request
+from tests.simulator.loop import Loop
+from tests.simulator.record import Record, RequestRecord
+from tests.simulator.refusals import error_body
 
 _SHOWN_HEADERS = ("x-request-id", "user-agent", "content-type", "accept", "host")
 _DEFAULT_WAIT_SECONDS = 10.0

@@ -7,7 +7,7 @@ import ssl
 import time
 from collections.abc import Callable
 
-from deploy.simulator.loop import Loop
+from tests.simulator.loop import Loop
 
 _BACKLOG = 4096
 _ACCEPTS_PER_ROUND = 256

@@ -4,10 +4,10 @@ import time
 from collections import deque
 from itertools import accumulate
 
-from deploy.simulator.connection import Connection
-from deploy.simulator.loop import Loop
-from deploy.simulator.record import RequestRecord
-from deploy.simulator.script import ABORTED, CUT, RESET, Script
+from tests.simulator.connection import Connection
+from tests.simulator.loop import Loop
+from tests.simulator.record import RequestRecord
+from tests.simulator.script import ABORTED, CUT, RESET, Script
 
 # Others have their turn after so many steps without a wait.
 _STEPS_PER_TURN = 4

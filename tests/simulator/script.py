@@ -8,8 +8,8 @@ token's frame. What the generator returns is the ending.
 import math
 from collections.abc import Generator, Mapping
 
-from deploy.simulator.behaviour import Behaviour
-from deploy.simulator.frames import (
+from tests.simulator.behaviour import Behaviour
+from tests.simulator.frames import (
     EVENT_STREAM,
     LAST_CHUNK,
     AnswerName,
@@ -19,8 +19,8 @@ from deploy.simulator.frames import (
     http_head,
     identity,
 )
-from deploy.simulator.pieces import DEFAULT_TOKENS, pieces_of
-from deploy.simulator.usage import usage_of
+from tests.simulator.tokens import DEFAULT_TOKENS, pieces_of
+from tests.simulator.usage import usage_of
 
 Step = tuple[bytes | list[bytes], int, float]
 Script = Generator[Step, None, str]

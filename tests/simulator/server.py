@@ -6,17 +6,17 @@ import threading
 import time
 from typing import Self
 
-from deploy.simulator.chat import Chat
-from deploy.simulator.connection import Connection
-from deploy.simulator.control import Control
-from deploy.simulator.frames import json_response
-from deploy.simulator.http_request import Request
-from deploy.simulator.listener import Listener
-from deploy.simulator.loop import Loop
-from deploy.simulator.playing import Playing
-from deploy.simulator.record import Record, RequestRecord
-from deploy.simulator.refusals import error_body
-from deploy.simulator.script import Script, reply
+from tests.simulator.chat import Chat
+from tests.simulator.connection import Connection
+from tests.simulator.control import Control
+from tests.simulator.frames import json_response
+from tests.simulator.http_request import Request
+from tests.simulator.listener import Listener
+from tests.simulator.loop import Loop
+from tests.simulator.playback import Playing
+from tests.simulator.record import Record, RequestRecord
+from tests.simulator.refusals import error_body
+from tests.simulator.script import Script, reply
 
 _MODELS = ("sim", "gpt-4o-mini", "gpt-4o")
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from deploy.simulator.frames import BOM
-from deploy.simulator.refusals import status_body
-from deploy.simulator.script import (
+from tests.simulator.frames import BOM
+from tests.simulator.refusals import status_body
+from tests.simulator.script import (
     COMPLETED,
     CUT,
     FAILED,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from deploy.simulator.behaviour import Behaviour
+from tests.simulator.behaviour import Behaviour
 
 # Each word is one token of OpenAI's o200k_base, with and without a space before it: a reader
 # who counts with that tokenizer comes to the number of chunks. Many different ones, so that a lost

@@ -73,6 +73,7 @@ def test_the_image_holds_what_runs_and_nothing_else(shipped):
         *("sh", "-c"),
         "for tool in gcc cc make git curl; do command -v $tool; done;"
         "find /app -name tests -o -name simulator -o -name '*.gguf' -o -name .env -o -name .git;"
+        "find /app/deploy -name dotenv.py;"
         "find / -xdev -path /proc -prune -o -type d -name pip -path '*cache*' -print",
         check=False,
     )

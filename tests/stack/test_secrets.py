@@ -9,7 +9,7 @@ from tests.support.stack import SIMULATED
 # what the container would start the service with
 SHOW_UPSTREAM = """
 import os
-from deploy import container
+from deploy.image import container
 def show(file, arguments, given):
     print(given.get("OPENAI_BASE_URL"), given["OPENAI_API_KEY"] == os.environ["OPENAI_API_KEY"])
 os.execvpe = show

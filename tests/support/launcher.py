@@ -54,7 +54,7 @@ class Checkout:
 
 
 class Launcher:
-    """`python -m deploy.run`, and every process that comes of it."""
+    """`python -m deploy.local.run`, and every process that comes of it."""
 
     def __init__(self, checkout: Checkout, **variables: str) -> None:
         self.port, self.metrics_port = free_port(), free_port()
@@ -67,7 +67,7 @@ class Launcher:
         self.log = checkout.folder / "run.log"
         with self.log.open("w") as log:
             self._process = subprocess.Popen(
-                [str(checkout.folder / ".venv/bin/python"), "-m", "deploy.run"],
+                [str(checkout.folder / ".venv/bin/python"), "-m", "deploy.local.run"],
                 cwd=checkout.folder,
                 env=_bare_environment() | ports | dict([self._mark.split("=")]) | variables,
                 stdin=subprocess.DEVNULL,

@@ -5,7 +5,7 @@
         simulator.wait(aborted=1)           # no sleeps: returns once the upstream saw it
         assert simulator.stats()["open"] == 0
 
-What it can be ordered to do is the table in deploy/simulator/behaviour.py; `directive(...)` writes
+What it can be ordered to do is the table in tests/simulator/behaviour.py; `directive(...)` writes
 such an order for a question.
 """
 
@@ -107,7 +107,7 @@ class SimulatorProcess(SimulatorControl):
         if tls_certificate and tls_key:
             environment |= {"SIMULATOR_TLS_CERT": tls_certificate, "SIMULATOR_TLS_KEY": tls_key}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.simulator"],
+            [sys.executable, "-m", "tests.simulator"],
             cwd=_ROOT,
             env=environment,
             stdout=subprocess.PIPE,

@@ -1,6 +1,6 @@
 """Runs every checker, all of them even when one complains, and says which did.
 
-python -m deploy.check
+python -m tests.tools.check
 """
 
 import os
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from deploy.environment import ROOT, VENV
+from deploy.local.environment import ROOT, VENV
 
 
 def main() -> int:
@@ -32,7 +32,7 @@ def _checks() -> dict[str, list[str]]:
     if yaml := _tracked("*.yml", "*.yaml"):
         checks["yaml"] = ["yamllint", "--strict", *yaml]
     checks["Dockerfile"] = ["hadolint", "Dockerfile"]
-    checks["nginx"] = ["python", "-m", "deploy.check_nginx"]
+    checks["nginx"] = ["python", "-m", "tests.tools.check_nginx"]
     return checks
 
 

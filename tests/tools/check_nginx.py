@@ -1,6 +1,6 @@
 """Lays out each nginx container's files as compose and the image would, and lets gixy look for what is unsafe in them.
 
-python -m deploy.check_nginx
+python -m tests.tools.check_nginx
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from deploy.environment import ROOT
+from deploy.local.environment import ROOT
 
 SERVICES = ("nginx", "nginx-tls")
 INSIDE = "/etc/nginx/"

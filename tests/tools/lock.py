@@ -1,6 +1,6 @@
 """Writes the hash-locked requirements anew from pyproject.toml.
 
-python -m deploy.lock [--upgrade]
+python -m tests.tools.lock [--upgrade]
 
 Versions stay as they are unless pyproject.toml or --upgrade asks for others. One lock serves every platform and Python
 that the project supports. It names no index: whoever installs decides where the files come from, the hashes say which.
@@ -9,7 +9,7 @@ that the project supports. It names no index: whoever installs decides where the
 import subprocess
 import sys
 
-from deploy.environment import ROOT
+from deploy.local.environment import ROOT
 
 COMPILE = (
     *(sys.executable, "-m", "uv", "pip", "compile"),

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.simulator.pieces import answer_text
+from tests.simulator.tests.wire import Client, ask, question
+from tests.simulator.tokens import answer_text
 from tests.support.simulator import SimulatorProcess, directive
-from tests.unit.simulator.wire import Client, ask, question
 
 AWKWARD = 'a\n\nb\u2028c "quoted" \\ 한글 😀 \x00 end\n'
 

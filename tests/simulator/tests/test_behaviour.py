@@ -1,7 +1,7 @@
 import pytest
 
-from deploy.simulator import behaviour
-from deploy.simulator.behaviour import FAULTS, Behaviour, DirectiveError, choose_behaviour
+from tests.simulator import behaviour
+from tests.simulator.behaviour import FAULTS, Behaviour, DirectiveError, choose_behaviour
 from tests.support.simulator import directive
 
 

@@ -3,8 +3,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.simulator.connection import Connection
-from deploy.simulator.loop import Loop
+from tests.simulator.connection import Connection
+from tests.simulator.loop import Loop
 
 
 class StubExchange:

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from deploy.simulator.behaviour import FAULTS
-from deploy.simulator.pieces import answer_text
+from tests.simulator.behaviour import FAULTS
+from tests.simulator.tests.wire import Client, Reply, ask, question
+from tests.simulator.tokens import answer_text
 from tests.support.simulator import SimulatorProcess, directive
-from tests.unit.simulator.wire import Client, Reply, ask, question
 
 BOTH = pytest.mark.parametrize("stream", [True, False])
 KEY = "sk-proj-abcdefghijklmnopqrstuvwxyz"

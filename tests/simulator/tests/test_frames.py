@@ -1,6 +1,6 @@
 import pytest
 
-from deploy.simulator.frames import AnswerName, Frames, http_head, to_json
+from tests.simulator.frames import AnswerName, Frames, http_head, to_json
 from tests.support.sse import Parser
 
 NAME = AnswerName("chatcmpl-1", 1700000000, 'mo"del\0')

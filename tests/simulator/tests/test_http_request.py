@@ -2,7 +2,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from deploy.simulator.http_request import MalformedRequestError, Request, RequestParser
+from tests.simulator.http_request import MalformedRequestError, Request, RequestParser
 
 WITH_LENGTH = b"POST /v1/x?a=1&b= HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = (

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.simulator.playing import Playing
-from deploy.simulator.record import Arrival, Record, RequestRecord
-from deploy.simulator.script import Script
+from tests.simulator.playback import Playing
+from tests.simulator.record import Arrival, Record, RequestRecord
+from tests.simulator.script import Script
 
 
 class StubLoop:

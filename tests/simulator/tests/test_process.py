@@ -1,4 +1,4 @@
-"""`python -m deploy.simulator` as a person or a test starts it."""
+"""`python -m tests.simulator` as a person or a test starts it."""
 
 import http.client
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.simulator.server import Simulator
+from tests.simulator.server import Simulator
 from tests.support.simulator import SimulatorProcess
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def run(**environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "deploy.simulator"],
+        [sys.executable, "-m", "tests.simulator"],
         cwd=ROOT,
         env=os.environ | environment,
         capture_output=True,

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from deploy.simulator.record import KEPT_BODY_BYTES, Arrival, Record
+from tests.simulator.record import KEPT_BODY_BYTES, Arrival, Record
+from tests.simulator.tests.wire import Client, ask, question
 from tests.support.simulator import SimulatorProcess
-from tests.unit.simulator.wire import Client, ask, question
 
 USAGE = {"stream_options": {"include_usage": True}}
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import dotenv
+from deploy.local import dotenv
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What the container images hold of this folder: how each starts, and how its health is checked."""
