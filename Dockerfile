@@ -101,7 +101,7 @@ CMD ["python", "-m", "deploy.local.local_llm", "--host", "0.0.0.0", "--port", "8
 
 FROM runtime AS simulator
 LABEL org.opencontainers.image.title="chat-llm-simulator" \
-      org.opencontainers.image.description="An LLM that answers, stalls and fails as it is told, for load and fault tests"
+      org.opencontainers.image.description="An LLM that answers, stalls and fails on demand, for load and fault tests"
 COPY --from=simulator-source /app .
 ENV SIMULATOR_HOST=0.0.0.0 \
     SIMULATOR_PORT=9099

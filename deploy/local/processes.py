@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Self
 
-SIGNALS_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # make passes on a SIGTERM that a whole process group got already.
 SAME_SIGNAL_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-class ChildEnded(Exception):
+class ProcessEnded(Exception):
     """A process that should run for as long as the launcher has ended."""
 
 
-class AskedToEnd(Exception):
-    """One of SIGNALS_TO_END arrived."""
+class StopRequested(Exception):
+    """One of STOP_SIGNALS arrived."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -34,41 +34,41 @@ class AskedToEnd(Exception):
 
 
 @dataclass(frozen=True)
-class Child:
+class Process:
     name: str
-    process: subprocess.Popen[str]
+    popen: subprocess.Popen[str]
 
     @property
     def output(self) -> IO[str]:
-        assert self.process.stdout is not None
-        return self.process.stdout
+        assert self.popen.stdout is not None
+        return self.popen.stdout
 
     def ended(self) -> str:
-        code = self.process.returncode
+        code = self.popen.returncode
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         return f"{self.name} {how}"
 
 
-class Children:
+class Processes:
     """A context: entering it takes over the signals, leaving it ends every process, the last started first."""
 
     def __init__(self) -> None:
-        self._running: list[Child] = []
+        self._running: list[Process] = []
         self._wakeup, self._written = socket.socketpair()
         self._written.settimeout(0)
 
     def __enter__(self) -> Self:
         signal.set_wakeup_fd(self._written.fileno(), warn_on_full_buffer=False)
-        for number in (*SIGNALS_TO_END, signal.SIGCHLD):
+        for number in (*STOP_SIGNALS, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        number = error.number if isinstance(error, AskedToEnd) else signal.SIGTERM
-        for child in reversed(self._running):
-            self._end(child, number)
+        number = error.number if isinstance(error, StopRequested) else signal.SIGTERM
+        for process in reversed(self._running):
+            self._end(process, number)
 
     def start(
         self,
@@ -77,11 +77,11 @@ class Children:
         environment: Mapping[str, str],
         *,
         read: bool = False,
-    ) -> Child:
+    ) -> Process:
         """In a process group of its own: a Ctrl-C at the terminal reaches the launcher alone, which then ends the
         processes in their order. With `read`, its standard output is read by the launcher."""
         launcher = os.getpid()
-        process = subprocess.Popen(
+        popen = subprocess.Popen(
             command,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
@@ -91,12 +91,12 @@ class Children:
             # Safe here: the launcher has no threads.
             preexec_fn=lambda: _end_with(launcher),  # noqa: PLW1509
         )
-        child = Child(name, process)
-        self._running.append(child)
-        return child
+        process = Process(name, popen)
+        self._running.append(process)
+        return process
 
     def watch(self, seconds: float | None = None, also: IO[str] | None = None) -> bool:
-        """Wait for at most `seconds`, or until `also` can be read (True). Raises ChildEnded and AskedToEnd."""
+        """Wait for at most `seconds`, or until `also` can be read (True). Raises ProcessEnded and StopRequested."""
         waited_for: list[socket.socket | IO[str]] = [self._wakeup, *([also] if also else [])]
         readable, _, _ = select.select(waited_for, [], [], seconds)
         if self._wakeup in readable:
@@ -105,25 +105,25 @@ class Children:
 
     def _look_at(self, numbers: bytes) -> None:
         for number in numbers:
-            if number in SIGNALS_TO_END:
-                raise AskedToEnd(number)
-        for child in self._running:
-            if child.process.poll() is not None:
-                raise ChildEnded(child.ended())
+            if number in STOP_SIGNALS:
+                raise StopRequested(number)
+        for process in self._running:
+            if process.popen.poll() is not None:
+                raise ProcessEnded(process.ended())
 
-    def _end(self, child: Child, number: int) -> None:
+    def _end(self, process: Process, number: int) -> None:
         """Ask the process to end, and wait: for the service this can take as long as the answers that it is giving.
-        A second signal ends it at once. Its own children are ended with it."""
+        A second signal ends it at once. Its own child processes are ended with it."""
         asked = time.monotonic()
-        child.process.send_signal(number)
-        while child.process.poll() is None:
+        process.popen.send_signal(number)
+        while process.popen.poll() is None:
             select.select([self._wakeup], [], [])
-            again = set(self._wakeup.recv(4096)) & set(SIGNALS_TO_END)
+            again = set(self._wakeup.recv(4096)) & set(STOP_SIGNALS)
             if again and time.monotonic() - asked > SAME_SIGNAL_SECONDS:
                 break
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.process.pid, signal.SIGKILL)
-        child.process.wait()
+            os.killpg(process.popen.pid, signal.SIGKILL)
+        process.popen.wait()
 
 
 def _end_with(launcher: int) -> None:

@@ -10,7 +10,7 @@ import time
 
 from deploy import CannotStart
 from deploy.local import data_files, environment, upstream
-from deploy.local.processes import AskedToEnd, Child, ChildEnded, Children
+from deploy.local.processes import Process, ProcessEnded, Processes, StopRequested
 
 MODEL_START_SECONDS = 120
 SERVICE_START_SECONDS = 60
@@ -24,43 +24,43 @@ def main() -> None:
     variables = environment.load()
     local = upstream.needs_local_model(variables)
     environment.require_free_ports(variables)
-    with Children() as children:
+    with Processes() as processes:
         if local:
-            address = _start_model(children, variables)
+            address = _start_model(processes, variables)
             variables = upstream.with_local_model(variables, f"{address}/v1")
-        _start_service(children, variables)
+        _start_service(processes, variables)
         _announce(variables, local=local)
         while True:
-            children.watch()
+            processes.watch()
 
 
-def _start_model(children: Children, variables: dict[str, str]) -> str:
+def _start_model(processes: Processes, variables: dict[str, str]) -> str:
     print("run: the language model loads ...", flush=True)
     file = environment.VENV / "share" / data_files.MODEL
     command = [sys.executable, "-m", "deploy.local.local_llm", str(file)]
-    model = children.start("the local language model", command, variables, read=True)
-    return _first_line(children, model)
+    model = processes.start("the local language model", command, variables, read=True)
+    return _first_line(processes, model)
 
 
-def _first_line(children: Children, child: Child) -> str:
+def _first_line(processes: Processes, process: Process) -> str:
     deadline = time.monotonic() + MODEL_START_SECONDS
-    while not children.watch(max(0, deadline - time.monotonic()), also=child.output):
+    while not processes.watch(max(0, deadline - time.monotonic()), also=process.output):
         if time.monotonic() > deadline:
-            raise CannotStart(f"{child.name} was not ready within {MODEL_START_SECONDS} s")
-    if address := child.output.readline().strip():
+            raise CannotStart(f"{process.name} was not ready within {MODEL_START_SECONDS} s")
+    if address := process.output.readline().strip():
         return address
-    children.watch(5)  # it closed its output because it ended: this says so
-    raise CannotStart(f"{child.name} did not say its address")
+    processes.watch(5)  # it closed its output because it ended: this says so
+    raise CannotStart(f"{process.name} did not say its address")
 
 
-def _start_service(children: Children, variables: dict[str, str]) -> None:
+def _start_service(processes: Processes, variables: dict[str, str]) -> None:
     print("run: the service starts ...", flush=True)
-    service = children.start("the service", ["sh", str(environment.ENTRYPOINT)], variables)
+    service = processes.start("the service", ["sh", str(environment.ENTRYPOINT)], variables)
     deadline = time.monotonic() + SERVICE_START_SECONDS
     while not _is_ready(environment.port(variables, "PORT")):
         if time.monotonic() > deadline:
             raise CannotStart(f"{service.name} was not ready within {SERVICE_START_SECONDS} s")
-        children.watch(0.1)
+        processes.watch(0.1)
 
 
 def _is_ready(port: int) -> bool:
@@ -80,17 +80,17 @@ def _announce(variables: dict[str, str], *, local: bool) -> None:
         if local
         else variables.get("LLM_MODEL", "").strip()
     )
-    told = f" ({model})" if model else ""
+    suffix = f" ({model})" if model else ""
     address = f"http://localhost:{environment.port(variables, 'PORT')}"
-    print(f"run: ready{told}: open {address} in a browser; Ctrl-C ends it.", flush=True)
+    print(f"run: ready{suffix}: open {address} in a browser; Ctrl-C ends it.", flush=True)
 
 
 if __name__ == "__main__":
     try:
         main()
-    except AskedToEnd:
+    except StopRequested:
         print("run: ended.")
-    except (CannotStart, ChildEnded) as error:
+    except (CannotStart, ProcessEnded) as error:
         sys.exit(f"run: {error}.")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -6,7 +6,7 @@ from deploy import CannotStart
 
 LOCAL_MODEL = "smollm2-135m-instruct"
 LOCAL_DEFAULTS = {
-    # The model knows no Korean; it lapses into French about France unless told not to.
+    # The model knows no Korean; without this it lapses into French about France.
     "SYSTEM_PROMPT": "You answer questions in clear, simple English.",
     # A small model may not find the end; a long prompt takes it a while on a slow machine.
     "MAX_OUTPUT_TOKENS": "1024",

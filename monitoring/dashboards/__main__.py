@@ -1,4 +1,4 @@
-"""Writes every dashboard's file anew."""
+"""Writes every dashboard's JSON file."""
 
 import json
 import re
@@ -22,10 +22,7 @@ def runbook() -> str:
 def files() -> dict[str, str]:
     address = runbook()
     return {
-        f"{each.uid.removeprefix('chat-')}.json": json.dumps(
-            each.render(address), indent=2, ensure_ascii=False
-        )
-        + "\n"
+        f"{each.name}.json": json.dumps(each.render(address), indent=2, ensure_ascii=False) + "\n"
         for each in DASHBOARDS
     }
 

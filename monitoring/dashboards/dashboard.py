@@ -36,7 +36,7 @@ class Dashboard:
         return {
             "uid": self.uid,
             "title": self.title,
-            "description": self.about,
+            "description": f"{self.about}\n\n{self._source()}",
             "tags": ["chat"],
             "schemaVersion": 41,
             "version": 1,
@@ -50,6 +50,17 @@ class Dashboard:
             "templating": {"list": [_variable(each) for each in self.variables]},
             "panels": list(self._panels()),
         }
+
+    @property
+    def name(self) -> str:
+        """Of its module here and of its JSON file."""
+        return self.uid.removeprefix("chat-")
+
+    def _source(self) -> str:
+        return (
+            f"Generated from monitoring/dashboards/{self.name}.py: "
+            "change it there and run python -m monitoring.dashboards."
+        )
 
     def _panels(self) -> Iterator[Json]:
         number, y = 1, 0

@@ -16,7 +16,7 @@ SERVICE = Row(
         ),
         Panel(
             "Worker exits",
-            "In 5 minutes: stopped (told to) or killed (out of memory, or hanging).",
+            "In 5 minutes: stopped (on request) or killed (out of memory, or hanging).",
             "5분 동안 끝난 워커: stopped(시킨 것), killed(메모리 부족이나 멈춤).",
             (
                 Query(

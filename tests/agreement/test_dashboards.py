@@ -1,12 +1,14 @@
 """The dashboards: made by their generator, of figures that exist, for Grafana as it is provisioned."""
 
 import json
+import re
 
 import pytest
 import yaml
 
 from monitoring.dashboards.__main__ import DASHBOARDS, FOLDER, files
 from tests.agreement import catalogue
+from tests.support.service import ROOT
 
 FILES = files()
 PARSED = {name: json.loads(text) for name, text in FILES.items()}
@@ -33,7 +35,13 @@ def queries():
 
 def test_the_files_are_what_the_generator_makes():
     kept = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")}
-    assert kept == FILES, "make them anew: python -m monitoring.dashboards"
+    assert kept == FILES, "run python -m monitoring.dashboards"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_file_names_the_source_to_edit(name):
+    source = re.search(r"monitoring/dashboards/\w+\.py", PARSED[name]["description"])[0]
+    assert f'"{PARSED[name]["uid"]}"' in (ROOT / source).read_text(encoding="utf-8")
 
 
 def test_uids_are_stable_and_one_each():

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.simulator.behaviour import Behaviour, DirectiveError, choose_behaviour
-from tests.simulator.complete_answer import answer_whole
+from tests.simulator.complete_answer import complete_answer
 from tests.simulator.frames import AnswerName, http_head, json_response
 from tests.simulator.http_request import Request
 from tests.simulator.record import Arrival, Record, RequestRecord
@@ -19,7 +19,7 @@ from tests.simulator.refusals import (
     status_body,
 )
 from tests.simulator.script import CUT, FOREVER, REFUSED, RESET, Answer, Script, reply
-from tests.simulator.streamed_answer import stream
+from tests.simulator.streamed_answer import streamed_answer
 from tests.simulator.usage import count_input_tokens, last_user_text
 
 _HTML = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>"
@@ -123,7 +123,7 @@ class Chat:
             headers=headers,
         )
         record.usage = answer.reported_usage()
-        return stream(answer) if chat.stream else answer_whole(answer)
+        return streamed_answer(answer) if chat.stream else complete_answer(answer)
 
 
 def _without_answer(

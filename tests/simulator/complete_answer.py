@@ -21,7 +21,7 @@ _JSON = "application/json"
 _BLANK_GAP_SECONDS = 0.1
 
 
-def answer_whole(answer: Answer) -> Script:
+def complete_answer(answer: Answer) -> Script:
     return _SCRIPTS.get(answer.behaviour.fault, _normal)(answer)
 
 

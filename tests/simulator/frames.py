@@ -64,8 +64,8 @@ class Frames:
             b'"id":%b,"object":"chat.completion.chunk","created":%d,"model":%b,'
             b'"system_fingerprint":"fp_simulator"'
         ) % (to_json(name.answer_id), name.created, to_json(name.model))
-        whole = self.choice(b'{"content":"\0"}')
-        self._before, self._after = whole.split(b"\0")
+        frame = self.choice(b'{"content":"\0"}')
+        self._before, self._after = frame.split(b"\0")
 
     def frame(self, data: bytes) -> bytes:
         return b"data: %b%b%b" % (data, self._newline, self._newline)
@@ -82,12 +82,12 @@ class Frames:
     def role(self) -> bytes:
         return self.choice(b'{"role":"assistant","content":"","refusal":null}')
 
-    def content(self, piece: str) -> bytes:
-        return b"%b%b%b" % (self._before, to_json(piece)[1:-1], self._after)
+    def content(self, text: str) -> bytes:
+        return b"%b%b%b" % (self._before, to_json(text)[1:-1], self._after)
 
-    def malformed(self, piece: str) -> bytes:
+    def malformed(self, text: str) -> bytes:
         """A content frame whose JSON ends too early."""
-        return self.frame(self.content(piece)[len(b"data: ") : -len(self._after)])
+        return self.frame(self.content(text)[len(b"data: ") : -len(self._after)])
 
     def finish(self, reason: str) -> bytes:
         return self.choice(b"{}", reason)

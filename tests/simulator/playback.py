@@ -13,7 +13,7 @@ from tests.simulator.script import ABORTED, CUT, RESET, Script
 _STEPS_PER_TURN = 4
 
 
-class Playing:
+class Playback:
     """`on_time` runs the script up to its next wait, or until the socket takes no more."""
 
     __slots__ = (

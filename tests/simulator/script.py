@@ -19,7 +19,7 @@ from tests.simulator.frames import (
     http_head,
     identity,
 )
-from tests.simulator.tokens import DEFAULT_TOKENS, pieces_of
+from tests.simulator.tokens import DEFAULT_TOKENS, token_texts
 from tests.simulator.usage import usage_of
 
 Step = tuple[bytes | list[bytes], int, float]
@@ -65,7 +65,7 @@ class Answer:
         self.name = name
         self.input_tokens = input_tokens
         self.with_usage = with_usage and behaviour.usage and behaviour.fault != "no-usage"
-        self.piece, ordered = pieces_of(behaviour)
+        self.token_text, ordered = token_texts(behaviour)
         self.tokens, self.finish = _length(ordered, max_tokens, behaviour.finish)
         self.after = min(
             self.tokens // 2 if behaviour.after is None else behaviour.after, self.tokens
@@ -110,10 +110,10 @@ class Answer:
         return COMPLETED
 
     def content_frame(self, index: int) -> bytes:
-        piece = self.piece(index)
-        made = self._made.get(piece)
+        text = self.token_text(index)
+        made = self._made.get(text)
         if made is None:
-            made = self._made[piece] = self.wrap(self.frames.content(piece))
+            made = self._made[text] = self.wrap(self.frames.content(text))
         return made
 
     def closing(self, tokens: int, finish: str, *, done: bool = True) -> Script:
@@ -134,13 +134,13 @@ class Answer:
         return usage_of(self.input_tokens, tokens, self.behaviour.cached)
 
     def reported_usage(self) -> dict[str, object] | None:
-        """What an answer that comes to its end tells; None where it tells nothing."""
-        told = self.with_usage and self.behaviour.fault != "no-finish"
+        """What an answer that comes to its end reports; None where it reports nothing."""
+        reported = self.with_usage and self.behaviour.fault != "no-finish"
         filtered = self.behaviour.fault == "content-filter-finish"
-        return self.usage(self.after if filtered else self.tokens) if told else None
+        return self.usage(self.after if filtered else self.tokens) if reported else None
 
     def text(self, tokens: int) -> str:
-        return "".join(map(self.piece, range(tokens)))
+        return "".join(map(self.token_text, range(tokens)))
 
     def completion(self, tokens: int, finish: str | None) -> Mapping[str, object]:
         """The answer in one piece; usage is not asked for there, it always comes."""
@@ -158,14 +158,14 @@ def by_bytes(script: Script, *, chunked: bool) -> Script:
             if chunked:
                 yield LAST_CHUNK, 0, 0.0
             return str(end.value)
-        pieces = [wrap(piece) for piece in _bytes_of(data)]
+        writes = [wrap(byte) for byte in _bytes_of(data)]
         if chunked and wrap is identity and data:
-            head, separator, body = b"".join(pieces).partition(b"\r\n\r\n")
+            head, separator, body = b"".join(writes).partition(b"\r\n\r\n")
             wrap = chunk
-            pieces = [*_bytes_of(head + separator), *map(chunk, _bytes_of(body))]
-        for piece in pieces[:-1]:
-            yield piece, 0, 0.0
-        yield (pieces[-1] if pieces else b""), tokens, wait
+            writes = [*_bytes_of(head + separator), *map(chunk, _bytes_of(body))]
+        for write in writes[:-1]:
+            yield write, 0, 0.0
+        yield (writes[-1] if writes else b""), tokens, wait
 
 
 def _bytes_of(data: bytes | list[bytes]) -> list[bytes]:

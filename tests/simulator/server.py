@@ -13,7 +13,7 @@ from tests.simulator.frames import json_response
 from tests.simulator.http_request import Request
 from tests.simulator.listener import Listener
 from tests.simulator.loop import Loop
-from tests.simulator.playback import Playing
+from tests.simulator.playback import Playback
 from tests.simulator.record import Record, RequestRecord
 from tests.simulator.refusals import error_body
 from tests.simulator.script import Script, reply
@@ -98,7 +98,7 @@ class Simulator:
         script: Script,
         record: RequestRecord | None,
     ) -> None:
-        Playing(self._loop, connection, script, record, keeps_alive=request.keeps_alive)
+        Playback(self._loop, connection, script, record, keeps_alive=request.keeps_alive)
 
     def __enter__(self) -> Self:
         self.start()

@@ -19,7 +19,7 @@ from tests.simulator.script import (
 _COMMENT_GAP_SECONDS = 0.1
 
 
-def stream(answer: Answer) -> Script:
+def streamed_answer(answer: Answer) -> Script:
     return _SCRIPTS.get(answer.behaviour.fault, _normal)(answer)
 
 
@@ -85,7 +85,7 @@ def _malformed(answer: Answer) -> Script:
     yield from answer.opening()
     yield from answer.content(0, answer.after)
     if answer.after < answer.tokens:
-        broken = answer.frames.malformed(answer.piece(answer.after))
+        broken = answer.frames.malformed(answer.token_text(answer.after))
         yield answer.wrap(broken), 0, answer.behaviour.gap
     yield from answer.content(answer.after + 1, answer.tokens)
     return (yield from answer.closing(answer.tokens, answer.finish))

@@ -1,4 +1,4 @@
-"""The text of an answer, cut into the pieces that are sent as its tokens."""
+"""The text of an answer, split into the tokens that it is sent in."""
 
 import re
 from collections.abc import Callable
@@ -18,35 +18,35 @@ DEFAULT_TOKENS = 20
 
 _WORDLIKE = re.compile(r"\s*\S{1,12}|\s+")
 
-Pieces = Callable[[int], str]
+TokenTexts = Callable[[int], str]
 
 
-def word(index: int) -> str:
-    """The piece at this position of an answer without a text of its own."""
+def default_text(index: int) -> str:
+    """The token at this position of an answer for which the directive sets no text."""
     return f" {WORDS[index % len(WORDS)]}" if index else WORDS[0]
 
 
 def answer_text(tokens: int) -> str:
     """What a default answer of so many tokens says."""
-    return "".join(map(word, range(tokens)))
+    return "".join(map(default_text, range(tokens)))
 
 
-def pieces_of(behaviour: Behaviour) -> tuple[Pieces, int | None]:
-    """The piece at each position, and how many there are (None: the directive does not say)."""
+def token_texts(behaviour: Behaviour) -> tuple[TokenTexts, int | None]:
+    """The token at each position, and how many there are (None: the directive does not say)."""
     if behaviour.text is not None:
-        pieces = _cut(behaviour.text, behaviour.piece)
-        return pieces.__getitem__, len(pieces)
+        texts = _split(behaviour.text, behaviour.piece)
+        return texts.__getitem__, len(texts)
     if behaviour.chars:
         return _filled(behaviour.chars), behaviour.tokens
-    return word, behaviour.tokens
+    return default_text, behaviour.tokens
 
 
-def _cut(text: str, size: int) -> list[str]:
+def _split(text: str, size: int) -> list[str]:
     if size:
         return [text[start : start + size] for start in range(0, len(text), size)]
     return _WORDLIKE.findall(text)
 
 
-def _filled(chars: int) -> Pieces:
+def _filled(chars: int) -> TokenTexts:
     filled = [(f" {text}" * chars)[:chars] for text in WORDS[:8]]
     return lambda index: filled[index % len(filled)]

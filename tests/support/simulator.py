@@ -30,7 +30,7 @@ def directive(**values: object) -> str:
 
 
 class SimulatorControl:
-    """What a running simulator is asked and told, wherever it was started."""
+    """The control endpoints of a running simulator, wherever it was started."""
 
     def __init__(self, port: int, *, is_tls: bool = False) -> None:
         self.port = port

@@ -1,4 +1,4 @@
-"""Writes the hash-locked requirements anew from pyproject.toml.
+"""Regenerates the hash-locked requirements from pyproject.toml.
 
 python -m tests.tools.lock [--upgrade]
 

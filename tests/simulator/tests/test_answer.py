@@ -148,7 +148,7 @@ def test_client_that_waits_for_continue_is_served(simulator: SimulatorProcess) -
         json.dumps(question("[sim nonsense=1]")).encode(),
     ],
 )
-def test_bad_request_is_told_in_the_shape_of_openai(
+def test_bad_request_is_refused_in_the_shape_of_openai(
     simulator: SimulatorProcess, body: bytes
 ) -> None:
     with Client(simulator) as client:

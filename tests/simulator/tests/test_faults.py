@@ -98,15 +98,15 @@ def test_html(simulator: SimulatorProcess, *, stream: bool) -> None:
 
 @BOTH
 @pytest.mark.parametrize(
-    ("fault", "seen", "told"),
+    ("fault", "seen", "recorded"),
     [("reset-before", "reset", "reset"), ("close-before", "closed", "cut")],
 )
 def test_gone_before_headers(
-    simulator: SimulatorProcess, fault: str, seen: str, told: str, *, stream: bool
+    simulator: SimulatorProcess, fault: str, seen: str, recorded: str, *, stream: bool
 ) -> None:
     reply = ask(simulator, directive(fault=fault), stream=stream)
     assert (reply.raw, reply.ending) == (b"", seen)
-    assert ending(simulator) == told
+    assert ending(simulator) == recorded
 
 
 @BOTH

@@ -8,13 +8,13 @@ NAME = AnswerName("chatcmpl-1", 1700000000, 'mo"del\0')
 
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
 @pytest.mark.parametrize(
-    "piece", ["", " word", 'q"\\', "a\n\r\n\nb", "\u2028\u0085", "한글 😀", "\0"]
+    "text", ["", " word", 'q"\\', "a\n\r\n\nb", "\u2028\u0085", "한글 😀", "\0"]
 )
-def test_content_comes_back_out_of_a_standard_parser(piece: str, newline: bytes) -> None:
+def test_content_comes_back_out_of_a_standard_parser(text: str, newline: bytes) -> None:
     frames = Frames(NAME, with_usage=True, newline=newline)
-    (event,) = Parser().feed(frames.content(piece))
+    (event,) = Parser().feed(frames.content(text))
     chunk = event.json()
-    assert chunk["choices"][0]["delta"] == {"content": piece}
+    assert chunk["choices"][0]["delta"] == {"content": text}
     assert (chunk["id"], chunk["created"], chunk["model"]) == (
         NAME.answer_id,
         NAME.created,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.simulator.playback import Playing
+from tests.simulator.playback import Playback
 from tests.simulator.record import Arrival, Record, RequestRecord
 from tests.simulator.script import Script
 
@@ -54,10 +54,10 @@ def record() -> RequestRecord:
 
 def play(
     script: Script, record: RequestRecord, room: int
-) -> tuple[Playing, StubConnection, StubLoop]:
+) -> tuple[Playback, StubConnection, StubLoop]:
     loop, connection = StubLoop(), StubConnection(room)
-    playing = Playing(loop, connection, script, record, keeps_alive=True)  # type: ignore[arg-type]
-    return playing, connection, loop
+    playback = Playback(loop, connection, script, record, keeps_alive=True)  # type: ignore[arg-type]
+    return playback, connection, loop
 
 
 def burst_of_three() -> Script:
@@ -67,34 +67,34 @@ def burst_of_three() -> Script:
 
 
 def test_frame_counts_when_the_kernel_has_all_of_it(record: RequestRecord) -> None:
-    playing, connection, _ = play(burst_of_three(), record, room=19)
-    playing.on_time(time.monotonic())
+    playback, connection, _ = play(burst_of_three(), record, room=19)
+    playback.on_time(time.monotonic())
     counts = [record.tokens_written]
     for room in (1, 9, 1):
         connection.take(room)
-        playing.on_writable()
+        playback.on_writable()
         counts.append(record.tokens_written)
     assert counts == [1, 2, 2, 3]
 
 
 def test_nothing_is_written_before_the_last_write_is_through(record: RequestRecord) -> None:
-    playing, connection, loop = play(burst_of_three(), record, room=19)
-    playing.on_time(time.monotonic())
-    playing.on_writable()
+    playback, connection, loop = play(burst_of_three(), record, room=19)
+    playback.on_time(time.monotonic())
+    playback.on_writable()
     assert (connection.unsent, loop.dues) == (11, [])
 
 
 def test_client_that_leaves_counts_what_the_kernel_had(record: RequestRecord) -> None:
-    playing, _, _ = play(burst_of_three(), record, room=25)
-    playing.on_time(time.monotonic())
-    playing.abandon()
+    playback, _, _ = play(burst_of_three(), record, room=25)
+    playback.on_time(time.monotonic())
+    playback.abandon()
     assert (record.tokens_written, record.ending) == (2, "aborted")
 
 
 def test_client_that_leaves_before_the_last_write_has_aborted(record: RequestRecord) -> None:
-    playing, _, _ = play(burst_of_three(), record, room=31)
-    playing.on_time(time.monotonic())
-    playing.abandon()
+    playback, _, _ = play(burst_of_three(), record, room=31)
+    playback.on_time(time.monotonic())
+    playback.abandon()
     assert (record.tokens_written, record.ending) == (3, "aborted")
 
 
@@ -104,8 +104,8 @@ def endless() -> Iterator[tuple[bytes, int, float]]:
 
 
 def test_endless_script_gives_way(record: RequestRecord) -> None:
-    playing, connection, loop = play(endless(), record, room=10**9)  # type: ignore[arg-type]
-    playing.on_time(time.monotonic())
+    playback, connection, loop = play(endless(), record, room=10**9)  # type: ignore[arg-type]
+    playback.on_time(time.monotonic())
     assert 0 < connection.sent_bytes < 100
     assert loop.soon == 2
 
@@ -118,10 +118,10 @@ def long_then_wait() -> Script:
 
 
 def test_wait_begins_when_the_writes_before_it_are_done(record: RequestRecord) -> None:
-    playing, _, loop = play(long_then_wait(), record, room=10**9)
+    playback, _, loop = play(long_then_wait(), record, room=10**9)
     done_at = time.monotonic() + 60
     while not loop.dues:
-        playing.on_time(done_at)
+        playback.on_time(done_at)
     assert loop.dues == [done_at + 1]
 
 
@@ -132,11 +132,11 @@ def paced() -> Script:
 
 
 def test_slow_reader_is_not_owed_a_burst(record: RequestRecord) -> None:
-    playing, connection, loop = play(paced(), record, room=5)
-    playing.on_time(time.monotonic())
+    playback, connection, loop = play(paced(), record, room=5)
+    playback.on_time(time.monotonic())
     reads_at = time.monotonic() + 0.01
     while time.monotonic() < reads_at:
         pass
     connection.take(5)
-    playing.on_writable()
+    playback.on_writable()
     assert loop.dues[-1] >= reads_at

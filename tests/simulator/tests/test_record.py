@@ -26,10 +26,10 @@ def test_counters_add_up_in_all_and_by_model(simulator: SimulatorProcess) -> Non
     assert simulator.stats("never asked")["requests"] == 0
 
 
-def test_usage_told_is_usage_recorded(simulator: SimulatorProcess) -> None:
-    told = ask(simulator, "a b c", **USAGE).frames[-1]["usage"]
+def test_reported_usage_is_recorded(simulator: SimulatorProcess) -> None:
+    reported = ask(simulator, "a b c", **USAGE).frames[-1]["usage"]
     simulator.wait(completed=1)
-    assert simulator.requests()[0]["usage"] == told
+    assert simulator.requests()[0]["usage"] == reported
 
 
 def test_request_is_recorded_without_its_key(simulator: SimulatorProcess) -> None:
