@@ -176,7 +176,7 @@ def _limits(settings: Settings) -> Limits:
 def _defaults(settings: Settings) -> Defaults:
     return Defaults(
         model=settings.llm_model,
-        system=settings.system_prompt,
+        system=settings.system_prompt or "",
         temperature=settings.llm_temperature,
         max_tokens=settings.max_output_tokens,
     )

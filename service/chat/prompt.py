@@ -7,12 +7,12 @@ from service.chat.request import ChatRequest, Message
 
 @dataclass(frozen=True)
 class Defaults:
-    """What applies where a request is silent. temperature None: none is sent."""
+    """What applies where a request is silent. None, and an empty system: nothing is sent."""
 
     model: str
     system: str
     temperature: float | None
-    max_tokens: int
+    max_tokens: int | None
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Prompt:
     question: str
     model: str
     temperature: float | None
-    max_tokens: int
+    max_tokens: int | None
     request_id: str
 
 

@@ -63,7 +63,7 @@ class ChatRequest(BaseModel):
 
 @dataclass(frozen=True)
 class Limits:
-    """What this deployment accepts. Lengths are in characters (code points)."""
+    """What this deployment accepts. Lengths are in characters (code points); max_output_tokens None: any number."""
 
     models: tuple[str, ...]
     allow_system: bool
@@ -71,7 +71,7 @@ class Limits:
     max_system_chars: int
     max_history_messages: int
     max_history_chars: int
-    max_output_tokens: int
+    max_output_tokens: int | None
 
 
 def parse(body: bytes, limits: Limits) -> ChatRequest:
@@ -134,8 +134,9 @@ def _check_choices(request: ChatRequest, limits: Limits) -> None:
         raise _invalid("model", "is not one of the allowed models")
     if request.system and not limits.allow_system:
         raise _invalid("system", "may not be set here")
-    if request.max_tokens is not None and request.max_tokens > limits.max_output_tokens:
-        raise _invalid("max_tokens", f"may be at most {limits.max_output_tokens}")
+    most = limits.max_output_tokens
+    if request.max_tokens is not None and most is not None and request.max_tokens > most:
+        raise _invalid("max_tokens", f"may be at most {most}")
 
 
 def _invalid(field: str, reason: str) -> InvalidRequest:

@@ -13,6 +13,7 @@ from service.chat.prompt import Prompt
 from service.llm.chain import build_chain
 from service.llm.connections import server_at
 from service.llm.openai_stream import LeanChatOpenAI, LeanStream, direct
+from service.llm.stock import StockChatOpenAI
 from service.llm.ticking import Ticking
 
 NO_KEY = "none"
@@ -39,7 +40,7 @@ def build_model(model: str, access: Access, *, lean: bool, tick_seconds: float) 
     client = openai.DefaultHttpxClient(
         timeout=timeout, limits=_limits(access.connections), follow_redirects=False
     )
-    kind = LeanChatOpenAI if lean else ChatOpenAI
+    kind = LeanChatOpenAI if lean else StockChatOpenAI
     built = kind(
         model=model,
         api_key=SecretStr(access.api_key or NO_KEY),
@@ -84,12 +85,11 @@ def opener(model: ChatOpenAI, name: str | None, tick_seconds: float) -> Callable
 def _options(prompt: Prompt, model: str) -> dict[str, Any]:
     options: dict[str, Any] = {
         "model": model,
+        "temperature": prompt.temperature,
         "max_tokens": prompt.max_tokens,
         "extra_headers": {"X-Request-ID": prompt.request_id},
     }
-    if prompt.temperature is not None:
-        options["temperature"] = prompt.temperature
-    return options
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _input(prompt: Prompt) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
-from langchain_openai import ChatOpenAI
 from pydantic import PrivateAttr
 
 from service.chat.events import TICK, Chunk, Tick, Usage
@@ -27,6 +26,7 @@ from service.llm.connections import Server
 from service.llm.failures import of_connection, refused
 from service.llm.frames import FrameReader
 from service.llm.pace import Pace
+from service.llm.stock import StockChatOpenAI
 
 # a larger buffer is mapped again for each read, which costs more than the read
 RECEIVE_BYTES = 65536
@@ -196,7 +196,7 @@ class LeanStream:
             self._server.pool.release_socket(sock)
 
 
-class LeanChatOpenAI(ChatOpenAI):
+class LeanChatOpenAI(StockChatOpenAI):
     """Chat Completions only; what is not streaming is ChatOpenAI's own."""
 
     _server: Server = PrivateAttr()

@@ -137,11 +137,9 @@ def _schemas(limits: Limits) -> dict[str, Any]:
     fields["history"] |= {"maxItems": limits.max_history_messages}
     fields["system"] = {"type": ["string", "null"], "maxLength": limits.max_system_chars}
     fields["model"] = {"enum": [*limits.models, None]}
-    fields["max_tokens"] = {
-        "type": ["integer", "null"],
-        "minimum": 1,
-        "maximum": limits.max_output_tokens,
-    }
+    fields["max_tokens"] = {"type": ["integer", "null"], "minimum": 1}
+    if limits.max_output_tokens is not None:
+        fields["max_tokens"]["maximum"] = limits.max_output_tokens
     if not limits.allow_system:
         fields["system"] = {"type": ["string", "null"], "maxLength": 0}
     return {

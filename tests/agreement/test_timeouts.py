@@ -9,7 +9,8 @@ import yaml
 
 from service import settings as environment
 from service.app import TICK_SECONDS, _access
-from service.settings import GRACEFUL_MARGIN_SECONDS, STOP_MARGIN_SECONDS, Settings
+from service.settings import Settings
+from service.settings.model import GRACEFUL_MARGIN_SECONDS, STOP_MARGIN_SECONDS
 from service.telemetry import metrics
 from service.web import drain
 from tests.support.service import ROOT

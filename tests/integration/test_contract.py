@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from service.settings import KOREAN_ASSISTANT
+from service.settings.catalogue import KOREAN_ASSISTANT
 from tests.support.contract import REQUEST_ID, check_problem
 from tests.support.service import Service
 from tests.support.simulator import directive
@@ -118,6 +118,35 @@ def test_an_empty_llm_temperature_means_that_none_is_sent(strict, simulator):
     assert "temperature" not in body
     assert (body["model"], body["max_completion_tokens"]) == ("sim:tokens=2", 50)
     assert body["messages"][0] == {"role": "system", "content": 'Keep {"this"}.'}
+
+
+@pytest.fixture(scope="module", params=["lean", "stock"])
+def silent(_simulator, request):
+    """Nothing is sent beside the conversation, for models that refuse it."""
+    with Service(
+        _simulator.base_url,
+        LLM_CLIENT=request.param,
+        LLM_TEMPERATURE="none",
+        MAX_OUTPUT_TOKENS="none",
+        SYSTEM_PROMPT="none",
+    ) as running:
+        yield running
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_none_means_that_nothing_is_sent(silent, simulator, route):
+    assert ask(silent, route, "why?")[0] == 200
+    body = asked(simulator)
+    assert body["messages"] == [{"role": "user", "content": "why?"}]
+    assert not {"temperature", "max_tokens", "max_completion_tokens"} & body.keys()
+
+
+def test_where_nothing_is_sent_a_requests_own_fields_are(silent, simulator):
+    fields = {"system": "Be brief.", "temperature": 1.5, "max_tokens": 1_000_000}
+    assert silent.chat(**fields)[0] == 200
+    body = asked(simulator)
+    assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert (body["temperature"], body["max_completion_tokens"]) == (1.5, 1_000_000)
 
 
 def test_a_requests_own_temperature_is_sent_all_the_same(strict, simulator):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from service.web.openapi import TURN_ERRORS
+from service.chat.request import Limits
+from service.web.openapi import TURN_ERRORS, describe
 from tests.support.contract import PROMISES
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
@@ -73,6 +74,12 @@ def test_the_limits_in_force_are_described(description):
     assert fields["history"]["maxItems"] == 100
     assert fields["max_tokens"]["maximum"] == 4096
     assert fields["model"]["enum"] == ["sim", None]
+
+
+def test_no_bound_is_described_where_there_is_none():
+    limits = Limits(("sim",), True, 1, 1, 1, 1, None)  # noqa: FBT003
+    schema = describe(limits)["components"]["schemas"]["ChatRequest"]["properties"]["max_tokens"]
+    assert schema == {"type": ["integer", "null"], "minimum": 1}
 
 
 def test_references_lead_somewhere(description):

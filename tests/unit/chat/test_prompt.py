@@ -38,9 +38,10 @@ def test_a_temperature_of_zero_is_a_temperature():
     assert compose(ChatRequest(question="a", temperature=0), DEFAULTS, "r").temperature == 0
 
 
-def test_no_temperature_anywhere_means_that_none_is_sent():
-    silent = Defaults("small", "be kind", None, 4096)
-    assert compose(ChatRequest(question="a"), silent, "r").temperature is None
+def test_what_neither_the_request_nor_the_deployment_says_is_not_sent():
+    silent = Defaults("small", "", None, None)
+    prompt = compose(ChatRequest(question="a"), silent, "r")
+    assert (prompt.system, prompt.temperature, prompt.max_tokens) == ("", None, None)
 
 
 def test_an_empty_system_text_means_the_default_one():

@@ -207,6 +207,12 @@ def test_every_text_that_is_too_long_is_named():
     assert [detail.field for detail in found] == ["question", "system", "history", "history"]
 
 
+def test_an_answer_may_be_of_any_length_where_the_deployment_sets_none():
+    unbounded = Limits(**{**vars(LIMITS), "max_output_tokens": None})
+    assert ask(limits=unbounded, max_tokens=10**9).max_tokens == 10**9
+    assert [detail.field for detail in refused(limits=unbounded, max_tokens=0)] == ["max_tokens"]
+
+
 def test_a_deployment_may_keep_its_system_prompt_to_itself():
     closed = Limits(**{**vars(LIMITS), "allow_system": False})
     assert refused(limits=closed, system="x") == (Detail("system", "may not be set here"),)

@@ -1,0 +1,213 @@
+"""Every setting, once: `make fix` writes docs/settings*.md, .env.example and docker-compose.yml from here.
+
+    name: kind = default
+    \"\"\"A sentence in English.
+    한국어 문장.\"\"\"
+
+The variable's name is the field's in capitals. A SecretStr may also come from a file, named by NAME_FILE.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from service.settings.kinds import (
+    NGINX,
+    NONE_ALLOWED,
+    Count,
+    ExistingFile,
+    HeaderSecret,
+    LogLevel,
+    Names,
+    Origins,
+    Port,
+    RedisUrl,
+    Seconds,
+    Share,
+    ShortWait,
+    Temperature,
+    Url,
+)
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+KOREAN_ASSISTANT = "당신은 정확하고 간결한 한국어 비서입니다."
+
+
+class Group(BaseModel):
+    """Settings that stand under one heading."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+
+class Processes(Group):
+    """Ports and processes
+    포트와 프로세스"""
+
+    port: Port = 8000
+    """The service's port.
+    서비스 포트입니다."""
+    metrics_port: Port = 8001
+    """The port of `/metrics` and of the `/ready` that a deploy watches: for Prometheus and probes, never published.
+    `/metrics`와 배포 점검용 `/ready`의 포트입니다. Prometheus와 점검용이므로 외부에 열지 마세요."""
+    web_concurrency: Annotated[int, Field(ge=1, le=64)] = 2
+    """Worker processes: one per core is a good start. Limits that say "per worker" are multiplied by it.
+    워커 프로세스 수입니다. 코어당 하나로 시작하세요. "워커당"인 한도에는 이 수가 곱해집니다."""
+
+
+class LLM(Group):
+    """The LLM
+    언어 모델(LLM)"""
+
+    openai_api_key: HeaderSecret = SecretStr("")
+    """The API key. Without one, `make run` starts a small model on this machine.
+    API 키입니다. 없으면 `make run`이 로컬 모델을 띄웁니다."""
+    openai_base_url: Url = OPENAI_BASE_URL
+    """Any server with OpenAI's API. One other than the default may need no key.
+    OpenAI API를 따르는 서버의 주소입니다. 기본값이 아니면 키가 없어도 됩니다."""
+    llm_model: str = "gpt-4o-mini"
+    """The model that answers when a request names none.
+    요청에 모델이 없을 때 쓰는 모델입니다."""
+    llm_models: Names = ()
+    """Other models that a request may name.
+    요청이 고를 수 있는 다른 모델입니다."""
+    llm_client: Literal["lean", "stock"] = "lean"
+    """How the LLM's stream is read: `lean` takes far less CPU per token, `stock` is LangChain's own ChatOpenAI.
+    LLM 스트림을 읽는 방식입니다. `lean`은 토큰당 CPU를 훨씬 적게 쓰고, `stock`은 LangChain의 기본 ChatOpenAI입니다."""
+    llm_temperature: Annotated[Temperature | None, NONE_ALLOWED] = 0.2
+    """The temperature of a request that names none; `none` or empty: not sent, for models that refuse it.
+    요청에 없을 때 쓰는 temperature입니다. `none`이거나 비어 있으면 보내지 않습니다(이 값을 거부하는 모델용)."""
+    max_output_tokens: Annotated[Count | None, NONE_ALLOWED] = 4096
+    """The longest answer: default and upper bound of a request's `max_tokens`; `none`: not sent, and no bound.
+    답변의 최대 길이로, 요청의 `max_tokens`의 기본값이자 상한입니다. `none`이면 보내지 않고 상한도 없습니다."""
+    fallback_model: str = ""
+    """A second model, asked when the first cannot answer.
+    첫 모델이 답하지 못할 때 쓰는 두 번째 모델입니다."""
+    fallback_base_url: Url = ""
+    """Where the second model is; empty: where the first is.
+    두 번째 모델의 주소입니다. 비우면 첫 모델과 같습니다."""
+    fallback_api_key: HeaderSecret = SecretStr("")
+    """The second model's key; empty: the first one's, if both are at the same address.
+    두 번째 모델의 키입니다. 주소가 첫 모델과 같다면 비워도 됩니다."""
+    system_prompt: Annotated[str | None, NONE_ALLOWED] = KOREAN_ASSISTANT
+    """The system instruction of each conversation; `none`: no system message is sent.
+    모든 대화에 적용되는 시스템 지시문입니다. `none`이면 시스템 메시지를 보내지 않습니다."""
+    allow_system: bool = True
+    """Whether a request's `system` may replace it.
+    요청의 `system`으로 시스템 지시문을 바꿀 수 있는지 정합니다."""
+    prices_file: ExistingFile = ""
+    """A price list that takes precedence over `service/llm/prices.toml`, in the same format.
+    `service/llm/prices.toml`보다 우선하는 가격표입니다. 형식은 같습니다."""
+
+
+class Requests(Group):
+    """What a request may hold
+    요청의 크기 제한"""
+
+    max_body_bytes: Annotated[Count, NGINX] = 262144
+    """The largest request body, in bytes.
+    요청 본문의 최대 크기(바이트)입니다."""
+    max_question_chars: Count = 32000
+    """The longest question, in characters.
+    질문의 최대 글자 수입니다."""
+    max_system_chars: Count = 8000
+    """The longest system instruction, in characters.
+    시스템 지시문의 최대 글자 수입니다."""
+    max_history_messages: Count = 100
+    """The largest number of earlier messages.
+    이전 메시지의 최대 개수입니다."""
+    max_history_chars: Count = 100000
+    """The length of all earlier messages together, in characters.
+    이전 메시지 전체의 최대 글자 수입니다."""
+
+
+class Load(Group):
+    """Load
+    동시 처리"""
+
+    max_concurrent_turns: Count = 100
+    """Concurrent answers per worker; further requests wait shortly, then get 503.
+    워커 하나가 동시에 처리하는 답변 수입니다. 넘으면 잠시 기다린 뒤 503을 받습니다."""
+    admission_wait_seconds: ShortWait = 0.5
+    """How long a request waits for a free place before it gets 503.
+    요청이 503을 받기 전에 빈자리를 기다리는 시간입니다."""
+
+
+class Deadlines(Group):
+    """Deadlines
+    시간 제한"""
+
+    connect_timeout_seconds: Seconds = 3
+    """The time limit for connecting to the LLM.
+    LLM에 연결하는 제한 시간입니다."""
+    first_token_timeout_seconds: Seconds = 10
+    """The time limit for the first content of an attempt. Raise it for models that think before they answer.
+    시도마다 첫 내용이 올 때까지의 제한 시간입니다. 생각한 뒤 답하는 모델이라면 늘리세요."""
+    idle_timeout_seconds: Seconds = 10
+    """The time limit between two pieces of content.
+    내용과 내용 사이의 제한 시간입니다."""
+    turn_timeout_seconds: Annotated[Seconds, NGINX] = 120
+    """The time limit for the whole answer, with all attempts and waits.
+    재시도와 대기를 모두 포함한 답변 전체의 제한 시간입니다."""
+    send_timeout_seconds: Seconds = 30
+    """How long a client may stop reading before its connection is closed.
+    보낸 내용을 읽지 않는 클라이언트의 연결을 끊기까지의 시간입니다."""
+    stream_hold_seconds: ShortWait = 3
+    """How long a stream waits for its first content before it commits to status 200; a failure until then is a
+    plain HTTP error.
+    스트림이 상태 코드 200을 확정하기 전에 첫 내용을 기다리는 시간입니다.
+    이때까지의 실패는 일반 HTTP 오류로 응답합니다."""
+    heartbeat_seconds: Seconds = 10
+    """A comment is sent after this long without other output, so that no proxy takes the stream for dead.
+    이 시간 동안 보낸 것이 없으면 주석(comment)을 보내, 중간의 프록시가 스트림이 끊겼다고 여기지 않게 합니다."""
+
+
+class Stopping(Group):
+    """Stopping
+    종료"""
+
+    drain_seconds: Seconds | None = None
+    """How long running answers may go on after SIGTERM; empty: TURN_TIMEOUT_SECONDS + 5, so that a deploy breaks no
+    answer.
+    SIGTERM 뒤 진행 중인 답변에 주는 시간입니다.
+    비우면 TURN_TIMEOUT_SECONDS + 5이므로 배포해도 답변이 끊기지 않습니다."""
+    stop_grace_seconds: Seconds | None = None
+    """How long the orchestrator waits between SIGTERM and SIGKILL (docker compose: 150). The service refuses to start
+    if that is less than DRAIN_SECONDS + 15.
+    SIGTERM을 보낸 뒤 강제 종료(SIGKILL)할 때까지 기다리는 시간입니다(docker compose에서는 150).
+    DRAIN_SECONDS + 15보다 짧으면 서비스가 시작을 거부합니다."""
+
+
+class Failures(Group):
+    """When the LLM fails
+    LLM 장애 대응"""
+
+    retry_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    """Attempts per model, and only before the first content.
+    모델별 시도 횟수입니다. 첫 내용이 오기 전까지만 다시 시도합니다."""
+    retry_budget: Share = 0.2
+    """Retries per turn in the long run: 0.2 allows one for five turns, so that retries cannot double the load on a
+    failing LLM.
+    턴당 허용하는 장기 평균 재시도 수입니다. 0.2면 다섯 턴에 한 번이므로, 재시도가 LLM의 장애를 키우지 않습니다."""
+    breaker_failures: Count = 5
+    """Failures in a row that open a model's circuit breaker.
+    모델의 서킷 브레이커를 여는 연속 실패 횟수입니다."""
+    breaker_open_seconds: Seconds = 15
+    """How long it stays open before one trial request is let through.
+    열린 서킷 브레이커가 시험 요청 하나를 보내기까지의 시간입니다."""
+    redis_url: RedisUrl = SecretStr("")
+    """The Redis that shares open breakers between workers and replicas (docker compose starts one). Empty, or Redis is
+    down: each worker keeps its own.
+    열린 서킷 브레이커를 워커와 레플리카가 공유하는 Redis입니다(docker compose에는 포함되어 있습니다).
+    비어 있거나 Redis가 멈추면 워커마다 따로 관리합니다."""
+
+
+class WebAndLogs(Group):
+    """Web pages and logs
+    웹 페이지와 로그"""
+
+    cors_origins: Origins = ()
+    """Origins of web pages that may call the service from elsewhere, such as `https://chat.example.com`.
+    서비스를 호출해도 되는 다른 웹 페이지의 출처(origin)입니다. 예: `https://chat.example.com`"""
+    log_level: LogLevel = "INFO"
+    """How much is logged. No level logs a prompt, an answer or a key.
+    로그 수준입니다. 어느 수준에서도 프롬프트, 답변, 키는 남기지 않습니다."""

@@ -1,0 +1,64 @@
+"""The environment as Settings: empty variables, secrets from files, and one sentence for what cannot be used."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from service.settings.model import SECRETS, Settings
+
+
+class UnsafeSettings(ValueError):
+    """The environment does not describe a service that can run. Its text names variables, never their values."""
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Settings:
+    """An empty variable means its default, but for LLM_TEMPERATURE, where it means that none is sent.
+
+    Raises UnsafeSettings with a sentence for each variable that cannot be used.
+    """
+    values = {name: environment.get(name.upper(), "").strip() for name in Settings.model_fields}
+    given = {name: value for name, value in values.items() if value}
+    if "LLM_TEMPERATURE" in environment:
+        given.setdefault("llm_temperature", "none")
+    try:
+        return Settings.model_validate(_secret_files(environment) | given)
+    except ValidationError as error:
+        raise UnsafeSettings("; ".join(_sentence(item) for item in error.errors())) from None
+
+
+def _secret_files(environment: Mapping[str, str]) -> dict[str, str]:
+    paths = {name: environment.get(f"{name.upper()}_FILE", "").strip() for name in SECRETS}
+    return {name: _read_secret(name.upper(), Path(path)) for name, path in paths.items() if path}
+
+
+def _read_secret(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnsafeSettings(
+            f"{name}_FILE cannot be read: {_why_unreadable(path, error)}"
+        ) from None
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        try:
+            status = path.stat()
+        except OSError:
+            return f"no access to its folder for uid {os.getuid()}"
+        mode = f"uid {status.st_uid} with mode {status.st_mode & 0o777:o}"
+        return f"it belongs to {mode}, and this process is uid {os.getuid()}"
+    return (
+        "it is not a text file"
+        if isinstance(error, UnicodeDecodeError)
+        else "there is no such file"
+    )
+
+
+def _sentence(item: Any) -> str:
+    variable = "_".join(str(part) for part in item["loc"][:1]).upper()
+    reason = item["msg"].removeprefix("Value error, ")
+    return f"{variable}: {reason}" if variable else reason

@@ -1,0 +1,94 @@
+"""The kinds of values that a setting may have. `title` names a kind in the documentation."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _none(value: Any) -> Any:
+    return None if isinstance(value, str) and value.lower() == "none" else value
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _is_url(value: str) -> str:
+    if value and not _is_http(value):
+        raise ValueError("must be an http:// or https:// address")
+    return value.rstrip("/")
+
+
+def _is_http(address: str) -> bool:
+    try:
+        url = urlsplit(address)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        # its text would repeat the address, which may hold a password
+        return False
+
+
+def _fits_into_a_header(value: SecretStr) -> SecretStr:
+    key = value.get_secret_value()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ValueError("must be one line of ASCII characters without spaces")
+    return value
+
+
+def _is_redis_url(value: SecretStr) -> SecretStr:
+    try:
+        url = urlsplit(value.get_secret_value())
+        usable = url.scheme in REDIS_SCHEMES and bool(url.port or url.hostname or url.path)
+    except ValueError:
+        # its text quotes what stands for the port: a part of a password that holds a slash
+        usable = False
+    if value and not usable:
+        raise ValueError("must be redis://[:password@]host[:port], the password percent-encoded")
+    return value
+
+
+def _are_explicit(value: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in value:
+        scheme, _, host = origin.partition("://")
+        if scheme not in ("http", "https") or not host or any(c in host for c in "/*?#@ "):
+            raise ValueError("each origin is scheme://host[:port], never *")
+    return value
+
+
+def _file_exists(value: str) -> str:
+    if value and not Path(value).is_file():
+        raise ValueError("there is no such file")
+    return value
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+ShortWait = Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
+Cores = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Memory = Annotated[str, Field(title="bytes")]
+Names = Annotated[tuple[str, ...], BeforeValidator(_split), Field(title="list")]
+Origins = Annotated[Names, AfterValidator(_are_explicit)]
+Url = Annotated[str, AfterValidator(_is_url), Field(title="URL")]
+File = Annotated[str, Field(title="file")]
+ExistingFile = Annotated[File, AfterValidator(_file_exists)]
+HeaderSecret = Annotated[SecretStr, AfterValidator(_fits_into_a_header)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_is_redis_url)]
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+
+# Annotated[Count | None, NONE_ALLOWED]: the word `none` means that nothing is sent
+NONE_ALLOWED = BeforeValidator(_none)
+# Annotated[Count, NGINX]: nginx reads it, too
+NGINX = "nginx"
