@@ -100,26 +100,25 @@ def _sharing(settings: Settings, listener: GuardMetrics) -> RedisSharing | None:
 def _routes(settings: Settings, listener: GuardMetrics, sharing: Sharing) -> tuple[Route, ...]:
     counter = tokens.load_counter()
     price_list = prices.load_prices(settings.prices_path)
-    names = _model_names(settings)
-    turns.warn_of_gaps(
-        exact_counts=counter.exact,
-        unpriced=[name for name in names if price_list.price(name) is None],
-    )
+    unpriced: list[str] = []
 
     def route(access: models.Access, name: str | None, asked: Sequence[str]) -> Route:
         lean = settings.llm_client == "lean"
         model = models.build_model(asked[0], access, lean=lean, tick_seconds=TICK_SECONDS)
+        published = price_list.at(access.base_url)
+        unpriced.extend(one for one in asked if not published.knows(one))
         upstream = Upstream(
-            name, models.opener(model, name, TICK_SECONDS), counter.estimate, price_list.cost
+            name, models.opener(model, name, TICK_SECONDS), counter.estimate, published.cost
         )
         breakers = {one: _breaker(one, name, settings, listener, sharing) for one in asked}
         return Route(upstream, breakers)
 
-    primary = route(_access(settings), None, settings.models)
-    if not settings.fallback_model:
-        return (primary,)
-    fallback = route(_fallback_access(settings), settings.fallback_model, [settings.fallback_model])
-    return (primary, fallback)
+    routes = [route(_access(settings), None, settings.models)]
+    if settings.fallback_model:
+        name = settings.fallback_model
+        routes.append(route(_fallback_access(settings), name, [name]))
+    turns.announce_bill(prices.snapshot(), exact_counts=counter.exact, unpriced=unpriced)
+    return tuple(routes)
 
 
 def _model_names(settings: Settings) -> list[str]:

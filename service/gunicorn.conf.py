@@ -16,14 +16,14 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
 from service import settings as environment
-from service.llm import prices
+from service.llm import price_file
 from service.telemetry.worker_marks import WorkerMarks
 
 try:
     settings = environment.load()
     # each worker reads them for itself; here a mistake is one sentence
-    prices.load_prices(settings.prices_path)
-except (environment.UnsafeSettings, prices.UnusablePrices) as refusal:
+    price_file.read(settings.prices_path)
+except (environment.UnsafeSettings, price_file.UnusablePrices) as refusal:
     raise SystemExit(f"The service cannot start: {refusal}.") from None
 
 # the values of prometheus_client are chosen when it is imported: the directory has to be known before

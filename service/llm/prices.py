@@ -1,89 +1,91 @@
-"""What tokens cost: a dated table."""
+"""What tokens cost: PRICES_FILE first, then the snapshot that the package genai-prices carries. Nothing is fetched."""
 
-import math
-import re
-import tomllib
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+
+from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
+from genai_prices.types import Usage as PricedUsage
 
 from service.chat.events import Usage
+from service.llm import price_file
+from service.llm.price_file import Table
 
-PER_TOKENS = 1_000_000
-KINDS = ("input", "cached_input", "output")
-DATED_NAME = re.compile(r"-\d{4}-\d{2}-\d{2}$")
-
-
-class UnusablePrices(ValueError):
-    """A price file does not say what its kind of file has to say."""
+ONE_OF_EACH = Usage(1, 1, "reported")
 
 
 @dataclass(frozen=True)
-class Price:
-    """US dollars per million tokens, as published on `as_of`."""
-
-    input: float
-    cached_input: float
-    output: float
-    as_of: date
-
-
 class Prices:
-    """Prices by model name; a dated name (gpt-4o-2024-08-06) falls back to the undated one."""
+    """Prices of the models at one address: the same model may cost differently at another provider's."""
 
-    def __init__(self, table: dict[str, Price]) -> None:
-        self._table = table
+    table: Table
+    address: str = ""
 
-    def price(self, model: str) -> Price | None:
-        return self._table.get(model) or self._table.get(DATED_NAME.sub("", model))
+    def at(self, address: str) -> "Prices":
+        return replace(self, address=address)
+
+    def knows(self, model: str) -> bool:
+        return self.cost(model, ONE_OF_EACH) is not None
 
     def cost(self, model: str, usage: Usage) -> float | None:
-        """US dollars, or None for a model without a price."""
-        price = self.price(model)
-        if price is None:
-            return None
-        cached = min(usage.cached_input_tokens or 0, usage.input_tokens)
-        dollars = (
-            (usage.input_tokens - cached) * price.input
-            + cached * price.cached_input
-            + usage.output_tokens * price.output
-        )
-        return round(dollars / PER_TOKENS, 10)
+        """US dollars, or None for a model without a price. Never raises: no price list may fail a turn."""
+        own = price_file.find(self.table, model)
+        dollars = own.cost(usage) if own else self._published(model, usage)
+        return None if dollars is None else float(dollars)
+
+    def _published(self, model: str, usage: Usage) -> Decimal | None:
+        """By the provider at this address, else by the provider that the model's name belongs to."""
+        by_address = _total(usage, model, None, self.address)
+        if by_address is not None:
+            return by_address
+        provider, name = _provider_and_name(model)
+        # a tag as in deepseek-r1:8b is that of a model that somebody runs himself
+        return None if ":" in name else _total(usage, name, provider, None)
 
 
 def load_prices(override: Path | None) -> Prices:
-    """The shipped table, with the override's entries on top. Raises UnusablePrices."""
-    table = _read(Path(__file__).with_name("prices.toml"))
-    return Prices(table | (_read(override) if override else {}))
+    """Raises UnusablePrices. Called at start: reading the snapshot takes a tenth of a second."""
+    get_snapshot()
+    return Prices(price_file.read(override))
 
 
-def _read(path: Path) -> dict[str, Price]:
+def snapshot() -> str:
+    """Which prices these are, for the log."""
+    return f"genai-prices {version('genai-prices')}, latest price of {_latest_change()}"
+
+
+def _latest_change() -> date:
+    """The package does not say when it was made; its newest price that is already in force tells."""
+    today = datetime.now(UTC).date()
+    starts = (
+        getattr(condition.constraint, "start_date", None)
+        for provider in get_snapshot().providers
+        for model in provider.models
+        if isinstance(model.prices, list)
+        for condition in model.prices
+    )
+    return max((start for start in starts if start and start <= today), default=date.min)
+
+
+def _total(usage: Usage, model: str, provider: str | None, address: str | None) -> Decimal | None:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {name: _price(name, entry) for name, entry in _models(document).items()}
-    # what is not UTF-8 or not TOML is a ValueError, too
-    except (OSError, ValueError) as error:
-        raise UnusablePrices(f"{path.name} is no price list: {error}") from None
+        counts = PricedUsage(
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cache_read_tokens=min(usage.cached_input_tokens or 0, usage.input_tokens),
+        )
+        return get_snapshot().calc(counts, model, provider, address, None).total_price
+    # an unknown model or provider; counts that cannot be
+    except (LookupError, ValueError):
+        return None
 
 
-def _models(document: dict[str, Any]) -> dict[str, Any]:
-    models = document.get("models")
-    if isinstance(models, dict):
-        return models
-    raise ValueError('it has no [models."name"] tables')
-
-
-def _price(name: str, entry: Any) -> Price:
-    as_of = entry.get("as_of") if isinstance(entry, dict) else None
-    if not as_of or not isinstance(as_of, date):
-        raise ValueError(f"{name} needs as_of, a date")
-    input_, cached_input, output = (_dollars(name, entry, kind) for kind in KINDS)
-    return Price(input_, cached_input, output, as_of)
-
-
-def _dollars(name: str, entry: dict[str, Any], kind: str) -> float:
-    value = entry.get(kind)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ValueError(f"{name} needs {kind}, US dollars per million tokens")
-    return float(value)
+def _provider_and_name(model: str) -> tuple[str | None, str]:
+    """openai/gpt-4o and anthropic:claude-sonnet-4-5 name their provider."""
+    for mark in ("/", ":"):
+        provider, found, name = model.partition(mark)
+        if found and find_provider_by_id(get_snapshot().providers, provider):
+            return provider, name
+    return None, model

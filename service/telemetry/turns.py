@@ -137,8 +137,9 @@ def announce(
     metrics.BUILD.labels(version, llm_client).set(1)
 
 
-def warn_of_gaps(*, exact_counts: bool, unpriced: list[str]) -> None:
-    """What the bill will lack, said at start."""
+def announce_bill(prices: str, *, exact_counts: bool, unpriced: list[str]) -> None:
+    """Which prices the bill is made with, and what it will lack."""
+    log().info("prices", source=prices)
     if not exact_counts:
         log().warning(
             "no_token_encoding", effect="tokens that are not reported are estimated by length"

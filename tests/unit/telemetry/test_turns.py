@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from service.chat.attempt import Attempt
 from service.chat.events import Done, Usage
 from service.errors import UpstreamTimeout
-from service.telemetry.turns import TurnRecord, count_attempt, warn_of_gaps
+from service.telemetry.turns import TurnRecord, announce_bill, count_attempt
 
 FIELDS = {
     "event", "level", "time", "route", "ending", "code", "cause", "request_id", "user_id", "session_id",
@@ -232,8 +232,10 @@ def test_a_bug_is_logged_with_its_request_and_places_and_without_texts(clock, li
     record.end("failed")
 
 
-def test_what_the_bill_will_lack_is_said_at_start(lines):
-    warn_of_gaps(exact_counts=True, unpriced=[])
-    assert lines() == []
-    warn_of_gaps(exact_counts=False, unpriced=["m"])
-    assert [line["event"] for line in lines()] == ["no_token_encoding", "models_without_price"]
+def test_which_prices_apply_and_what_the_bill_will_lack_is_said_at_start(lines):
+    announce_bill("list of today", exact_counts=True, unpriced=[])
+    (line,) = lines()
+    assert (line["event"], line["level"], line["source"]) == ("prices", "info", "list of today")
+    announce_bill("list of today", exact_counts=False, unpriced=["m"])
+    events = [line["event"] for line in lines()[1:]]
+    assert events == ["prices", "no_token_encoding", "models_without_price"]
