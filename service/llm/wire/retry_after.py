@@ -1,0 +1,96 @@
+"""When a server says to come back, and whether at all."""
+
+import math
+import re
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+MOST_SECONDS = 3600.0
+UNIT_SECONDS = {
+    "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9,
+}  # fmt: skip
+# as Go writes durations: 1s, 6m0s, 20ms, 1h2m3.5s
+DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|d|h|m|s))+")
+DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)")
+LIMIT_RESET = re.compile(r"(?:x-|[a-z]+-)?ratelimit-(?:[a-z-]+-)?reset(?:-[a-z-]+)?")
+# a number this large is a moment, not a duration: seconds, or milliseconds, since 1970
+FIRST_EPOCH_SECONDS = 1e9
+FIRST_EPOCH_MILLISECONDS = 1e11
+
+
+def retry_after_seconds(
+    headers: Mapping[str, str], clock: Callable[[], float] = time.time
+) -> float | None:
+    """What a refusal's headers (lower-case names) say, at most an hour; None where they say nothing usable."""
+    waits = (
+        _milliseconds(headers.get("retry-after-ms", "")),
+        _moment_or_duration(headers.get("retry-after", ""), clock),
+        _limit_reset(headers, clock),
+    )
+    seconds = next((wait for wait in waits if wait is not None), None)
+    return None if seconds is None else max(0.0, min(MOST_SECONDS, seconds))
+
+
+def forbids_retry(headers: Mapping[str, str]) -> bool:
+    return headers.get("x-should-retry", "").strip().lower() == "false"
+
+
+def _limit_reset(headers: Mapping[str, str], clock: Callable[[], float]) -> float | None:
+    """Each limit says when it is whole again; the one that is used up is the one to wait for."""
+    resets = [
+        (name, wait)
+        for name, value in headers.items()
+        if LIMIT_RESET.fullmatch(name) and (wait := _moment_or_duration(value, clock)) is not None
+    ]
+    used_up = [wait for name, wait in resets if _nothing_remains(headers, name)]
+    if used_up:
+        return max(used_up)
+    return min((wait for _, wait in resets), default=None)
+
+
+def _nothing_remains(headers: Mapping[str, str], reset: str) -> bool:
+    return _number(headers.get(reset.replace("reset", "remaining"), "")) == 0
+
+
+def _milliseconds(value: str) -> float | None:
+    number = _number(value)
+    return None if number is None else number / 1000
+
+
+def _moment_or_duration(value: str, clock: Callable[[], float]) -> float | None:
+    value = value.strip()
+    number = _number(value)
+    if number is not None:
+        return _from_number(number, clock)
+    if DURATION.fullmatch(value):
+        parts = DURATION_PART.findall(value)
+        return sum(float(amount) * UNIT_SECONDS[unit] for amount, unit in parts)
+    moment = _moment(value)
+    return None if moment is None else moment.timestamp() - clock()
+
+
+def _from_number(number: float, clock: Callable[[], float]) -> float:
+    if number >= FIRST_EPOCH_MILLISECONDS:
+        return number / 1000 - clock()
+    return number - clock() if number >= FIRST_EPOCH_SECONDS else number
+
+
+def _moment(value: str) -> datetime | None:
+    """An HTTP date, or ISO 8601; what names no zone is UTC."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = read(value)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None
+
+
+def _number(value: str) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
