@@ -37,18 +37,20 @@ def create_app(settings: Settings) -> Flask:
     limits = _limits(settings)
     admission = Admission(settings.max_concurrent_turns, settings.admission_wait_seconds)
     guard, breakers = _guard(settings, GuardMetrics())
-    models = _model_names(settings)
+    names = _model_names(settings)
     slots = settings.max_concurrent_turns
-    turns.announce(slots, __version__, settings.llm_client, PROVIDER, models)
+    turns.announce(slots, __version__, settings.llm_client, PROVIDER, names)
     running = Turns(
         limits=limits,
         defaults=_defaults(settings),
         admit=admission.admit,
-        guard=guard,
-        begin=lambda caller: turns.TurnRecord(caller, PROVIDER, clock),
+        answer=models.answerer(guard),
+        begin=lambda caller, turn_id: turns.TurnRecord(caller, turn_id, PROVIDER, clock),
         drained=drain.passed,
         clock=clock,
         look_seconds=TICK_SECONDS,
+        turn_seconds=settings.turn_timeout_seconds,
+        most_calls=settings.max_calls_per_turn,
     )
     streaming = chat.Streaming(settings.stream_hold_seconds, settings.heartbeat_seconds)
     app = site.build(
@@ -81,7 +83,6 @@ def _guard(settings: Settings, listener: GuardMetrics) -> tuple[Guard, list[Brea
         patience=Patience(
             settings.first_token_timeout_seconds, settings.idle_timeout_seconds, TICK_SECONDS
         ),
-        turn_seconds=settings.turn_timeout_seconds,
         listener=listener,
         clock=time.monotonic,
         sleep=time.sleep,
@@ -108,7 +109,10 @@ def _routes(settings: Settings, listener: GuardMetrics, sharing: Sharing) -> tup
         published = price_list.at(access.base_url)
         unpriced.extend(one for one in asked if not published.knows(one))
         upstream = Upstream(
-            name, models.opener(model, name, TICK_SECONDS), counter.estimate, published.cost
+            name,
+            models.opener(model, name, TICK_SECONDS),
+            lambda call, answer: counter.estimate(call.texts, answer),
+            published.cost,
         )
         breakers = {one: _breaker(one, name, settings, listener, sharing) for one in asked}
         return Route(upstream, breakers)
@@ -163,6 +167,7 @@ def _fallback_access(settings: Settings) -> models.Access:
 def _limits(settings: Settings) -> Limits:
     return Limits(
         models=settings.models,
+        chains=("chat",),
         allow_system=settings.allow_system,
         max_question_chars=settings.max_question_chars,
         max_system_chars=settings.max_system_chars,

@@ -12,14 +12,22 @@ ChatError
 │   └── Draining
 ├── UpstreamFailure                the LLM's side
 │   ├── UpstreamRateLimited
+│   ├── UpstreamQuotaExhausted     the provider's account is empty
 │   ├── UpstreamRejected
 │   ├── UpstreamInvalidRequest
+│   │   └── ContextTooLong         another model may hold more
 │   ├── ContentFiltered
 │   ├── UpstreamError
 │   │   ├── UpstreamConflict
 │   │   └── UpstreamUntrusted
+│   ├── AnswerEmpty                it ended without a word
 │   └── UpstreamTimeout            it stayed silent
 │       └── TurnTimeout            it spoke, but for too long
+├── ChainFailure                   the chain, outside of model calls
+│   ├── StepTimeout
+│   ├── DependencyFailed
+│   ├── ChainLimitReached
+│   └── ChainSilent                it said nothing, and asked no model
 ├── NotFound, MethodNotAllowed,
 │   UriTooLong, HeadersTooLarge    no turn
 └── Internal                       a bug
@@ -41,6 +49,7 @@ Ending = Literal[
     "filtered",
     "disconnected",
     "drained",
+    "dependency_failed",
     "failed",
 ]
 ErrorCode = Literal[
@@ -53,11 +62,16 @@ ErrorCode = Literal[
     "circuit_open",
     "draining",
     "upstream_rate_limited",
+    "upstream_quota_exhausted",
     "upstream_rejected",
     "upstream_invalid_request",
     "content_filtered",
     "upstream_error",
+    "answer_empty",
     "upstream_timeout",
+    "step_timeout",
+    "dependency_failed",
+    "chain_limit_reached",
     "not_found",
     "method_not_allowed",
     "uri_too_long",
@@ -161,12 +175,13 @@ class Draining(Rejected):
 class UpstreamFailure(ChatError):
     """What the guard may do about it.
 
-    repeatable: asking the same model again may help. reroutable: another model may be asked. trips: it counts against
-    the model's circuit breaker; else it is neutral.
+    repeatable: asking the same model again may help; most_attempts, where it is set, bounds the attempts that end so.
+    reroutable: another model may be asked. trips: it counts against the model's circuit breaker; else it is neutral.
     """
 
     ending: ClassVar[Ending] = "upstream_failed"
     repeatable: ClassVar[bool] = False
+    most_attempts: ClassVar[int | None] = None
     reroutable: ClassVar[bool] = False
     trips: ClassVar[bool] = False
 
@@ -181,6 +196,14 @@ class UpstreamRateLimited(UpstreamFailure):
     default_retry_after_seconds = 5
 
 
+class UpstreamQuotaExhausted(UpstreamFailure):
+    code = "upstream_quota_exhausted"
+    status = 503
+    message = "The model provider's account has no credit left. Please contact the operator."
+    reroutable = True
+    default_retry_after_seconds = 300
+
+
 class UpstreamRejected(UpstreamFailure):
     code = "upstream_rejected"
     status = 502
@@ -193,6 +216,12 @@ class UpstreamInvalidRequest(UpstreamFailure):
     status = 400
     ending = "invalid"
     message = "The language model cannot process this request, for example because it is too long."
+
+
+class ContextTooLong(UpstreamInvalidRequest):
+    """The conversation does not fit: a model with a larger window may take it."""
+
+    reroutable = True
 
 
 class ContentFiltered(UpstreamFailure):
@@ -224,6 +253,15 @@ class UpstreamUntrusted(UpstreamError):
     repeatable = False
 
 
+class AnswerEmpty(UpstreamFailure):
+    code = "answer_empty"
+    status = 502
+    message = "The language model returned an empty answer. Please try again."
+    repeatable = True
+    reroutable = True
+    most_attempts = 2
+
+
 class UpstreamTimeout(UpstreamFailure):
     code = "upstream_timeout"
     status = 504
@@ -237,6 +275,40 @@ class UpstreamTimeout(UpstreamFailure):
 class TurnTimeout(UpstreamTimeout):
     reroutable = False
     trips = False
+
+
+class ChainFailure(ChatError):
+    """A step of the chain that is no model call: no breaker, no retry."""
+
+
+class StepTimeout(ChainFailure):
+    code = "step_timeout"
+    status = 504
+    retryable = True
+    ending = "timed_out"
+    message = "A step of the answer took too long. Please try again."
+
+
+class DependencyFailed(ChainFailure):
+    """Also for chains to raise."""
+
+    code = "dependency_failed"
+    status = 502
+    retryable = True
+    ending = "dependency_failed"
+    message = "A service that this answer depends on is unavailable. Please try again shortly."
+
+
+class ChainLimitReached(ChainFailure):
+    code = "chain_limit_reached"
+    status = 502
+    message = "The answer needed more model calls than this service allows."
+
+
+class ChainSilent(ChainFailure):
+    code = "answer_empty"
+    status = 502
+    message = AnswerEmpty.message
 
 
 class NotFound(ChatError):

@@ -15,7 +15,10 @@ RetryDenial = Literal["budget", "deadline", "waits", "retry_after"]
 
 @dataclass(slots=True)
 class Attempt:
-    """One request to one upstream, as it went. Times are seconds of a monotonic clock; None: it did not happen."""
+    """One request to one upstream, as it went. Times are seconds of a monotonic clock; None: it did not happen.
+
+    id: what the upstream was sent as X-Request-ID.
+    """
 
     model: str
     started_at: float
@@ -28,6 +31,7 @@ class Attempt:
     finish_reason: str | None = None
     usage: Usage | None = None
     cost_usd: float | None = None
+    id: str = ""
 
     @property
     def mean_gap(self) -> float | None:

@@ -1,7 +1,7 @@
 """What a model says, and what a turn says to its caller: two closed sets of events."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from service.errors import ChatError, ErrorCode
 
@@ -20,9 +20,14 @@ class Usage:
 
 @dataclass(slots=True)
 class Chunk:
-    """What a model said since the last look: text (maybe of many tokens), and perhaps how it ended."""
+    """What a model said since the last look: text (maybe of many tokens), and perhaps how it ended.
+
+    tool_calls: deltas of OpenAI's shape, {"index", "id"?, "function": {"name"?, "arguments"?}}.
+    """
 
     text: str = ""
+    thinking: str = ""
+    tool_calls: list[dict[str, Any]] = field(default_factory=list)
     finish_reason: str | None = None
     usage: Usage | None = None
 
@@ -55,6 +60,28 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Thinking:
+    """The model thinks, and perhaps says what: no part of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalls:
+    """Parts of calls that the model asks for, as in Chunk."""
+
+    deltas: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What the chain says beside the text: sources, progress. value is JSON."""
+
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Restart:
     """The text so far is void: another attempt starts the answer from the beginning."""
 
@@ -79,4 +106,7 @@ class Failed:
     error: ChatError
 
 
-Event = Start | Token | Restart | Done | Failed | Tick
+# what the guard says of one model call
+CallEvent = Token | Thinking | ToolCalls | Restart | Done | Tick
+# what a turn says to its caller
+Event = Start | Token | Thinking | Data | Restart | Done | Failed | Tick

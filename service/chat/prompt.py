@@ -1,8 +1,11 @@
 """What the model is asked: the request with the deployment's defaults filled in."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from service.chat.request import ChatRequest, Message
+
+OPTIONAL = ("system", "model", "temperature", "max_tokens")
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,10 @@ class Defaults:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A question to a model. Texts are passed on as they are: braces mean nothing."""
+    """What a chain is asked. Texts are passed on as they are: braces mean nothing.
+
+    own: the optional fields that the caller gave, as against the deployment's defaults.
+    """
 
     system: str
     history: tuple[Message, ...]
@@ -26,9 +32,25 @@ class Prompt:
     temperature: float | None
     max_tokens: int | None
     request_id: str
+    turn_id: str = ""
+    user_id: str | None = None
+    session_id: str | None = None
+    chain: str | None = None
+    own: frozenset[str] = frozenset()
 
 
-def compose(request: ChatRequest, defaults: Defaults, request_id: str) -> Prompt:
+class Asker(Protocol):
+    """Whose ids go with the prompt."""
+
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def user_id(self) -> str | None: ...
+    @property
+    def session_id(self) -> str | None: ...
+
+
+def compose(request: ChatRequest, defaults: Defaults, asker: Asker, turn_id: str) -> Prompt:
     temperature = request.temperature
     return Prompt(
         system=request.system or defaults.system,
@@ -37,5 +59,10 @@ def compose(request: ChatRequest, defaults: Defaults, request_id: str) -> Prompt
         model=request.model or defaults.model,
         temperature=defaults.temperature if temperature is None else temperature,
         max_tokens=request.max_tokens or defaults.max_tokens,
-        request_id=request_id,
+        request_id=asker.request_id,
+        turn_id=turn_id,
+        user_id=asker.user_id,
+        session_id=asker.session_id,
+        chain=request.chain,
+        own=frozenset(name for name in OPTIONAL if getattr(request, name) is not None),
     )

@@ -53,6 +53,7 @@ class ChatRequest(BaseModel):
     history: Annotated[
         list[Message], FailFast(), Field(description="The conversation so far, oldest first.")
     ] = []
+    chain: Annotated[str | None, Field(description="One of the service's chains.")] = None
     model: Annotated[str | None, Field(description="One of the models the service allows.")] = None
     temperature: Annotated[float | None, Field(ge=0, le=2, allow_inf_nan=False)] = None
     max_tokens: Annotated[
@@ -66,6 +67,7 @@ class Limits:
     """What this deployment accepts. Lengths are in characters (code points); max_output_tokens None: any number."""
 
     models: tuple[str, ...]
+    chains: tuple[str, ...]
     allow_system: bool
     max_question_chars: int
     max_system_chars: int
@@ -132,6 +134,8 @@ def _check_lengths(request: ChatRequest, limits: Limits) -> None:
 def _check_choices(request: ChatRequest, limits: Limits) -> None:
     if request.model is not None and request.model not in limits.models:
         raise _invalid("model", "is not one of the allowed models")
+    if request.chain is not None and request.chain not in limits.chains:
+        raise _invalid("chain", f"is not one of the chains: {', '.join(limits.chains)}")
     if request.system and not limits.allow_system:
         raise _invalid("system", "may not be set here")
     most = limits.max_output_tokens

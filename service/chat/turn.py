@@ -1,4 +1,4 @@
-"""What a turn is, on one page: validate → admit → prompt → model call under protection → events → accounting.
+"""What a turn is, on one page: validate → admit → prompt → chain → events → accounting.
 
 A turn is a plain generator. Each step takes at most a tick, so that at each step it can look at the clock, at the
 caller and at the drain; nobody watches it from outside, and closing it cancels the upstream at once.
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from service.chat.attempt import Attempt
+from service.chat.deadline import Clock, Deadline
 from service.chat.events import TICK, Done, Event, Failed, Restart, Start, Token
 from service.chat.prompt import Defaults, Prompt, compose
 from service.chat.request import Limits, parse
+from service.chat.running_turn import RunningTurn, new_turn_id
 from service.errors import ChatError, Draining, Ending, Internal
 
 
@@ -38,7 +40,7 @@ class Caller(Protocol):
 class Record(Protocol):
     """The account of one turn; end() is taken once, later calls change nothing."""
 
-    def asked(self, model: str) -> None: ...
+    def asked(self, prompt: Prompt) -> None: ...
     def waited(self, seconds: float) -> None: ...
     def text(self, now: float) -> None: ...
     def attempt(self, attempt: Attempt) -> None: ...
@@ -49,40 +51,38 @@ class Record(Protocol):
     def bug(self, trace: traceback.TracebackException) -> None: ...
 
 
-class Guard(Protocol):
-    """The model call under protection: tokens, restarts and ticks, then one Done; or it raises a ChatError."""
-
-    def answer(
-        self, prompt: Prompt, report: Callable[[Attempt], None]
-    ) -> Generator[Event, None, None]: ...
-
-
 class CallerGone(Exception):
     """Nobody reads any more."""
 
 
 @dataclass(frozen=True)
 class Turns:
-    """Runs turns. clock: monotonic seconds; drained: whether running answers have to end now."""
+    """Runs turns. clock: monotonic seconds; drained: whether running answers have to end now.
+
+    answer: a turn's events without Start, each within a tick, the last one Done; or it raises a ChatError.
+    """
 
     limits: Limits
     defaults: Defaults
     admit: Callable[[], AbstractContextManager[None]]
-    guard: Guard
-    begin: Callable[[Caller], Record]
+    answer: Callable[[RunningTurn], Generator[Event, None, None]]
+    begin: Callable[[Caller, str], Record]
     drained: Callable[[], bool]
-    clock: Callable[[], float]
+    clock: Clock
     look_seconds: float
+    turn_seconds: float
+    most_calls: int
 
     def run(self, caller: Caller) -> Generator[Event, None, None]:
         """Events of one turn; the last is Done or Failed, unless the caller has gone.
 
         The turn is recorded and its slot is free before its last event is handed out.
         """
-        record = self.begin(caller)
+        turn_id = new_turn_id()
+        record = self.begin(caller, turn_id)
         last: Event
         try:
-            done = yield from self._answer(caller, record)
+            done = yield from self._answer(caller, turn_id, record)
             record.end("completed", done=done)
             last = done
         except ChatError as error:
@@ -101,14 +101,19 @@ class Turns:
             record.end("failed")
         yield last
 
-    def _answer(self, caller: Caller, record: Record) -> Generator[Event, None, Done]:
+    def _answer(self, caller: Caller, turn_id: str, record: Record) -> Generator[Event, None, Done]:
         request = parse(caller.read(), self.limits)
         with self.admit():
-            prompt = compose(request, self.defaults, caller.request_id)
-            record.asked(prompt.model)
+            prompt = compose(request, self.defaults, caller, turn_id)
+            record.asked(prompt)
             yield Start(caller.request_id, prompt.model)
-            with closing(self.guard.answer(prompt, record.attempt)) as events:
-                return (yield from self._deliver(events, caller, record))
+            deadline = Deadline.after(self.turn_seconds, self.clock)
+            turn = RunningTurn(prompt, deadline, record.attempt, self.most_calls)
+            try:
+                with closing(self.answer(turn)) as events:
+                    return (yield from self._deliver(events, caller, record))
+            finally:
+                turn.gone = True
 
     def _deliver(
         self, events: Generator[Event, None, None], caller: Caller, record: Record

@@ -1,6 +1,6 @@
 """The LangChain model behind the chain, and how its stream is opened."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -9,7 +9,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+from service.chat.events import Event, ToolCalls
 from service.chat.prompt import Prompt
+from service.chat.running_turn import ModelGuard, RunningTurn
 from service.llm.chain import build_chain
 from service.llm.connections import server_at
 from service.llm.openai_stream import LeanChatOpenAI, LeanStream, direct
@@ -69,11 +71,47 @@ def _limits(connections: int) -> Any:
 Stream = Ticking | LeanStream
 
 
-def opener(model: ChatOpenAI, name: str | None, tick_seconds: float) -> Callable[[Prompt], Stream]:
-    """Opens a prompt's stream; name: the model asked whatever the prompt names, None for the prompt's."""
+@dataclass(frozen=True)
+class ChainCall:
+    """The whole chain as one model call."""
 
-    def open_stream(prompt: Prompt) -> Stream:
-        chain = build_chain(cast("Any", model.bind(**_options(prompt, name or prompt.model))))
+    prompt: Prompt
+    takes_back: bool
+    offers_tools: bool = False
+
+    @property
+    def model(self) -> str:
+        return self.prompt.model
+
+    @property
+    def texts(self) -> list[str]:
+        """What the model is sent."""
+        prompt = self.prompt
+        return [prompt.system, *(item.content for item in prompt.history), prompt.question]
+
+    @property
+    def question(self) -> int:
+        return hash(self.prompt.question)
+
+
+def answerer(guard: ModelGuard) -> Callable[[RunningTurn], Generator[Event, None, None]]:
+    def answer(turn: RunningTurn) -> Generator[Event, None, None]:
+        for event in guard.answer(ChainCall(turn.prompt, turn.takes_back), turn):
+            if not isinstance(event, ToolCalls):
+                yield event
+
+    return answer
+
+
+def opener(
+    model: ChatOpenAI, name: str | None, tick_seconds: float
+) -> Callable[[ChainCall, str], Stream]:
+    """Opens a call's stream; name: the model asked whatever the call names, None for the call's."""
+
+    def open_stream(call: ChainCall, request_id: str) -> Stream:
+        prompt = call.prompt
+        options = _options(prompt, name or prompt.model, request_id)
+        chain = build_chain(cast("Any", model.bind(**options)))
         value = _input(prompt)
         return direct(chain, value) or Ticking(
             lambda: cast("Iterator[AIMessageChunk]", chain.stream(value)), tick_seconds
@@ -82,12 +120,12 @@ def opener(model: ChatOpenAI, name: str | None, tick_seconds: float) -> Callable
     return open_stream
 
 
-def _options(prompt: Prompt, model: str) -> dict[str, Any]:
+def _options(prompt: Prompt, model: str, request_id: str) -> dict[str, Any]:
     options: dict[str, Any] = {
         "model": model,
         "temperature": prompt.temperature,
         "max_tokens": prompt.max_tokens,
-        "extra_headers": {"X-Request-ID": prompt.request_id},
+        "extra_headers": {"X-Request-ID": request_id},
     }
     return {name: value for name, value in options.items() if value is not None}
 

@@ -107,7 +107,9 @@ def _chunk(message: AIMessageChunk) -> Chunk:
     content = message.content
     text = content if isinstance(content, str) else str(message.text)
     reason = message.response_metadata.get("finish_reason")
-    return Chunk(text, reason, _usage(message) if message.usage_metadata else None)
+    return Chunk(
+        text, finish_reason=reason, usage=_usage(message) if message.usage_metadata else None
+    )
 
 
 def _usage(message: AIMessageChunk) -> Usage:

@@ -1,14 +1,13 @@
 """Token counts for what the LLM did not report: offline, and never in the way of other streams."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tiktoken
 from gevent.threadpool import ThreadPool
 
 from service.chat.events import Usage
-from service.chat.prompt import Prompt
 
 ENCODING = "o200k_base"
 # tiktoken's own name for the file in its cache: sha1 of the address it would be fetched from
@@ -33,11 +32,10 @@ class TokenCounter:
     def count(self, text: str) -> int:
         return self._count_all([text])
 
-    def estimate(self, prompt: Prompt, answer: str) -> Usage:
-        """Usage of an answer, or of the part of it that came, with the chat format's own tokens."""
-        texts = [prompt.system, *(message.content for message in prompt.history), prompt.question]
-        asked = [text for text in texts if text]
-        input_tokens = self._count_all(asked) + len(asked) * MESSAGE_TOKENS + REPLY_TOKENS
+    def estimate(self, sent: Sequence[str], answer: str) -> Usage:
+        """Usage of an answer, or of the part of it that came, with the chat format's own tokens; sent: its messages."""
+        texts = [text for text in sent if text]
+        input_tokens = self._count_all(texts) + len(texts) * MESSAGE_TOKENS + REPLY_TOKENS
         return Usage(input_tokens, self.count(answer), "estimated")
 
     def _count_all(self, texts: list[str]) -> int:

@@ -12,8 +12,8 @@ from typing import Any, Literal, Protocol
 
 import pybreaker
 
+from service.chat.deadline import Clock
 from service.errors import CircuitOpen
-from service.resilience.deadline import Clock
 from service.resilience.listener import BreakerState, Listener
 
 Outcome = Literal["success", "failure", "neutral"]

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from service.chat.attempt import Attempt
-from service.chat.events import TICK, Chunk, Tick, Token, Usage
-from service.chat.prompt import Prompt
+from service.chat.deadline import Clock, Silence
+from service.chat.events import TICK, Chunk, Thinking, Tick, Token, ToolCalls, Usage
+from service.chat.running_turn import ModelCall, RunningTurn
 from service.errors import ChatError, ContentFiltered, TurnTimeout, UpstreamError, UpstreamTimeout
-from service.resilience.deadline import Clock, Deadline, Silence
 
 LAST_FRAMES_SECONDS = 1.0
+
+CallStep = Token | Thinking | ToolCalls | Tick
 
 
 class ModelStream(Protocol):
@@ -22,15 +23,18 @@ class ModelStream(Protocol):
 
 @dataclass(frozen=True)
 class Upstream:
-    """A model that can be asked. name: the configured one, None for whatever the prompt names."""
+    """A server's models. name: the only one that is asked there, None for whatever a call names.
+
+    open: begins an attempt, whose id (X-Request-ID) comes second.
+    """
 
     name: str | None
-    open: Callable[[Prompt], ModelStream]
-    estimate: Callable[[Prompt, str], Usage]
+    open: Callable[[Any, str], ModelStream]
+    estimate: Callable[[Any, str], Usage]
     cost: Callable[[str, Usage], float | None]
 
-    def model_for(self, prompt: Prompt) -> str:
-        return self.name or prompt.model
+    def model_for(self, call: ModelCall) -> str:
+        return self.name or call.model
 
 
 @dataclass(frozen=True)
@@ -52,24 +56,24 @@ class UpstreamCall:
     def __init__(
         self,
         upstream: Upstream,
-        prompt: Prompt,
+        call: ModelCall,
+        turn: RunningTurn,
         patience: Patience,
-        deadline: Deadline,
         clock: Clock,
     ) -> None:
-        self.attempt = Attempt(upstream.model_for(prompt), clock())
+        self.attempt = turn.begin_attempt(upstream.model_for(call), clock())
         self._upstream = upstream
-        self._prompt = prompt
+        self._call = call
         self._patience = patience
-        self._deadline = deadline
+        self._deadline = turn.deadline
         self._clock = clock
         self._texts: list[str] = []
         self._opened = False
         self._late_since: float | None = None
 
-    def events(self) -> Generator[Token | Tick, None, None]:
+    def events(self) -> Generator[CallStep, None, None]:
         try:
-            stream = self._upstream.open(self._prompt)
+            stream = self._upstream.open(self._call, self.attempt.id)
             try:
                 yield from self._read(stream)
             finally:
@@ -81,12 +85,12 @@ class UpstreamCall:
         finally:
             self._account()
 
-    def _read(self, stream: ModelStream) -> Generator[Token | Tick, None, None]:
+    def _read(self, stream: ModelStream) -> Generator[CallStep, None, None]:
         silence = Silence(self._clock, 2 * self._patience.tick_seconds)
         while (chunk := self._next(stream, silence)) is not None:
             if isinstance(chunk, Chunk) and self._take(chunk):
                 silence.broken()
-                yield Token(chunk.text)
+                yield from _steps(chunk)
             elif self._enough(silence.step()):
                 return
             elif chunk is TICK or self.attempt.finish_reason is None:
@@ -110,18 +114,21 @@ class UpstreamCall:
             return None
 
     def _take(self, chunk: Chunk) -> bool:
-        """Whether the chunk has text to pass on."""
+        """Whether the chunk has something to pass on."""
         self._opened = True
+        if chunk.thinking:
+            self._texts.append(chunk.thinking)
         self.attempt.usage = chunk.usage or self.attempt.usage
         self.attempt.finish_reason = chunk.finish_reason or self.attempt.finish_reason
-        if not chunk.text:
-            return False
+        if not chunk.text and not chunk.tool_calls:
+            return bool(chunk.thinking)
         attempt = self.attempt
         attempt.last_chunk_at = self._clock()
         attempt.chunks += 1
         if attempt.first_chunk_at is None:
             attempt.first_chunk_at = attempt.last_chunk_at
         self._texts.append(chunk.text)
+        self._texts.extend(_arguments(chunk))
         return True
 
     def _enough(self, silent_seconds: float) -> bool:
@@ -156,6 +163,20 @@ class UpstreamCall:
         attempt = self.attempt
         attempt.ended_at = self._clock()
         if attempt.usage is None and self._opened:
-            attempt.usage = self._upstream.estimate(self._prompt, "".join(self._texts))
+            attempt.usage = self._upstream.estimate(self._call, "".join(self._texts))
         if attempt.usage is not None:
             attempt.cost_usd = self._upstream.cost(attempt.model, attempt.usage)
+
+
+def _steps(chunk: Chunk) -> Generator[CallStep, None, None]:
+    if chunk.thinking:
+        yield Thinking(chunk.thinking)
+    if chunk.text:
+        yield Token(chunk.text)
+    if chunk.tool_calls:
+        yield ToolCalls(chunk.tool_calls)
+
+
+def _arguments(chunk: Chunk) -> list[str]:
+    functions = (delta.get("function") or {} for delta in chunk.tool_calls)
+    return [str(function.get("arguments") or "") for function in functions]

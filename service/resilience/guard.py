@@ -1,20 +1,20 @@
 """The model call under protection, on one page: ask each model, retry, go on to the next; restart what was cut."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
 from service.chat.attempt import Attempt
-from service.chat.events import TICK, Done, Event, Restart, Token
-from service.chat.prompt import Prompt
+from service.chat.deadline import Clock
+from service.chat.events import TICK, CallEvent, Done, Restart, Token, ToolCalls
+from service.chat.running_turn import ModelCall, RunningTurn
 from service.errors import ChatError, CircuitOpen, Rejected, UpstreamFailure
 from service.resilience.breaker import Breaker, Permit
 from service.resilience.call import Patience, Upstream, UpstreamCall
-from service.resilience.deadline import Clock, Deadline
 from service.resilience.listener import Listener
 from service.resilience.retry import RetryPolicy
 
-Steps = Generator[Event, None, Attempt]
+Steps = Generator[CallEvent, None, Attempt]
 
 
 @dataclass(frozen=True)
@@ -22,19 +22,10 @@ class Route:
     """A way to an answer: an upstream, and the breaker of each of its models."""
 
     upstream: Upstream
-    breakers: dict[str, Breaker]
+    breakers: Mapping[str, Breaker]
 
-    def breaker(self, prompt: Prompt) -> Breaker:
-        return self.breakers[self.upstream.model_for(prompt)]
-
-
-@dataclass(frozen=True)
-class ModelCall:
-    """What stays the same through all attempts of a model call."""
-
-    prompt: Prompt
-    report: Callable[[Attempt], None]
-    deadline: Deadline
+    def breaker(self, call: ModelCall) -> Breaker:
+        return self.breakers[self.upstream.model_for(call)]
 
 
 class Interrupted(Exception):
@@ -52,31 +43,28 @@ class Guard:
     routes: tuple[Route, ...]
     retry: RetryPolicy
     patience: Patience
-    turn_seconds: float
     listener: Listener
     clock: Clock
     sleep: Callable[[float], None]
 
-    def answer(
-        self, prompt: Prompt, report: Callable[[Attempt], None]
-    ) -> Generator[Event, None, None]:
-        """Tokens, ticks, perhaps a restart, then one Done; or a ChatError is raised."""
-        self.retry.budget.earn()
-        call = ModelCall(prompt, report, Deadline.after(self.turn_seconds, self.clock))
+    def answer(self, call: ModelCall, turn: RunningTurn) -> Generator[CallEvent, None, None]:
+        """What the model says, perhaps a restart, ticks, then one Done; or a ChatError is raised."""
+        if turn.begin_call():
+            self.retry.budget.earn()
         try:
-            attempt = yield from self._ask_each(call)
+            attempt = yield from self._ask_each(call, turn)
         except Interrupted as cut:
-            attempt = yield from self._restart(cut.failure, call)
+            attempt = yield from self._restart(cut.failure, call, turn)
         yield _done(attempt)
 
-    def _ask_each(self, call: ModelCall) -> Steps:
+    def _ask_each(self, call: ModelCall, turn: RunningTurn) -> Steps:
         """The first route that begins to answer; until then nothing has been shown, and changing over is silent."""
         failure: ChatError | None = None
         for route in self.routes:
             if failure is not None:
                 self.listener.fell_back(failure.code)
             try:
-                return (yield from self._ask(route, call))
+                return (yield from self._ask(route, call, turn))
             except CircuitOpen as rejection:
                 failure = failure or rejection
             except UpstreamFailure as refusal:
@@ -86,13 +74,13 @@ class Guard:
         assert failure is not None
         raise failure
 
-    def _ask(self, route: Route, call: ModelCall) -> Steps:
-        breaker = route.breaker(call.prompt)
-        retries = self.retry.begin(call.deadline)
+    def _ask(self, route: Route, call: ModelCall, turn: RunningTurn) -> Steps:
+        breaker = route.breaker(call)
+        retries = self.retry.begin(turn.deadline)
         permit = breaker.admit()
         while True:
             try:
-                return (yield from self._try(route, permit, call))
+                return (yield from self._try(route, permit, call, turn))
             except UpstreamFailure as failure:
                 # nobody waits for a breaker that this failure has opened
                 wait = None if breaker.state == "open" else retries.after(failure)
@@ -102,15 +90,13 @@ class Guard:
                 permit = _admit_again(breaker, failure)
                 self.listener.retried(failure.code)
 
-    def _try(self, route: Route, permit: Permit, call: ModelCall) -> Steps:
+    def _try(self, route: Route, permit: Permit, call: ModelCall, turn: RunningTurn) -> Steps:
         """One attempt. Raises Interrupted once there was content, else what the attempt raised."""
-        upstream_call = UpstreamCall(
-            route.upstream, call.prompt, self.patience, call.deadline, self.clock
-        )
+        upstream_call = UpstreamCall(route.upstream, call, turn, self.patience, self.clock)
         try:
             with closing(upstream_call.events()) as events:
                 for event in events:
-                    if isinstance(event, Token):
+                    if isinstance(event, Token | ToolCalls):
                         permit.content()
                     yield event
             permit.settle("success")
@@ -121,22 +107,25 @@ class Guard:
             raise
         finally:
             permit.settle("neutral")
-            call.report(upstream_call.attempt)
+            turn.report(upstream_call.attempt)
         return upstream_call.attempt
 
-    def _restart(self, cut: UpstreamFailure, call: ModelCall) -> Steps:
-        """One more attempt, from the beginning. If it fails for whatever reason, the first failure is reported."""
+    def _restart(self, cut: UpstreamFailure, call: ModelCall, turn: RunningTurn) -> Steps:
+        """One more attempt, from the beginning. Whatever it fails of, the first failure is reported."""
+        if turn.restarted or not call.takes_back:
+            raise cut
+        turn.restarted = True
         route = self.routes[-1]
-        restart = Restart(cut.code, route.upstream.model_for(call.prompt))
+        restart = Restart(cut.code, route.upstream.model_for(call))
         try:
-            permit = route.breaker(call.prompt).admit()
+            permit = route.breaker(call).admit()
             self.listener.restarted(cut.code)
-            with closing(self._try(route, permit, call)) as steps:
+            with closing(self._try(route, permit, call, turn)) as steps:
                 return (yield from _announced(restart, steps))
         except (Rejected, UpstreamFailure, Interrupted):
             raise cut from None
 
-    def _pause(self, seconds: float) -> Generator[Event, None, None]:
+    def _pause(self, seconds: float) -> Generator[CallEvent, None, None]:
         until = self.clock() + seconds
         while (left := until - self.clock()) > 0:
             self.sleep(min(left, self.patience.tick_seconds))
@@ -162,7 +151,7 @@ def _announced(restart: Restart, steps: Steps) -> Steps:
                 yield restart
             attempt: Attempt = end.value
             return attempt
-        if isinstance(event, Token) and not announced:
+        if isinstance(event, Token | ToolCalls) and not announced:
             yield restart
             announced = True
         yield event

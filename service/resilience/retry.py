@@ -13,9 +13,9 @@ from tenacity.stop import stop_after_attempt, stop_base
 from tenacity.wait import wait_base, wait_exponential_jitter
 
 from service.chat.attempt import RetryDenial
+from service.chat.deadline import Deadline
 from service.errors import UpstreamFailure
 from service.resilience.budget import RetryBudget
-from service.resilience.deadline import Deadline
 from service.resilience.listener import Listener
 
 # never at once: a herd of retries in step is what brings an upstream down for good
@@ -50,6 +50,7 @@ class Retries:
             wait=_JitteredWait(),
             stop=(
                 stop_after_attempt(policy.attempts)
+                | _StopAtKindsMost()
                 | _StopAtLongRetryAfter(denied)
                 | _StopAtAllWaits(denied)
                 | _StopAtDeadline(denied, deadline)
@@ -91,6 +92,14 @@ class _JitteredWait(wait_base):
 
     def __call__(self, retry_state: RetryCallState) -> float:
         return max(self._growing(retry_state), _failure(retry_state).retry_after_seconds or 0)
+
+
+class _StopAtKindsMost(stop_base):
+    """Some failures are worth fewer attempts than others."""
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        most = _failure(retry_state).most_attempts
+        return most is not None and retry_state.attempt_number >= most
 
 
 class _Denial(stop_base):

@@ -20,8 +20,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from service.chat.deadline import Clock
 from service.resilience.breaker import Breaker
-from service.resilience.deadline import Clock
 from service.resilience.listener import Listener
 
 POLL_SECONDS = 0.5

@@ -148,6 +148,9 @@ class Deadlines(Group):
     turn_timeout_seconds: Annotated[Seconds, NGINX] = 120
     """The time limit for the whole answer, with all attempts and waits.
     재시도와 대기를 모두 포함한 답변 전체의 제한 시간입니다."""
+    max_calls_per_turn: Count = 20
+    """How many model calls one answer may take: an agent that goes round for ever ends here.
+    답변 하나가 쓸 수 있는 모델 호출 수입니다. 끝없이 도는 에이전트는 여기서 멈춥니다."""
     send_timeout_seconds: Seconds = 30
     """How long a client may stop reading before its connection is closed.
     보낸 내용을 읽지 않는 클라이언트의 연결을 끊기까지의 시간입니다."""

@@ -9,6 +9,7 @@ import structlog
 
 from service.chat.attempt import Attempt
 from service.chat.events import Done
+from service.chat.prompt import Prompt
 from service.chat.turn import Caller
 from service.errors import ChatError, Ending
 from service.telemetry import initial_samples, metrics
@@ -23,8 +24,11 @@ WASTE_BY_ENDING: Mapping[Ending, WasteReason] = {"disconnected": "disconnect", "
 class TurnRecord:
     """Counts a turn from its begin; end() closes the account once, later calls change nothing."""
 
-    def __init__(self, caller: Caller, provider: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, caller: Caller, turn_id: str, provider: str, clock: Callable[[], float]
+    ) -> None:
         self._caller = caller
+        self._turn_id = turn_id
         self._provider = provider
         self._clock = clock
         self._started_at = clock()
@@ -38,8 +42,8 @@ class TurnRecord:
         metrics.TURNS_STARTED.labels(caller.route).inc()
         metrics.IN_FLIGHT.inc()
 
-    def asked(self, model: str) -> None:
-        self._model = model
+    def asked(self, prompt: Prompt) -> None:
+        self._model = prompt.model
 
     def waited(self, seconds: float) -> None:
         self._waited += seconds
@@ -110,6 +114,7 @@ class TurnRecord:
             "code": error.code if error else None,
             "cause": error.cause if error else None,
             "request_id": caller.request_id,
+            "turn_id": self._turn_id,
             "user_id": caller.user_id,
             "session_id": caller.session_id,
             "model": done.model if done else self._model,
@@ -203,6 +208,7 @@ def _bill(attempts: list[Attempt]) -> dict[str, Any]:
 def _attempt_line(attempt: Attempt) -> dict[str, Any]:
     usage = attempt.usage
     return {
+        "id": attempt.id,
         "model": attempt.model,
         "result": attempt.result,
         "cause": attempt.cause,

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from service.chat.events import Done, Failed, Restart, Start, Token, Usage
+from service.chat.events import Data, Done, Failed, Restart, Start, Thinking, Token, Usage
 from service.web.error_body import error_body
 
 CONTENT_TYPE = "text/event-stream"
@@ -18,6 +18,7 @@ HEADERS = {
     # for any nginx on the way whose buffering is on
     "X-Accel-Buffering": "no",
 }
+NAMES: dict[type, str] = {Start: "start", Thinking: "thinking", Data: "data", Restart: "restart"}
 PING = b": ping\n\n"
 # for readers written for OpenAI's streams
 END = b"data: [DONE]\n\n"
@@ -27,17 +28,24 @@ def token(text: str) -> bytes:
     return b'event: token\ndata: {"text":%b}\n\n' % encode_basestring_ascii(text).encode("ascii")
 
 
-def encode(event: Start | Token | Restart | Done | Failed, request_id: str) -> bytes:
+def encode(
+    event: Start | Token | Thinking | Data | Restart | Done | Failed, request_id: str
+) -> bytes:
     """One event; a last one brings its `[DONE]` with it."""
     if isinstance(event, Token):
         return token(event.text)
-    if isinstance(event, Start):
-        return _frame("start", {"request_id": event.request_id, "model": event.model})
-    if isinstance(event, Restart):
-        return _frame("restart", {"reason": event.reason, "model": event.model})
     if isinstance(event, Done):
         return _frame("done", done(event)) + END
-    return _frame("error", error_body(event.error, request_id)) + END
+    if isinstance(event, Failed):
+        return _frame("error", error_body(event.error, request_id)) + END
+    return _frame(NAMES[type(event)], _fields(event))
+
+
+def _fields(event: Start | Thinking | Data | Restart) -> dict[str, Any]:
+    fields = asdict(event)
+    if isinstance(event, Thinking) and not event.text:
+        del fields["text"]
+    return fields
 
 
 def done(event: Done) -> dict[str, Any]:

@@ -102,16 +102,17 @@ def costs(attempts: list[Line]) -> dict[tuple[str, ...], float]:
     return found
 
 
-def upstream_records(stack: Stack, request_id: str) -> list[Line]:
+def upstream_records(stack: Stack, line: Line) -> list[Line]:
     """What both simulators saw of a turn, in order."""
     seen = [*stack.primary.requests(), *stack.spare.requests()]
-    mine = [record for record in seen if record["headers"].get("x-request-id") == request_id]
+    ids = {attempt["id"] for attempt in line["attempts"]}
+    mine = [record for record in seen if record["headers"].get("x-request-id") in ids]
     return sorted(mine, key=lambda record: float(record["arrived_at"]))
 
 
 def upstream_differences(stack: Stack, line: Line, *, bills: bool) -> list[str]:
     """The log's attempts against the upstream's record of them, one by one."""
-    records = upstream_records(stack, line["request_id"])
+    records = upstream_records(stack, line)
     told = [attempt["model"] for attempt in line["attempts"]]
     seen = [record["model"] for record in records]
     if told != seen:

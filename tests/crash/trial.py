@@ -140,11 +140,10 @@ class Trial:
 
     def attempts(self) -> str:
         """How often each model was asked, as the upstream saw it."""
-        ids = [*self._expected, *self._lost]
         count = Counter(
             record["model"]
-            for request_id in ids
-            for record in upstream_records(self.stack, request_id)
+            for request_id in self._expected
+            for record in upstream_records(self.stack, self.line(request_id))
         )
         return ", ".join(f"{model} {count[model]}" for model in (PRIMARY, SPARE) if count[model])
 

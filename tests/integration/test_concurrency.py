@@ -97,4 +97,5 @@ def test_the_ids_reach_the_upstream_and_no_others(service, simulator):
         connection.getresponse().read()
     connection.close()
     seen = [request["headers"]["x-request-id"] for request in simulator.requests()]
-    assert seen == ["request-0001", "request-0002"]
+    turns = [service.turn(request_id)["turn_id"] for request_id in ("request-0001", "request-0002")]
+    assert seen == [f"{turn_id}.1" for turn_id in turns]

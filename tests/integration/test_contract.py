@@ -238,8 +238,9 @@ def test_a_proper_id_is_kept_everywhere(service, simulator, route, given):
     _, headers, body = ask(service, route, headers={"X-Request-ID": given})
     assert headers["x-request-id"] == given
     assert given.encode() in body
-    assert service.turn(given)["request_id"] == given
-    assert simulator.requests()[0]["headers"]["x-request-id"] == given
+    turn = service.turn(given)
+    assert turn["request_id"] == given
+    assert simulator.requests()[0]["headers"]["x-request-id"] == f"{turn['turn_id']}.1"
 
 
 @pytest.mark.parametrize(

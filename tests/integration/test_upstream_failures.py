@@ -170,9 +170,10 @@ def silences(impatient, _simulator):
     with concurrent.futures.ThreadPoolExecutor(len(cases)) as pool:
         answers = list(pool.map(run, cases, ids))
     seen = [request["headers"]["x-request-id"] for request in _simulator.requests()]
+    turns = {request_id: impatient.turn(request_id)["turn_id"] for request_id in ids}
     named = [(name(failure), route) for failure, route in cases]
     return {
-        key: (request_id, told, seen.count(request_id))
+        key: (request_id, told, sum(sent.startswith(turns[request_id]) for sent in seen))
         for key, request_id, told in zip(named, ids, answers, strict=True)
     }
 

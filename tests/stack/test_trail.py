@@ -69,7 +69,8 @@ def test_the_trail_of_a_request_and_the_bill_of_a_user(simulated, runbook):
     turn = events["turn"]
     assert bill["tokens"] == turn["input_tokens"] + turn["output_tokens"]
     upstream = simulated.simulator.requests()
-    assert request_id in {sent["headers"]["x-request-id"] for sent in upstream}
+    sent_ids = {sent["headers"]["x-request-id"] for sent in upstream}
+    assert events["turn"]["attempts"][0]["id"] in sent_ids
 
 
 def test_what_alerts_link_to_can_be_read(simulated):

@@ -29,17 +29,22 @@ TABLE = {
     "draining": (503, True, "drained"),
     "circuit_open": (503, True, "circuit_open"),
     "upstream_rate_limited": (429, True, "upstream_failed"),
+    "upstream_quota_exhausted": (503, False, "upstream_failed"),
     "upstream_rejected": (502, False, "upstream_failed"),
     "upstream_invalid_request": (400, False, "invalid"),
     "content_filtered": (422, False, "filtered"),
     "upstream_error": (502, True, "upstream_failed"),
     "upstream_timeout": (504, True, "timed_out"),
+    "answer_empty": (502, False, "upstream_failed"),
+    "step_timeout": (504, True, "timed_out"),
+    "dependency_failed": (502, True, "dependency_failed"),
+    "chain_limit_reached": (502, False, "failed"),
     "internal": (500, False, "failed"),
 }
 PROMISES = {code: Promise(*row) for code, row in TABLE.items()}
 ENDINGS = {
     *("completed", "invalid", "rejected", "upstream_failed", "timed_out", "circuit_open"),
-    *("filtered", "disconnected", "drained", "failed"),
+    *("filtered", "disconnected", "drained", "dependency_failed", "failed"),
 }
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 KINDS = tuple(

@@ -16,7 +16,8 @@ def test_every_code_of_the_contract_has_an_error_and_every_error_a_code():
 def test_an_error_is_what_the_contract_says(kind):
     status, retryable, ending = PROMISES[kind.code]
     assert (kind.status, kind.retryable) == (status, retryable)
-    if ending is not None:
+    # where no model was asked, an empty answer is the chain's
+    if ending is not None and kind is not errors.ChainSilent:
         assert kind.ending == ending
 
 

@@ -58,8 +58,8 @@ class Record:
         self.bugs = []
         self.ending = self.error = self.done = None
 
-    def asked(self, model):
-        self.model = model
+    def asked(self, prompt):
+        self.model = prompt.model
 
     def waited(self, seconds):
         self.waits.append(seconds)
@@ -92,8 +92,9 @@ class Guard:
         self.clock = clock
         self.prompt = None
 
-    def answer(self, prompt, report):
-        self.prompt = prompt
+    def answer(self, turn):
+        self.prompt = turn.prompt
+        self.turn = turn
         self.journal.append("upstream opened")
         try:
             for step in self.script:
@@ -105,7 +106,7 @@ class Guard:
                     yield step
         finally:
             self.journal.append("upstream closed")
-            report(Attempt("small", self.clock()))
+            turn.report(Attempt("small", self.clock()))
 
 
 @dataclass
@@ -133,20 +134,22 @@ class Stage:
         finally:
             self.journal.append("slot freed")
 
-    def begin(self, _caller) -> Record:
+    def begin(self, _caller, _turn_id) -> Record:
         self.journal.append("begun")
         return self.record
 
     def run(self):
         turns = Turns(
-            limits=Limits(("small", "large"), True, 100, 100, 10, 100, 100),  # noqa: FBT003
+            limits=Limits(("small", "large"), ("chat",), True, 100, 100, 10, 100, 100),  # noqa: FBT003
             defaults=Defaults("small", "be kind", 0.2, 100),
             admit=self.admit,
-            guard=self.guard,
+            answer=self.guard.answer,
             begin=self.begin,
             drained=lambda: self.clock() >= self.drains_at,
             clock=self.clock,
             look_seconds=0.25,
+            turn_seconds=120,
+            most_calls=20,
         )
         return turns.run(self.caller)
 

@@ -11,6 +11,7 @@ from service.chat.request import ChatRequest, Limits, Message, parse
 from service.errors import Detail, InvalidRequest, PayloadTooLarge
 
 LIMITS = Limits(
+    chains=("chat",),
     models=("small", "large"),
     allow_system=True,
     max_question_chars=20,
@@ -21,7 +22,7 @@ LIMITS = Limits(
 )
 ASKED = {"role": "user", "content": "hi"}
 # wide enough that only the shape is judged
-WIDE = Limits(("small",), True, 10**6, 10**6, 10**6, 10**6, 10**6)  # noqa: FBT003
+WIDE = Limits(("small",), ("chat",), True, 10**6, 10**6, 10**6, 10**6, 10**6)  # noqa: FBT003
 
 
 def ask(limits=LIMITS, **fields):

@@ -8,8 +8,6 @@ from pathlib import Path
 import gevent
 import pytest
 
-from service.chat.prompt import Prompt
-from service.chat.request import Message
 from service.llm import tokens
 
 CACHE = Path(sys.prefix) / "share" / "tiktoken"
@@ -30,10 +28,6 @@ def inexact(request, monkeypatch, tmp_path):
     folder = str(tmp_path) if request.param == "empty" else request.param
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", folder)
     return tokens.load_counter()
-
-
-def prompt(question="hi", system="", history=()) -> Prompt:
-    return Prompt(system, tuple(history), question, "m", None, 100, "request-1")
 
 
 def test_counts_are_those_of_the_encoding(counter):
@@ -71,8 +65,7 @@ def test_a_users_special_token_is_plain_text(counter):
 
 
 def test_an_estimate_has_the_chat_formats_own_tokens(counter):
-    history = [Message(role="user", content="the"), Message(role="assistant", content="quick")]
-    usage = counter.estimate(prompt("answer", "of", history), "this model")
+    usage = counter.estimate(["of", "the", "quick", "", "answer"], "this model")
     assert usage.input_tokens == 4 * (1 + tokens.MESSAGE_TOKENS) + tokens.REPLY_TOKENS
     assert usage.output_tokens == 2
     assert usage.source == "estimated"

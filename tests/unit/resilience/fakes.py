@@ -1,9 +1,12 @@
 """What the guard is given instead of time, models, other workers and telemetry: written by hand, read by the tests."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from service.chat.deadline import Deadline
 from service.chat.events import TICK, Chunk, Restart, Tick, Token, Usage
 from service.chat.prompt import Prompt
+from service.chat.running_turn import Report, RunningTurn
 from service.errors import ChatError
 from service.resilience.breaker import Alone, Breaker
 from service.resilience.budget import RetryBudget
@@ -12,6 +15,16 @@ from service.resilience.guard import Guard, Route
 from service.resilience.retry import RetryPolicy
 
 TICK_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class FakeCall:
+    model: str = "main"
+    question: int = 1
+    takes_back: bool = True
+    offers_tools: bool = False
+
+
 PATIENCE = Patience(first_content_seconds=10, idle_seconds=10, tick_seconds=TICK_SECONDS)
 PROMPT = Prompt(
     system="",
@@ -21,7 +34,9 @@ PROMPT = Prompt(
     temperature=None,
     max_tokens=100,
     request_id="request-1",
+    turn_id="turn-1",
 )
+CALL = FakeCall()
 REPORTED = Usage(7, 2, "reported")
 ESTIMATED = Usage(1, 1, "estimated")
 STOP = Chunk(finish_reason="stop", usage=REPORTED)
@@ -107,16 +122,16 @@ class Models:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.asked: list[str] = []
-        self.prompts: list[Prompt] = []
+        self.ids: list[str] = []
         self.streams: list[ScriptedStream] = []
 
     def upstream(self, name: str, *scripts: list[Step]) -> Upstream:
         """Plays one script for each time it is asked."""
         left = list(scripts)
 
-        def begin(prompt: Prompt) -> ScriptedStream:
+        def begin(call: FakeCall, request_id: str) -> ScriptedStream:
             self.asked.append(name)
-            self.prompts.append(prompt)
+            self.ids.append(request_id)
             self.streams.append(ScriptedStream(self._clock, left.pop(0)))
             return self.streams[-1]
 
@@ -143,7 +158,6 @@ class World:
         *,
         attempts: int = 3,
         failures: int = 5,
-        turn_seconds: float = 120,
         budget: RetryBudget | None = None,
     ) -> Guard:
         """scripts: by model, in the order of the routes."""
@@ -155,16 +169,23 @@ class World:
             routes=routes,
             retry=RetryPolicy(attempts, budget or RetryBudget(0.2), self.heard),
             patience=PATIENCE,
-            turn_seconds=turn_seconds,
             listener=self.heard,
             clock=self.clock,
             sleep=self.clock.sleep,
         )
 
-    def run(self, guard: Guard) -> list[str]:
+    def turn(self, seconds: float = 120, report: Report | None = None) -> RunningTurn:
+        return RunningTurn(
+            prompt=PROMPT,
+            deadline=Deadline.after(seconds, self.clock),
+            report=report or (lambda a: self.reports.append((a.model, a.result))),
+            most_calls=20,
+        )
+
+    def run(self, guard: Guard, turn_seconds: float = 120) -> list[str]:
         """What a caller is told, one word each: texts, "!model" for a restart, "= model" or "# code" at the end."""
         seen = []
-        events = guard.answer(PROMPT, lambda a: self.reports.append((a.model, a.result)))
+        events = guard.answer(CALL, self.turn(turn_seconds))
         try:
             for event in events:
                 if isinstance(event, Token):

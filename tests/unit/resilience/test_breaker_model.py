@@ -24,7 +24,7 @@ from tests.unit.resilience.breaker_model import (
     Model,
     Permit,
 )
-from tests.unit.resilience.fakes import PROMPT, STOP, World
+from tests.unit.resilience.fakes import CALL, STOP, World
 
 SLOTS = 4
 STEPS = {
@@ -101,19 +101,22 @@ class BreakerAndAdmission(RuleBasedStateMachine):
             "main", FAILURES, OPEN_SECONDS, self.clock, self.world.heard, self.others
         )
         self.puppets = []
-        guard = self.world.guard({"main": []}, attempts=1, turn_seconds=math.inf)
+        guard = self.world.guard({"main": []}, attempts=1)
         upstream = replace(guard.routes[0].upstream, open=self._opened)
         self.guard = replace(guard, routes=(Route(upstream, {"main": self.breaker}),))
         self.admission = Admission(SLOTS, wait_seconds=0)
         self.model = Model()
         self.turns = []
 
-    def _opened(self, _prompt):
+    def _opened(self, _call, _id):
         self.puppets.append(Puppet())
         return self.puppets[-1]
 
     def _turn(self):
-        with self.admission.admit(), closing(self.guard.answer(PROMPT, lambda _: None)) as events:
+        with (
+            self.admission.admit(),
+            closing(self.guard.answer(CALL, self.world.turn(math.inf))) as events,
+        ):
             yield from events
 
     def _hear(self, news):

@@ -2,7 +2,9 @@
 
 import pytest
 
+from service.chat.deadline import Deadline
 from service.chat.events import TICK, Chunk, Token
+from service.chat.running_turn import RunningTurn
 from service.errors import (
     ContentFiltered,
     Internal,
@@ -12,8 +14,8 @@ from service.errors import (
     UpstreamTimeout,
 )
 from service.resilience.call import UpstreamCall
-from service.resilience.deadline import Deadline
 from tests.unit.resilience.fakes import (
+    CALL,
     ESTIMATED,
     PATIENCE,
     PROMPT,
@@ -38,7 +40,8 @@ class Asked:
         self.models = Models(self.clock)
         upstream = self.models.upstream("main", script)
         deadline = Deadline.after(turn_seconds, self.clock)
-        self.call = UpstreamCall(upstream, PROMPT, PATIENCE, deadline, self.clock)
+        turn = RunningTurn(PROMPT, deadline, report=lambda _: None, most_calls=1)
+        self.call = UpstreamCall(upstream, CALL, turn, PATIENCE, self.clock)
         self.attempt = self.call.attempt
 
     def read(self):
@@ -152,7 +155,7 @@ class Flow:
 
     def __next__(self):
         self._clock.sleep(1)
-        return Chunk("x", self._finish_reason, REPORTED)
+        return Chunk("x", finish_reason=self._finish_reason, usage=REPORTED)
 
 
 def test_the_turns_deadline_ends_an_answer_that_flows_for_too_long():

@@ -7,7 +7,7 @@ import pytest
 from service import errors
 from service.chat.events import TICK, Chunk, Done
 from service.resilience.budget import CAPACITY, RetryBudget
-from tests.unit.resilience.fakes import PROMPT, World, silence, texts
+from tests.unit.resilience.fakes import CALL, World, silence, texts
 from tests.unit.resilience.scripts import (
     CUT,
     DOWN,
@@ -31,7 +31,7 @@ RETRIED = ("retried", "upstream_error")
 def test_a_restart_asks_the_question_itself_anew():
     world = World()
     world.run(world.guard({"main": [CUT], "spare": [OTHER]}))
-    assert world.models.prompts == [PROMPT, PROMPT]
+    assert world.models.ids == ["turn-1.1", "turn-1.2"]
 
 
 def test_a_bug_in_a_restart_stays_a_bug():
@@ -100,7 +100,7 @@ def test_the_failure_that_opens_the_breaker_is_told_and_nothing_is_waited_for():
 def test_a_breaker_that_opens_during_a_wait_ends_the_retries():
     world = World()
     guard = world.guard({"main": [DOWN]})
-    events = guard.answer(PROMPT, lambda _: None)
+    events = guard.answer(CALL, world.turn())
     next(events)  # the wait for the second attempt
     opened(world, "main")
     with pytest.raises(errors.UpstreamError):
@@ -132,8 +132,8 @@ def test_a_breaker_that_opens_during_a_wait_ends_the_retries():
 def test_what_counts_against_the_breaker(script, counts):
     """The last one flows until the turn's deadline."""
     world = World()
-    guard = world.guard({"main": [script, GOOD]}, attempts=1, failures=1, turn_seconds=20)
-    told = world.run(guard)
+    guard = world.guard({"main": [script, GOOD]}, attempts=1, failures=1)
+    told = world.run(guard, turn_seconds=20)
     assert (world.breakers["main"].state == "open") == counts
     if script in (DOWN, LIMITED_LONG):
         assert told[-1].startswith("#")
@@ -152,7 +152,7 @@ def test_a_probe_closes_the_breaker_with_its_first_content():
     guard = world.guard({"main": [[TICK, *GOOD]]})
     opened(world, "main")
     world.clock.sleep(15)
-    events = guard.answer(PROMPT, lambda _: None)
+    events = guard.answer(CALL, world.turn())
     next(events)
     assert world.breakers["main"].state == "half-open"
     next(events)
@@ -167,7 +167,7 @@ def test_a_caller_who_leaves_gives_everything_back(steps):
     script = [[TICK, *DOWN], [TICK, *CUT], SILENT]
     guard = world.guard({"main": script}, failures=2)
     reports = []
-    events = guard.answer(PROMPT, reports.append)
+    events = guard.answer(CALL, world.turn(report=reports.append))
     for _ in range(steps):
         next(events)
     asked = len(world.models.asked)
@@ -182,10 +182,10 @@ def test_a_probe_whose_caller_leaves_frees_its_place():
     guard = world.guard({"main": [SILENT, GOOD]})
     opened(world, "main")
     world.clock.sleep(15)
-    leaving = guard.answer(PROMPT, lambda _: None)
+    leaving = guard.answer(CALL, world.turn())
     next(leaving)
     with pytest.raises(errors.CircuitOpen):
-        next(guard.answer(PROMPT, lambda _: None))
+        next(guard.answer(CALL, world.turn()))
     leaving.close()
     assert world.run(guard)[-1] == "= main"
 
@@ -194,7 +194,10 @@ def test_an_attempt_is_accounted_for_when_it_is_reported():
     world = World()
     reports = []
     events = world.guard({"main": [GOOD]}).answer(
-        PROMPT, lambda attempt: reports.append((attempt.result, attempt.usage, attempt.ended_at))
+        CALL,
+        world.turn(
+            report=lambda attempt: reports.append((attempt.result, attempt.usage, attempt.ended_at))
+        ),
     )
     next(events)
     events.close()
@@ -210,7 +213,7 @@ def test_waits_are_made_of_ticks():
     world.run(world.guard({"main": [LIMITED, GOOD]}))
     assert 1002 <= world.clock.now < 1002.01
     world = World()
-    events = world.guard({"main": [LIMITED, GOOD]}).answer(PROMPT, lambda _: None)
+    events = world.guard({"main": [LIMITED, GOOD]}).answer(CALL, world.turn())
     before = world.clock.now
     while next(events) is TICK:
         assert world.clock.now - before <= 0.25
@@ -220,7 +223,7 @@ def test_waits_are_made_of_ticks():
 def test_the_turns_deadline_bounds_attempts_and_waits_of_all_routes():
     world = World()
     flowing = [Chunk("x"), *silence(9)] * 10
-    told = world.run(world.guard({"main": [SILENT], "spare": [flowing]}, turn_seconds=30))
+    told = world.run(world.guard({"main": [SILENT], "spare": [flowing]}), turn_seconds=30)
     assert told[-1] == "# upstream_timeout"
     assert 1030 <= world.clock.now <= 1031
     assert world.models.asked == ["main", "spare"]
@@ -228,7 +231,7 @@ def test_the_turns_deadline_bounds_attempts_and_waits_of_all_routes():
 
 def test_no_retry_is_begun_that_the_deadline_would_not_let_finish():
     world = World()
-    told = world.run(world.guard({"main": [[*silence(8), *DOWN]]}, turn_seconds=8.2))
+    told = world.run(world.guard({"main": [[*silence(8), *DOWN]]}), turn_seconds=8.2)
     assert told == ["# upstream_error"]
     assert world.heard.told == [("denied", "deadline")]
 
@@ -260,7 +263,7 @@ def test_turns_of_one_worker_do_not_count_each_others_attempts():
     breaker_stays_closed = 1000
     guard = world.guard({"main": [DOWN] * 40 + [GOOD] * 20}, failures=breaker_stays_closed)
     guard = replace(guard, retry=replace(guard.retry, budget=Plenty(0)))
-    turns = [guard.answer(PROMPT, lambda _: None) for _ in range(20)]
+    turns = [guard.answer(CALL, world.turn()) for _ in range(20)]
     ends = []
     while turns:
         events = [next(turn) for turn in turns]

@@ -6,8 +6,8 @@ import random
 import pytest
 
 from service import errors
+from service.chat.deadline import Deadline
 from service.resilience.budget import CAPACITY, RetryBudget
-from service.resilience.deadline import Deadline
 from service.resilience.retry import FLOOR_SECONDS, RetryPolicy
 from tests.unit.resilience.fakes import Clock, Heard
 
@@ -61,6 +61,10 @@ def test_only_failures_that_may_pass_are_repeated(kind):
         errors.UpstreamConflict,
     }
     assert (len(Turn().waits(kind())) == 2) == (kind in repeated)
+
+
+def test_an_empty_answer_is_asked_for_once_more():
+    assert len(Turn(attempts=5).waits(errors.AnswerEmpty())) == 1
 
 
 def test_waits_grow_from_a_floor_and_no_two_turns_wait_alike():

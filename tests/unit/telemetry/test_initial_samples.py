@@ -6,6 +6,7 @@ import sys
 import pytest
 from prometheus_client import REGISTRY
 
+from service.chat.prompt import Prompt
 from service.telemetry.turns import TurnRecord
 from tests.support.service import ROOT
 from tests.unit.telemetry.test_turns import Asker, Clock
@@ -16,6 +17,7 @@ from service.telemetry import initial_samples
 initial_samples.begin("chat", "openai", ["a-model"])
 print(generate_latest(REGISTRY).decode())
 """
+PROMPT = Prompt("", (), "why?", "m", None, 100, "request-1")
 
 
 def test_every_counter_of_ours_has_a_zero_before_it_counts():
@@ -49,7 +51,7 @@ def test_an_answer_is_cut_when_it_had_begun_and_its_caller_wanted_the_rest(endin
         return REGISTRY.get_sample_value("chat_answers_cut_total", labels) or 0
 
     before = count()
-    record = TurnRecord(Asker(), "openai", Clock())
+    record = TurnRecord(Asker(), "turn-1", "openai", Clock())
     for second in range(texts):
         record.text(1000.0 + second)
     record.end(ending)

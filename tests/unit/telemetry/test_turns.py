@@ -9,15 +9,17 @@ from prometheus_client import REGISTRY
 
 from service.chat.attempt import Attempt
 from service.chat.events import Done, Usage
+from service.chat.prompt import Prompt
 from service.errors import UpstreamTimeout
 from service.telemetry.turns import TurnRecord, announce_bill, count_attempt
 
 FIELDS = {
-    "event", "level", "time", "route", "ending", "code", "cause", "request_id", "user_id", "session_id",
+    "event", "level", "time", "route", "ending", "code", "cause", "request_id", "turn_id", "user_id", "session_id",
     "model", "finish_reason", "duration_seconds", "time_to_first_token_seconds", "longest_gap_seconds",
     "overhead_seconds", "answer_usage", "answer_cost_usd", "input_tokens", "output_tokens", "tokens_source",
     "cost_usd", "attempts",
 }  # fmt: skip
+PROMPT = Prompt("", (), "why?", "m", None, 100, "request-1")
 
 
 class Clock:
@@ -71,8 +73,8 @@ def attempt(
 
 
 def test_the_line_of_a_whole_answer(clock, lines):
-    record = TurnRecord(Asker(), "openai", clock)
-    record.asked("m")
+    record = TurnRecord(Asker(), "turn-1", "openai", clock)
+    record.asked(PROMPT)
     clock.now += 1
     record.waited(0.75)
     record.text(clock.now)
@@ -99,7 +101,7 @@ def test_the_line_of_a_whole_answer(clock, lines):
 
 def stalled(clock, waited: float, ending: str) -> None:
     """A turn with two texts, and silence after them."""
-    record = TurnRecord(Asker(), "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", "openai", clock)
     for _ in range(2):
         clock.now += 0.05
         record.waited(0.05)
@@ -121,7 +123,7 @@ def test_the_time_that_a_caller_takes_to_read_is_no_gap(clock, lines):
 
 
 def test_the_line_has_the_same_fields_when_nothing_was_asked(clock, lines):
-    TurnRecord(Asker(), "openai", clock).end("invalid")
+    TurnRecord(Asker(), "turn-1", "openai", clock).end("invalid")
     (line,) = lines()
     assert set(line) == FIELDS
     assert line["model"] is None
@@ -131,7 +133,7 @@ def test_the_line_has_the_same_fields_when_nothing_was_asked(clock, lines):
 
 
 def test_a_turn_ends_once(clock, lines, counted):
-    record = TurnRecord(Asker(), "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", "openai", clock)
     assert counted("chat_turns_in_flight") == 1
     record.end("timed_out", error=UpstreamTimeout(cause="idle"))
     record.end("failed")
@@ -147,7 +149,7 @@ def test_a_turn_ends_once(clock, lines, counted):
 
 
 def test_tokens_and_cost_of_a_turn_are_those_of_every_attempt(clock, lines, counted):
-    record = TurnRecord(Asker(), "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", "openai", clock)
     record.attempt(attempt("upstream_error", output=1, cost=0.25, source="estimated", chunks=1))
     record.attempt(attempt())
     record.end("completed", done=Done("stop", "m", Usage(10, 5, "reported"), 0.5))
@@ -162,7 +164,7 @@ def test_tokens_and_cost_of_a_turn_are_those_of_every_attempt(clock, lines, coun
 
 
 def test_one_attempt_without_a_price_makes_the_sum_unknown(clock, lines, counted):
-    record = TurnRecord(Asker(), "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", "openai", clock)
     record.attempt(attempt())
     record.attempt(attempt(cost=None))
     record.end("completed")
@@ -175,7 +177,7 @@ def test_one_attempt_without_a_price_makes_the_sum_unknown(clock, lines, counted
     [("disconnected", "disconnect"), ("drained", "drain"), ("upstream_failed", "failure")],
 )
 def test_tokens_that_nobody_got_in_full_are_wasted(clock, lines, counted, ending, reason):
-    record = TurnRecord(Asker(), "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", "openai", clock)
     record.attempt(attempt("cancelled"))
     record.end(ending)
     assert counted("chat_tokens_wasted_total", reason=reason) == 15
@@ -183,7 +185,7 @@ def test_tokens_that_nobody_got_in_full_are_wasted(clock, lines, counted, ending
 
 
 def test_a_whole_answer_wastes_nothing(clock, lines, counted):
-    record = TurnRecord(Asker(), "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", "openai", clock)
     record.attempt(attempt())
     record.end("completed")
     assert sum(counted("chat_tokens_wasted_total", reason=r) for r in ("failure", "restart")) == 0
@@ -221,7 +223,7 @@ def test_an_attempt_without_content_has_no_first_chunk_and_no_tokens(counted):
 
 
 def test_a_bug_is_logged_with_its_request_and_places_and_without_texts(clock, lines):
-    record = TurnRecord(Asker(), "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", "openai", clock)
     with pytest.raises(ValueError, match="canary") as caught:
         int("canary")
     record.bug(traceback.TracebackException.from_exception(caught.value))

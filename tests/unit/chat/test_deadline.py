@@ -1,4 +1,4 @@
-from service.resilience.deadline import Deadline, Silence
+from service.chat.deadline import Deadline, Silence
 from tests.unit.resilience.fakes import Clock
 
 
