@@ -1,6 +1,6 @@
 # What the targets do is written in deploy/ and tests/; here is only what they need.
 .DEFAULT_GOAL := help
-.PHONY: help run serve simulator up down test test-stack check lock clean loadtest bench capacity crashtest drill
+.PHONY: help run serve simulator up down test test-stack check fix lock clean loadtest bench capacity crashtest drill
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -36,6 +36,12 @@ test-stack: .venv/.test ## the stack on a real container engine, end to end
 
 check: .venv/.test ## format, lint, types, import rules, scripts and configuration files
 	@exec $(PYTHON) -m tests.tools.check
+
+fix: .venv/.test ## correct what can be corrected automatically: format, lint, and the files that are generated
+	@$(PYTHON) -m tests.tools.settings_files
+	@$(PYTHON) -m monitoring.dashboards
+	@.venv/bin/ruff check --quiet --fix --exit-zero
+	@.venv/bin/ruff format --quiet
 
 loadtest: .venv/.load ## locust, headless, against HOST (or the stack) in the shape LOAD_SHAPE
 	@exec .venv/load/bin/python -m tests.load

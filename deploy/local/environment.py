@@ -1,30 +1,53 @@
 """The environment that the service is started with: `.env`, overruled by what is set already."""
 
+import difflib
 import os
+import re
 import socket
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from deploy import CannotStart
 from deploy.local import dotenv
+from service.settings import NAMES, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 ENTRYPOINT = ROOT / "deploy/image/entrypoint.sh"
-DEFAULT_PORTS = {"PORT": 8000, "METRICS_PORT": 8001}
+PORTS = ("PORT", "METRICS_PORT")
+# what else .env may hold: for docker compose, Python, HTTP clients, and deploy/image/entrypoint.sh
+OTHERS = re.compile(
+    r"(COMPOSE|DOCKER|SSL_CERT)_\w+|PYTHON\w+|\w+_PROXY|TZ|TMPDIR|TIKTOKEN_CACHE_DIR|PROMETHEUS_MULTIPROC_DIR",
+    re.IGNORECASE,
+)
+# MAX_TOKENS is near enough to MAX_OUTPUT_TOKENS, and TAVILY_API_KEY not to OPENAI_API_KEY
+SIMILARITY = 0.72
 
 
 def load() -> dict[str, str]:
     """Also puts `.venv` first on PATH, so that `python` is the one with the service's packages."""
     try:
-        variables = dotenv.read(ROOT / ".env") | os.environ
+        written = dotenv.read(ROOT / ".env")
     except dotenv.BrokenDotenv as error:
         raise CannotStart(str(error)) from None
+    _warn_of_unknown(written)
+    variables = written | os.environ
     variables["PATH"] = f"{VENV / 'bin'}{os.pathsep}{variables.get('PATH', os.defpath)}"
     return variables
 
 
+def _warn_of_unknown(names: Iterable[str]) -> None:
+    for name in names:
+        if name in NAMES or OTHERS.fullmatch(name):
+            continue
+        near = difflib.get_close_matches(name.upper(), NAMES, n=1, cutoff=SIMILARITY)
+        rest = f"; did you mean {near[0]}?" if near else ", and passed on as it is"
+        print(f"warning: .env: {name} is not a setting{rest}", file=sys.stderr)
+
+
 def require_free_ports(variables: dict[str, str]) -> None:
-    for name in DEFAULT_PORTS:
+    for name in PORTS:
         number = port(variables, name)
         with socket.socket() as listener:
             # As gunicorn does; without it, connections that ended a minute ago count as a listener.
@@ -38,7 +61,7 @@ def require_free_ports(variables: dict[str, str]) -> None:
 
 
 def port(variables: dict[str, str], name: str) -> int:
-    written = variables.get(name, "").strip() or str(DEFAULT_PORTS[name])
+    written = variables.get(name, "").strip() or str(Settings.model_fields[name.lower()].default)
     if not (written.isascii() and written.isdigit() and 1 <= int(written) <= 65535):
         raise CannotStart(f"{name} is not a port number from 1 to 65535")
     return int(written)

@@ -3,9 +3,14 @@
 from service.settings.catalogue import Group
 from service.settings.containers import Containers
 from service.settings.environment import UnsafeSettings, load
-from service.settings.model import Settings
+from service.settings.model import SECRETS, Settings
 
-__all__ = ["GROUPS", "Settings", "UnsafeSettings", "load"]
+__all__ = ["GROUPS", "NAMES", "Settings", "UnsafeSettings", "load"]
 
 # in the order of the documentation
 GROUPS: tuple[type[Group], ...] = (*Settings.__bases__, Containers)
+# every variable that is a setting, or names a secret's file
+NAMES = frozenset(
+    [name.upper() for group in GROUPS for name in group.model_fields]
+    + [f"{name.upper()}_FILE" for name in SECRETS]
+)

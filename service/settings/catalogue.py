@@ -95,8 +95,8 @@ class LLM(Group):
     """Whether a request's `system` may replace it.
     요청의 `system`으로 시스템 지시문을 바꿀 수 있는지 정합니다."""
     prices_file: ExistingFile = ""
-    """A price list that takes precedence over `service/llm/prices.toml`, in the same format.
-    `service/llm/prices.toml`보다 우선하는 가격표입니다. 형식은 같습니다."""
+    """Prices that take precedence over those of genai-prices, in the format of `service/llm/prices.toml`.
+    genai-prices보다 우선하는 가격표입니다. 형식은 `service/llm/prices.toml`과 같습니다."""
 
 
 class Requests(Group):
@@ -120,8 +120,8 @@ class Requests(Group):
     이전 메시지 전체의 최대 글자 수입니다."""
 
 
-class Load(Group):
-    """Load
+class Concurrency(Group):
+    """Concurrency
     동시 처리"""
 
     max_concurrent_turns: Count = 100
@@ -149,8 +149,8 @@ class Deadlines(Group):
     """The time limit for the whole answer, with all attempts and waits.
     재시도와 대기를 모두 포함한 답변 전체의 제한 시간입니다."""
     max_calls_per_turn: Count = 20
-    """How many model calls one answer may take: an agent that goes round for ever ends here.
-    답변 하나가 쓸 수 있는 모델 호출 수입니다. 끝없이 도는 에이전트는 여기서 멈춥니다."""
+    """How many model calls one answer may take; an agent that loops forever ends here.
+    답변 하나가 쓸 수 있는 모델 호출 수입니다. 무한히 반복하는 에이전트는 여기서 멈춥니다."""
     send_timeout_seconds: Seconds = 30
     """How long a client may stop reading before its connection is closed.
     보낸 내용을 읽지 않는 클라이언트의 연결을 끊기까지의 시간입니다."""

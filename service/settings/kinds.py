@@ -1,4 +1,4 @@
-"""The kinds of values that a setting may have. `title` names a kind in the documentation."""
+"""The kinds of values that a setting may have; `title` names one in the documentation."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -78,7 +78,7 @@ ShortWait = Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 Cores = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Memory = Annotated[str, Field(title="bytes")]
+Memory = Annotated[str, Field(title="size")]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split), Field(title="list")]
 Origins = Annotated[Names, AfterValidator(_are_explicit)]
 Url = Annotated[str, AfterValidator(_is_url), Field(title="URL")]
@@ -91,4 +91,4 @@ LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidat
 # Annotated[Count | None, NONE_ALLOWED]: the word `none` means that nothing is sent
 NONE_ALLOWED = BeforeValidator(_none)
 # Annotated[Count, NGINX]: nginx reads it, too
-NGINX = "nginx"
+NGINX = Field(json_schema_extra={"nginx": True})

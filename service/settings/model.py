@@ -15,7 +15,7 @@ class Settings(
     catalogue.Processes,
     catalogue.LLM,
     catalogue.Requests,
-    catalogue.Load,
+    catalogue.Concurrency,
     catalogue.Deadlines,
     catalogue.Stopping,
     catalogue.Failures,

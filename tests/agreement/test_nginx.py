@@ -43,11 +43,6 @@ def gunicorn(name):
     )
 
 
-def test_the_defaults_are_the_services_own():
-    assert int(DEFAULTS["MAX_BODY_BYTES"]) == default("max_body_bytes")
-    assert float(DEFAULTS["TURN_TIMEOUT_SECONDS"]) == default("turn_timeout_seconds")
-
-
 def test_an_answer_without_a_word_is_waited_for_longer_than_a_turn_lasts():
     assert seconds(directive("proxy_read_timeout")) >= default("turn_timeout_seconds") + 10
 

@@ -70,6 +70,22 @@ def test_a_port_that_is_none_is_named(checkout, module, number):
     assert "METRICS_PORT" in sentence(checkout.run(module, METRICS_PORT=number))
 
 
+@pytest.mark.parametrize("module", ["deploy.local.run", "deploy.local.serve"])
+def test_a_name_in_dotenv_that_is_no_setting_is_warned_of(checkout, module):
+    checkout.write_dotenv(
+        f"MAX_TOKENS=5\nopenai_api_key={KEY}\nTAVILY_API_KEY={KEY}\n"
+        "LOG_LEVEL=INFO\nREDIS_URL_FILE=\nSERVICE_MEMORY=2g\nCOMPOSE_PROFILES=tls\nHTTPS_PROXY=\n"
+    )
+    done = checkout.run(module, METRICS_PORT="none")
+    *warnings, refusal = done.stderr.splitlines()
+    assert warnings == [
+        "warning: .env: MAX_TOKENS is not a setting; did you mean MAX_OUTPUT_TOKENS?",
+        "warning: .env: openai_api_key is not a setting; did you mean OPENAI_API_KEY?",
+        "warning: .env: TAVILY_API_KEY is not a setting, and passed on as it is",
+    ]
+    assert "METRICS_PORT" in refusal
+
+
 def test_a_model_of_openai_without_a_key_is_refused(checkout):
     told = sentence(checkout.run("deploy.local.run", LLM_MODEL="gpt-4o-mini"))
     assert "OPENAI_API_KEY" in told

