@@ -52,11 +52,14 @@ def _section(group: type[Group]) -> Section:
     for_service = issubclass(Settings, group)
     return Section(
         _text(group.__name__, group.__doc__),
-        tuple(_setting(name.upper(), fields[name], for_service) for name in group.model_fields),
+        tuple(
+            _setting(name.upper(), fields[name], for_service=for_service)
+            for name in group.model_fields
+        ),
     )
 
 
-def _setting(name: str, field: dict[str, Any], for_service: bool) -> Setting:  # noqa: FBT001
+def _setting(name: str, field: dict[str, Any], *, for_service: bool) -> Setting:
     return Setting(
         name=name,
         default=_written(field["default"]),
