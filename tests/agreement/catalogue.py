@@ -1,72 +1,40 @@
-"""The names that figures may have: our own catalogue, the recording rules, and what others export."""
+"""What may be asked of Prometheus: our own metrics, the recording rules, and what others export."""
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import yaml
-from prometheus_client import Gauge, Histogram
-from prometheus_client.metrics import MetricWrapperBase
 
-from service.telemetry import metrics
-from service.telemetry.exposition import ProcessCollector, Workers
 from tests.support.service import ROOT
+from tests.tools.metrics_data import Values, exported
 
 MONITORING = ROOT / "monitoring"
 RULES = sorted((MONITORING / "prometheus/rules").glob("*.yml"))
+SCRAPED = yaml.safe_load((MONITORING / "prometheus/prometheus.yml").read_text())["scrape_configs"]
+Labels = dict[str, Values]
+TARGET: Labels = {"job": frozenset(job["job_name"] for job in SCRAPED), "instance": None}
+SEVERITIES = frozenset({"critical", "warning", "none"})
 # Prometheus' own, nginx-prometheus-exporter's, redis_exporter's, blackbox_exporter's: those that are read here
 OTHERS = {
-    "up": {"job", "instance"},
-    "ALERTS": {"alertname", "alertstate", "severity"},
-    "scrape_duration_seconds": {"job", "instance"},
-    "probe_success": {"job", "instance"},
-    "probe_duration_seconds": {"job", "instance"},
-    "probe_ssl_earliest_cert_expiry": {"job", "instance"},
-    "nginx_connections_active": {"job", "instance"},
-    "nginx_http_requests_total": {"job", "instance"},
-    "redis_up": {"job", "instance"},
-    "redis_memory_used_bytes": {"job", "instance"},
+    "up": TARGET,
+    "scrape_duration_seconds": TARGET,
+    "probe_success": TARGET,
+    "probe_duration_seconds": TARGET,
+    "probe_ssl_earliest_cert_expiry": TARGET,
+    "nginx_connections_active": TARGET,
+    "nginx_http_requests_total": TARGET,
+    "redis_up": TARGET,
+    "redis_memory_used_bytes": TARGET,
 }
 WORDS = {
-    "by",
-    "without",
-    "on",
-    "ignoring",
-    "group_left",
-    "group_right",
-    "and",
-    "or",
-    "unless",
-    "offset",
-    "bool",
-    "inf",
-    "nan",
+    *("by", "without", "on", "ignoring", "group_left", "group_right", "and", "or", "unless"),
+    *("offset", "bool", "inf", "nan"),
 }
-
-
-def own(directory: Path) -> dict[str, set[str]]:
-    """Every sample name of the service with its labels."""
-    found: dict[str, set[str]] = {}
-    for metric in vars(metrics).values():
-        if isinstance(metric, MetricWrapperBase):
-            found |= _samples(metric)
-    workers = Workers(directory, pids=list, accepting=lambda: True)
-    for family in ProcessCollector(workers).collect():
-        for sample in family.samples:
-            found[sample.name] = set(sample.labels)
-    return {name: labels | {"job", "instance"} for name, labels in found.items()}
-
-
-def _samples(metric: MetricWrapperBase) -> dict[str, set[str]]:
-    labels = set(metric._labelnames)
-    if isinstance(metric, Histogram):
-        return {
-            f"{metric._name}_bucket": labels | {"le"},
-            f"{metric._name}_sum": labels,
-            f"{metric._name}_count": labels,
-        }
-    return {metric._name if isinstance(metric, Gauge) else f"{metric._name}_total": labels}
+GROUPING = r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)"
+AGGREGATION = re.compile(r"\b(?:sum|min|max|avg|count|absent)\b")
+SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\{([^}]*)\}")
+MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"')
 
 
 def rules(kind: str) -> Iterator[dict[str, Any]]:
@@ -76,24 +44,90 @@ def rules(kind: str) -> Iterator[dict[str, Any]]:
             yield from (rule for rule in group["rules"] if kind in rule)
 
 
-def recorded() -> set[str]:
-    return {rule["record"] for rule in rules("record")}
+def known() -> dict[str, Labels]:
+    """Every name that a query may read, with its labels and their values."""
+    names = {
+        name: labels | TARGET for metric in exported() for name, labels in metric.samples.items()
+    }
+    names |= OTHERS
+    for rule in rules("record"):
+        mine = names.setdefault(rule["record"], {})
+        fixed = {label: frozenset({value}) for label, value in rule.get("labels", {}).items()}
+        for label, values in (given(rule["expr"], names) | fixed).items():
+            mine[label] = _either(mine.get(label, frozenset()), values)
+    return names | {"ALERTS": _of_alerts(names)}
 
 
-def names(query: str) -> set[str]:
+def _of_alerts(names: dict[str, Labels]) -> Labels:
+    alerts = list(rules("alert"))
+    own: Labels = {
+        "alertname": frozenset(alert["alert"] for alert in alerts),
+        "alertstate": frozenset({"pending", "firing"}),
+        "severity": SEVERITIES,
+    }
+    for alert in alerts:
+        own |= given(alert["expr"], names)
+    return own
+
+
+def _either(some: Values, others: Values) -> Values:
+    return None if some is None or others is None else some | others
+
+
+def given(query: str, names: dict[str, Labels]) -> Labels:
+    """The labels of a query's result: those it groups by; all of its metrics' where it groups nothing."""
+    labels: Labels = {}
+    for name in read_by(query):
+        labels |= names.get(name, {})
+    if AGGREGATION.search(query):
+        return {label: labels[label] for label in _grouped(query) if label in labels}
+    return labels
+
+
+def mistakes(query: str, names: dict[str, Labels], shown: str = "") -> list[str]:
+    """What nobody exports: metrics, labels, values of labels. shown: a text with {{label}}s of the result."""
+    found = [f"metric {name}" for name in read_by(query) if name not in names]
+    for metric, label, operator, value in matchers(query):
+        labels = names.get(metric, {})
+        if label not in labels:
+            found.append(f"{metric}: label {label}")
+        elif not _possible(operator, value, labels[label]):
+            found.append(f"{metric}: {label} {value}")
+    everything = {label for name in read_by(query) for label in names.get(name, {})}
+    found += [f"grouped by {label}" for label in _grouped(query) if label not in everything]
+    wanted = re.findall(r"\{\{\s*(?:\$labels\.)?(\w+)\s*\}\}", shown)
+    found += [f"shown {label}" for label in wanted if label not in given(query, names)]
+    return found
+
+
+def _possible(operator: str, value: str, values: Values) -> bool:
+    """Whether it is of the vocabulary, and each alternative of a pattern; a dashboard's variable may be anything."""
+    if values is None or value.startswith("$"):
+        return True
+    if "~" not in operator:
+        return value in values
+    return all(any(re.fullmatch(each, word) for word in values) for each in value.split("|"))
+
+
+def read_by(query: str) -> set[str]:
     """The metrics that a query reads."""
     bare = re.sub(r'"(?:[^"\\]|\\.)*"', '""', query)
     bare = re.sub(r"\{[^}]*\}", " ", bare)
     bare = re.sub(r"\[[^\]]*\]", " ", bare)
-    bare = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", bare)
+    bare = re.sub(GROUPING, " ", bare)
     words = set(re.findall(r"(?<![\w$.])[a-zA-Z_:][\w:]*(?!\s*\()\b(?!\()", bare))
     return {word for word in words if word not in WORDS and not _is_duration(word)}
 
 
-def labels(query: str) -> Iterator[tuple[str, set[str]]]:
-    """Each metric with the labels that its selector names."""
-    for name, selector in re.findall(r"([a-zA-Z_:][\w:]*)\{([^}]*)\}", query):
-        yield name, set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", re.sub(r'"[^"]*"', '""', selector)))
+def matchers(query: str) -> Iterator[tuple[str, str, str, str]]:
+    """Metric, label, operator and value of each condition."""
+    for metric, conditions in SELECTOR.findall(query):
+        for label, operator, value in MATCHER.findall(conditions):
+            yield metric, label, operator, value
+
+
+def _grouped(query: str) -> list[str]:
+    return [label.strip() for labels in re.findall(GROUPING, query) for label in labels.split(",")]
 
 
 def _is_duration(word: str) -> bool:

@@ -9,6 +9,7 @@ import yaml
 from monitoring.dashboards.__main__ import DASHBOARDS, FOLDER, files
 from tests.agreement import catalogue
 from tests.support.service import ROOT
+from tests.tools.metrics_data import exported
 
 FILES = files()
 PARSED = {name: json.loads(text) for name, text in FILES.items()}
@@ -22,15 +23,16 @@ def panels():
 
 
 def queries():
+    """Where it stands, the query, and the legend of its results."""
     for title, panel in panels():
         for target in panel["targets"]:
-            yield f"{title}: {panel['title']}", target["expr"]
+            yield f"{title}: {panel['title']}", target["expr"], target["legendFormat"]
     for dashboard in PARSED.values():
         for annotation in dashboard["annotations"]["list"]:
-            yield f"{dashboard['title']}: {annotation['name']}", annotation["expr"]
+            yield f"{dashboard['title']}: {annotation['name']}", annotation["expr"], ""
         for variable in dashboard["templating"]["list"]:
             metric, label = variable["definition"].removeprefix("label_values(")[:-1].split(", ")
-            yield f"{dashboard['title']}: ${variable['name']}", f'{metric}{{{label}=""}}'
+            yield f"{dashboard['title']}: ${variable['name']}", metric, f"{{{{{label}}}}}"
 
 
 def test_the_files_are_what_the_generator_makes():
@@ -49,25 +51,24 @@ def test_uids_are_stable_and_one_each():
     assert uids == ["chat-service", "chat-llm", "chat-slo", "chat-platform"]
 
 
-def test_panels_read_only_metrics_and_labels_that_exist(tmp_path):
-    known = catalogue.own(tmp_path) | catalogue.OTHERS
-    names = set(known) | catalogue.recorded()
-    for where, query in queries():
-        assert catalogue.names(query) - names == set(), where
-        for name, labels in catalogue.labels(query):
-            assert labels <= known.get(name, {"slo", "job", "instance"}), (where, name)
+def test_panels_ask_only_for_what_is_exported():
+    names = catalogue.known()
+    wrong = {where: catalogue.mistakes(query, names, legend) for where, query, legend in queries()}
+    assert {where: mistakes for where, mistakes in wrong.items() if mistakes} == {}
 
 
-def test_every_metric_of_the_catalogue_is_read_by_somebody(tmp_path):
-    read = {name for _, query in queries() for name in catalogue.names(query)}
-    for kind in ("alert", "record"):
-        read |= {name for rule in catalogue.rules(kind) for name in catalogue.names(rule["expr"])}
-    families = {_family(name) for name in catalogue.own(tmp_path)}
-    assert families - {_family(name) for name in read} == set()
+@pytest.mark.parametrize("name", FILES)
+def test_a_query_names_only_variables_of_its_dashboard(name):
+    variables = {variable["name"] for variable in PARSED[name]["templating"]["list"]}
+    used = set(re.findall(r"=~\\\"\$(\w+)", FILES[name]))
+    assert used == variables
 
 
-def _family(name):
-    return name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
+def test_every_metric_of_the_catalogue_is_read_by_somebody():
+    asked = [query for _, query, _ in queries()]
+    asked += [rule["expr"] for kind in ("alert", "record") for rule in catalogue.rules(kind)]
+    read = {name for query in asked for name in catalogue.read_by(query)}
+    assert [metric.name for metric in exported() if not metric.samples.keys() & read] == []
 
 
 def test_the_data_source_is_the_provisioned_one():

@@ -87,7 +87,7 @@ def test_no_case_is_about_an_alert_that_is_not_there():
 def test_an_alert_says_how_bad_what_and_where_to_read_on(name):
     alert = ALERTS[name]
     assert [key for key, part in WANTED.items() if not alert[part].get(key)] == []
-    assert alert["labels"]["severity"] in ("critical", "warning", "none")
+    assert alert["labels"]["severity"] in catalogue.SEVERITIES
     assert "{{" not in alert["annotations"]["summary"]
     link = "{{ $externalLabels.runbook }}#" + name.lower()
     assert alert["annotations"]["runbook_url"] == link
@@ -102,35 +102,54 @@ def test_the_runbook_has_a_heading_and_three_answers_for_each_alert(runbook):
         assert len(re.findall(r"^- \*\*", section, re.MULTILINE)) == 3, name
 
 
-def test_rules_read_only_metrics_that_exist(tmp_path):
-    known = set(catalogue.own(tmp_path)) | set(catalogue.OTHERS) | catalogue.recorded()
-    read = {
-        name: rule.get("alert") or rule["record"]
-        for kind in ("alert", "record")
-        for rule in catalogue.rules(kind)
-        for name in catalogue.names(rule["expr"])
-    }
-    assert {name: rule for name, rule in read.items() if name not in known} == {}
-
-
-def test_rules_select_only_by_labels_that_exist(tmp_path):
-    known = catalogue.own(tmp_path) | catalogue.OTHERS
+def test_rules_ask_only_for_what_is_exported():
+    names = catalogue.known()
     for kind in ("alert", "record"):
         for rule in catalogue.rules(kind):
-            for name, used in catalogue.labels(rule["expr"]):
-                assert used <= known.get(name, set()) | {"slo"}, (name, used)
+            shown = " ".join(rule.get("annotations", {}).values())
+            assert catalogue.mistakes(rule["expr"], names, shown) == [], rule[kind]
 
 
-def test_jobs_that_rules_name_are_scraped():
-    config = yaml.safe_load((catalogue.MONITORING / "prometheus/prometheus.yml").read_text())
-    jobs = {job["job_name"] for job in config["scrape_configs"]}
-    named = {
-        job
-        for rule in catalogue.rules("alert")
-        for job in re.findall(r'job="([\w-]+)"', rule["expr"])
-    }
-    assert named
-    assert named - jobs == set()
+def test_cases_play_only_what_is_exported():
+    names = catalogue.known()
+    for path in TESTS:
+        for group in yaml.safe_load(path.read_text())["tests"]:
+            for each in group["input_series"]:
+                assert catalogue.mistakes(each["series"], names) == [], (path.name, group["name"])
+
+
+@pytest.mark.parametrize(
+    ("query", "mistake"),
+    [
+        ("chat_turn_total", "metric chat_turn_total"),
+        ('chat_turns_total{end="failed"}', "chat_turns_total: label end"),
+        (
+            'sum(chat_turns_total{ending="rejectd"}) or vector(0)',
+            "chat_turns_total: ending rejectd",
+        ),
+        ('chat_turns_total{ending=~"failed|draind"}', "chat_turns_total: ending failed|draind"),
+        ('chat_turns_total{ending!="complete"}', "chat_turns_total: ending complete"),
+        ('chat_answers_cut_total{ending="rejected"}', "chat_answers_cut_total: ending rejected"),
+        ('chat_turns_total{route="/stream"}', "chat_turns_total: route /stream"),
+        ('chat_retries_denied_total{reason="bugdet"}', "chat_retries_denied_total: reason bugdet"),
+        (
+            'chat_turn_longest_gap_seconds_bucket{le="2"}',
+            "chat_turn_longest_gap_seconds_bucket: le 2",
+        ),
+        ('chat:slo_budget{slo="latency"}', "chat:slo_budget: slo latency"),
+        ('up{job="front-dor"}', "up: job front-dor"),
+        ('ALERTS{severity="page"}', "ALERTS: severity page"),
+        ("sum by (endng) (chat_turns_total)", "grouped by endng"),
+    ],
+)
+def test_a_misspelt_query_is_noticed(query, mistake):
+    assert catalogue.mistakes(query, catalogue.known()) == [mistake]
+
+
+def test_a_misspelt_legend_is_noticed():
+    query = "sum by (route) (chat_turns_total)"
+    assert catalogue.mistakes(query, catalogue.known(), "{{route}}") == []
+    assert catalogue.mistakes(query, catalogue.known(), "{{ending}}") == ["shown ending"]
 
 
 def test_what_the_slos_look_back_on_is_kept():
