@@ -17,6 +17,7 @@ from service.settings.kinds import (
     Count,
     ExistingFile,
     HeaderSecret,
+    Heartbeat,
     LogLevel,
     Names,
     Origins,
@@ -159,7 +160,7 @@ class Deadlines(Group):
     plain HTTP error.
     스트림이 상태 코드 200을 확정하기 전에 첫 내용을 기다리는 시간입니다.
     이때까지의 실패는 일반 HTTP 오류로 응답합니다."""
-    heartbeat_seconds: Seconds = 10
+    heartbeat_seconds: Heartbeat = 10
     """A comment is sent after this long without other output, so that no proxy takes the stream for dead.
     이 시간 동안 보낸 것이 없으면 주석(comment)을 보내, 중간의 프록시가 스트림이 끊겼다고 여기지 않게 합니다."""
 

@@ -74,7 +74,9 @@ def _file_exists(value: str) -> str:
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
-ShortWait = Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)]
+# the chat page takes a service that is silent for longer than these for unreachable
+ShortWait = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
+Heartbeat = Annotated[float, Field(gt=0, le=20, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 Cores = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -113,6 +113,26 @@ def bounds(histogram) -> list[float]:
     return [bound for bound in histogram._upper_bounds if not math.isinf(bound)]
 
 
+def page_patience() -> float:
+    """Seconds of silence after which the chat page takes the service for unreachable."""
+    scripts = (ROOT / "service/web/static").glob("*.js")
+    texts = [script.read_text(encoding="utf-8") for script in scripts]
+    found = re.findall(r"^const SILENCE_LIMIT_MS = ([\d_]+);", "\n".join(texts), re.MULTILINE)
+    assert len(found) == 1
+    return int(found[0]) / 1000
+
+
+def most(name: str) -> float:
+    """The longest that the setting allows."""
+    return float(Settings.model_json_schema()["properties"][name]["maximum"])
+
+
+def test_the_page_waits_longer_than_any_setting_lets_the_service_be_silent():
+    # 5 s for the way: nginx connects, packets are sent again
+    assert page_patience() >= most("heartbeat_seconds") + TICK_SECONDS + 5
+    assert page_patience() >= most("admission_wait_seconds") + most("stream_hold_seconds") + 5
+
+
 def test_buckets_reach_beyond_the_deadlines_that_they_are_to_show():
     known = load()
     turn, first = known.turn_timeout_seconds, known.first_token_timeout_seconds

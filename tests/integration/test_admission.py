@@ -79,7 +79,7 @@ def test_a_bad_request_takes_no_slot_and_waits_for_none(full):
 
 
 def test_a_slot_that_comes_free_within_the_wait_is_taken(serve):
-    service = serve(MAX_CONCURRENT_TURNS=1, ADMISSION_WAIT_SECONDS=60)
+    service = serve(MAX_CONCURRENT_TURNS=1, ADMISSION_WAIT_SECONDS=10)
     stream = service.stream(ENDLESS)
     next(iter(stream))
     answers = []
