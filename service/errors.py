@@ -36,7 +36,7 @@ The message of an error is a fixed sentence: nothing that a caller, a library or
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 # how a turn ends; completed and disconnected are no error's
 Ending = Literal[
@@ -110,6 +110,9 @@ class ChatError(Exception):
         self.details = details
         self.retry_after_seconds = retry_after_seconds
         self.cause = cause
+
+
+Kind = TypeVar("Kind", bound=ChatError)
 
 
 class InvalidRequest(ChatError):
@@ -339,3 +342,12 @@ class Internal(ChatError):
     code = "internal"
     status = 500
     message = "Something went wrong on our side. The operator can find it by the request id."
+
+
+# what can happen to a request that is no turn
+NO_TURN = (NotFound, MethodNotAllowed, UriTooLong, HeadersTooLarge)
+
+
+def kinds(root: type[Kind]) -> list[type[Kind]]:
+    """All errors below it, in the order of the tree."""
+    return [kind for child in root.__subclasses__() for kind in (child, *kinds(child))]

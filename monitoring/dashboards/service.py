@@ -6,6 +6,7 @@ from monitoring.dashboards.panel import Panel, Query, quantiles
 HERE = 'instance=~"$instance"'
 OURS = "failed|drained|rejected"
 MODELS = "upstream_failed|timed_out|circuit_open"
+DEPENDENCIES = "dependency_failed"
 CALLERS = "invalid|disconnected|filtered"
 
 
@@ -121,11 +122,12 @@ DASHBOARD = Dashboard(
             (
                 Panel(
                     "Whose fault",
-                    "Turns without an answer: ours (bugs, drains, no slot), the model's, or the callers' own.",
-                    "답을 못 받은 턴: 우리 탓(버그, 배포, 자리 없음), 모델 탓, 호출자 탓.",
+                    "Turns without an answer: ours (bugs, drains, no slot), the model's, a dependency's, the callers'.",
+                    "답을 못 받은 턴: 우리 탓(버그, 배포, 자리 없음), 모델 탓, 체인이 쓰는 다른 서비스 탓, 호출자 탓.",
                     (
                         Query(_ended(OURS), "ours"),
                         Query(_ended(MODELS), "the model's"),
+                        Query(_ended(DEPENDENCIES), "a dependency's"),
                         Query(_ended(CALLERS), "the callers'"),
                     ),
                     unit="reqps",

@@ -10,7 +10,7 @@ from typing import get_args
 from prometheus_client import Counter
 
 from service.chat.attempt import NoError, RetryDenial
-from service.errors import CircuitOpen, Ending, Internal, UpstreamFailure
+from service.errors import CircuitOpen, Ending, Internal, UpstreamFailure, kinds
 from service.telemetry import metrics
 
 ROUTES = ("/chat", "/chat/stream")
@@ -18,12 +18,12 @@ ROUTES = ("/chat", "/chat/stream")
 
 def begin(operation: str, provider: str, models: Collection[str]) -> None:
     """models: all that may be asked. Called once per worker."""
-    failures = [kind for kind in _kinds(UpstreamFailure) if kind.reroutable]
-    codes = sorted({kind.code for kind in failures})
+    failures = kinds(UpstreamFailure)
+    codes = sorted({kind.code for kind in failures if kind.reroutable})
     results = [
         *get_args(NoError),
         Internal.code,
-        *sorted({kind.code for kind in _kinds(UpstreamFailure)}),
+        *sorted({kind.code for kind in failures}),
     ]
     for route in ROUTES:
         metrics.TURNS_STARTED.labels(route)
@@ -50,9 +50,3 @@ def begin(operation: str, provider: str, models: Collection[str]) -> None:
 def _zero(counter: Counter, values: Iterable[str]) -> None:
     for value in values:
         counter.labels(value)
-
-
-def _kinds(root: type[UpstreamFailure]) -> list[type[UpstreamFailure]]:
-    """All below it."""
-    below = root.__subclasses__()
-    return [*below, *(kind for child in below for kind in _kinds(child))]

@@ -77,7 +77,9 @@ LONGEST_GAP = Histogram(
     buckets=GAP_SECONDS,
 )
 # those that an answer which has begun can end in, completed and disconnected aside
-CUT_ENDINGS: tuple[Ending, ...] = ("upstream_failed", "timed_out", "filtered", "drained", "failed")
+CUT_ENDINGS: tuple[Ending, ...] = (
+    *("upstream_failed", "timed_out", "filtered", "drained", "dependency_failed", "failed"),
+)
 CUT = Counter(
     "chat_answers_cut_total",
     "Answers that had begun and ended unfinished through no wish of their callers.",

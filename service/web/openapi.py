@@ -5,23 +5,12 @@ from typing import Any
 from service import __version__, errors
 from service.chat.request import ChatRequest, Limits
 
-TURN_ERRORS = (
-    errors.InvalidRequest,
-    errors.UpstreamInvalidRequest,
-    errors.RequestTimeout,
-    errors.PayloadTooLarge,
-    errors.UnsupportedMediaType,
-    errors.ContentFiltered,
-    errors.RateLimited,
-    errors.UpstreamRateLimited,
-    errors.Internal,
-    errors.UpstreamRejected,
-    errors.UpstreamError,
-    errors.Overloaded,
-    errors.CircuitOpen,
-    errors.Draining,
-    errors.UpstreamTimeout,
-)
+# one for each code
+TURN_ERRORS = {
+    kind.code: kind
+    for kind in errors.kinds(errors.ChatError)
+    if hasattr(kind, "code") and kind not in errors.NO_TURN
+}
 ID = {"type": "string", "pattern": "^[A-Za-z0-9._-]{8,64}$"}
 STREAM = """Server-Sent Events: `start`, then `token`s (and `restart`, if the answer starts over), then exactly one of
 `done` and `error`, then `data: [DONE]`. Lines that begin with a colon are heartbeats. A body that ends without
@@ -68,7 +57,7 @@ def _turn(operation: str, summary: str, content: dict[str, Any]) -> dict[str, An
 
 def _by_status() -> dict[str, list[type[errors.ChatError]]]:
     found: dict[str, list[type[errors.ChatError]]] = {}
-    for kind in TURN_ERRORS:
+    for kind in TURN_ERRORS.values():
         found.setdefault(str(kind.status), []).append(kind)
     return found
 
@@ -137,6 +126,7 @@ def _schemas(limits: Limits) -> dict[str, Any]:
     fields["history"] |= {"maxItems": limits.max_history_messages}
     fields["system"] = {"type": ["string", "null"], "maxLength": limits.max_system_chars}
     fields["model"] = {"enum": [*limits.models, None]}
+    fields["chain"] = {"enum": [*limits.chains, None]}
     fields["max_tokens"] = {"type": ["integer", "null"], "minimum": 1}
     if limits.max_output_tokens is not None:
         fields["max_tokens"]["maximum"] = limits.max_output_tokens

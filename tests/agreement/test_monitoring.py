@@ -2,10 +2,15 @@
 
 import re
 import subprocess
+from typing import get_args
 
 import pytest
 import yaml
 
+from monitoring.dashboards import service
+from service import settings as environment
+from service.app import create_app
+from service.errors import Ending
 from tests.agreement import catalogue
 from tests.support.debian import program
 
@@ -150,6 +155,25 @@ def test_a_misspelt_legend_is_noticed():
     query = "sum by (route) (chat_turns_total)"
     assert catalogue.mistakes(query, catalogue.known(), "{{route}}") == []
     assert catalogue.mistakes(query, catalogue.known(), "{{ending}}") == ["shown ending"]
+
+
+def test_an_alert_calls_a_model_and_its_fallback_by_one_name():
+    """Whose attempts are counted under the model's name, wherever it is asked."""
+    variables = {"OPENAI_API_KEY": "sk-test", "LLM_MODEL": "same", "FALLBACK_MODEL": "same"}
+    client = create_app(environment.load(variables)).test_client()
+    breakers = client.get("/ready").json["breakers"]
+    assert len(breakers) == 2
+    pattern = re.search(
+        r'label_replace\(.*"\$1", "model", "(.*)"\)\)', ALERTS["BreakerOpen"]["expr"]
+    )[1]
+    named = [re.fullmatch(pattern.replace(r"\\", "\\"), name) for name in breakers]
+    assert [each and each[1] for each in named] == [None, "same"]
+
+
+def test_whose_fault_it_is_has_an_answer_for_every_ending():
+    blamed = [service.OURS, service.MODELS, service.DEPENDENCIES, service.CALLERS]
+    endings = [ending for each in blamed for ending in each.split("|")]
+    assert sorted([*endings, "completed"]) == sorted(get_args(Ending))
 
 
 def test_what_the_slos_look_back_on_is_kept():

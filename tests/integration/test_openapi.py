@@ -61,7 +61,7 @@ def test_every_address_is_described(description):
 def test_every_error_of_a_turn_is_described_with_its_status(description, path):
     responses = description["paths"][path]["post"]["responses"]
     codes = {code for code, promise in PROMISES.items() if promise.ending}
-    assert codes == {kind.code for kind in TURN_ERRORS}
+    assert codes == TURN_ERRORS.keys()
     for code in codes:
         response = responses[str(PROMISES[code].status)]
         assert f"`{code}`" in response["description"]
@@ -74,10 +74,11 @@ def test_the_limits_in_force_are_described(description):
     assert fields["history"]["maxItems"] == 100
     assert fields["max_tokens"]["maximum"] == 4096
     assert fields["model"]["enum"] == ["sim", None]
+    assert fields["chain"]["enum"] == ["chat", None]
 
 
 def test_no_bound_is_described_where_there_is_none():
-    limits = Limits(("sim",), True, 1, 1, 1, 1, None)  # noqa: FBT003
+    limits = Limits(("sim",), ("chat",), True, 1, 1, 1, 1, None)  # noqa: FBT003
     schema = describe(limits)["components"]["schemas"]["ChatRequest"]["properties"]["max_tokens"]
     assert schema == {"type": ["integer", "null"], "minimum": 1}
 
