@@ -1,0 +1,92 @@
+"""Where a model server is, whatever form its address was written in."""
+
+import base64
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+# openai and azure: the servers of those who make the API, which take its newest parameter names
+Kind = Literal["openai", "azure", "other"]
+
+CHAT = "/chat/completions"
+MODELS = "/models"
+# what an address may hold as it is; the rest is percent-encoded
+WRITTEN = "%/:?@!$&'()*+,;=~[]"
+OPENAI_HOSTS = ("api.openai.com",)
+AZURE_HOSTS = ("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com")
+
+
+@dataclass(frozen=True)
+class Address:
+    """path: without what is asked for; query: as written, it may hold a key. basic: the user and password it held."""
+
+    scheme: str
+    host: str
+    port: int
+    netloc: str
+    path: str
+    query: str = field(repr=False)
+    basic: str | None = field(repr=False)
+
+    @property
+    def secure(self) -> bool:
+        return self.scheme == "https"
+
+    @property
+    def origin(self) -> str:
+        return f"{self.scheme}://{self.netloc}"
+
+    @property
+    def kind(self) -> Kind:
+        if _belongs_to(self.host, OPENAI_HOSTS):
+            return "openai"
+        return "azure" if _belongs_to(self.host, AZURE_HOSTS) else "other"
+
+    def target(self, resource: str) -> str:
+        """What stands in a request line."""
+        query = f"?{self.query}" if self.query else ""
+        return f"{self.path}{resource}{query}"
+
+    def shown(self, resource: str = "") -> str:
+        """For people and logs: without user, password and query."""
+        return f"{self.origin}{self.path}{resource}"
+
+
+def parse(base_url: str) -> Address:
+    url = urlsplit(base_url)
+    host = _ascii(url.hostname or "")
+    return Address(
+        scheme=url.scheme,
+        host=host,
+        port=url.port or (443 if url.scheme == "https" else 80),
+        netloc=_netloc(host, url.port),
+        # people copy the whole address from an example
+        path=quote(url.path.rstrip("/").removesuffix(CHAT), safe=WRITTEN),
+        query=quote(url.query, safe=WRITTEN),
+        basic=basic_credentials(url),
+    )
+
+
+def basic_credentials(url: SplitResult) -> str | None:
+    """User and password of an address, as a header writes them; None without a user."""
+    if url.username is None:
+        return None
+    pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def _netloc(host: str, port: int | None) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return name if port is None else f"{name}:{port}"
+
+
+def _ascii(host: str) -> str:
+    """As names go into headers and to resolvers: bücher.example is xn--bcher-kva.example."""
+    try:
+        return host.encode("idna").decode() if not host.isascii() else host
+    except UnicodeError:
+        return host
+
+
+def _belongs_to(host: str, names: tuple[str, ...]) -> bool:
+    return any(host == name or host.endswith(f".{name}") for name in names)

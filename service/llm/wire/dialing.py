@@ -1,0 +1,110 @@
+"""Connecting to a name with many addresses: side by side, each a little after the one before (RFC 8305)."""
+
+import socket
+from collections.abc import Iterable, Sequence
+from itertools import chain, zip_longest
+from typing import Any
+
+import gevent
+from gevent import socket as gevent_socket
+from gevent.queue import Empty, Queue
+
+# RFC 8305, section 5
+STAGGER_SECONDS = 0.25
+
+# as getaddrinfo tells them: family, kind, protocol, canonical name, address
+Found = tuple[int, int, int, str, Any]
+
+
+class Dialer:
+    """One host and port. The address that worked last is tried first; the others follow if it is slow or fails."""
+
+    def __init__(self, host: str, port: int, timeout_seconds: float) -> None:
+        self._host = host
+        self._port = port
+        self._timeout_seconds = timeout_seconds
+        self._last_good: Any = None
+
+    def connect(self) -> Any:
+        """A connected socket. Raises OSError; TimeoutError when name and connection take longer than the timeout."""
+        with gevent.Timeout(self._timeout_seconds, TimeoutError("connect")):
+            found = gevent_socket.getaddrinfo(self._host, self._port, 0, socket.SOCK_STREAM)
+            sock, self._last_good = _Race(in_order(found, self._last_good)).winner()
+        return sock
+
+
+def in_order(found: Sequence[Found], last_good: Any = None) -> list[Found]:
+    """Families in turn, as RFC 8305 has it, but for the address that is known to work."""
+    first = found[0][0] if found else None
+    own = [each for each in found if each[0] == first]
+    other = [each for each in found if each[0] != first]
+    paired = chain.from_iterable(zip_longest(own, other))
+    ordered = [each for each in paired if each is not None]
+    return sorted(ordered, key=lambda each: each[4] != last_good)
+
+
+class _Race:
+    """The first socket that is connected wins; all others are closed."""
+
+    def __init__(self, found: Iterable[Found]) -> None:
+        self._waiting = list(found)
+        self._left = len(self._waiting)
+        self._running: list[Any] = []
+        self._ends: Queue[tuple[Any, Any]] = Queue()
+        self._over = False
+
+    def winner(self) -> tuple[Any, Any]:
+        """Socket and address. Raises what the last of them failed with."""
+        failure: OSError = OSError("no address")
+        try:
+            while self._left:
+                if self._waiting:
+                    self._running.append(gevent.spawn(self._try, self._waiting.pop(0)))
+                end = self._next_end()
+                if end is None:
+                    continue
+                if end[0] is not None:
+                    return end
+                failure, self._left = end[1], self._left - 1
+            raise failure
+        finally:
+            self._over = True
+            gevent.killall(self._running, block=False)
+            while not self._ends.empty():
+                _close(self._ends.get_nowait()[0])
+
+    def _next_end(self) -> tuple[Any, Any] | None:
+        """None when it is time for the next address."""
+        try:
+            end: tuple[Any, Any] = self._ends.get(
+                timeout=STAGGER_SECONDS if self._waiting else None
+            )
+        except Empty:
+            return None
+        return end
+
+    def _try(self, found: Found) -> None:
+        family, kind, protocol, _, address = found
+        sock = None
+        try:
+            sock = gevent_socket.socket(family, kind, protocol)
+            sock.connect(address)
+        except OSError as error:
+            _close(sock)
+            self._ends.put((None, error))
+        except BaseException:
+            _close(sock)
+            raise
+        else:
+            self._connected(sock, address)
+
+    def _connected(self, sock: Any, address: Any) -> None:
+        if self._over:
+            _close(sock)
+        else:
+            self._ends.put((sock, address))
+
+
+def _close(sock: Any) -> None:
+    if sock is not None:
+        sock.close()
