@@ -1,0 +1,140 @@
+"""One request, and the bytes that come back: no step of it takes longer than a tick."""
+
+import contextlib
+import errno
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+from service.llm.wire.connections import Connections
+
+# a larger buffer is mapped again for each read, which costs more than the read
+RECEIVE_BYTES = 65536
+NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class Exchange:
+    """request: its bytes, by the number of times that it was sent before.
+
+    A kept connection that ends before the answer's first byte was dead already: a fresh one takes its place, once.
+    """
+
+    def __init__(
+        self, connections: Connections, request: Callable[[int], bytes], tick_seconds: float
+    ) -> None:
+        self._connections = connections
+        self._request = request
+        self._tick_seconds = tick_seconds
+        self._socket: Any = None
+        self._kept = False
+        self._closed = False
+        self._error: Exception | None = None
+        self.more = False
+        # DNS, connect and TLS can take long, and none of them ticks
+        self._opening: Any = gevent.spawn(self._open)
+
+    def receive(self) -> bytes | None:
+        """What has arrived; None: nothing within a tick. Empty: the connection is closed. Raises OSErrors."""
+        try:
+            if self._opening is not None and not self._opened():
+                return None
+            data = self._received()
+        except OSError:
+            if not self._kept:
+                raise
+            data = b""
+        if data == b"" and self._kept:
+            self._replace()
+            return None
+        self._kept = self._kept and data is None
+        self.more = data is not None and len(data) >= RECEIVE_BYTES
+        return data
+
+    def end(self, *, reusable: bool) -> None:
+        """At once, wherever it is; reusable: the answer was read to its end."""
+        self._closed = True
+        if self._opening is not None:
+            self._opening.kill(block=False)
+        sock, self._socket = self._socket, None
+        if sock is None:
+            return
+        if reusable:
+            self._connections.return_socket(sock)
+        else:
+            self._connections.release_socket(sock)
+
+    def _open(self) -> None:
+        try:
+            sock, self._kept = self._connections.take()
+            self._send(sock, 0)
+        except Exception as error:  # noqa: BLE001 - it is raised in the reader
+            self._error = error
+
+    def _open_fresh(self) -> None:
+        try:
+            self._send(self._connections.fresh(), 1)
+        except Exception as error:  # noqa: BLE001 - it is raised in the reader
+            self._error = error
+
+    def _send(self, sock: Any, sent_before: int) -> None:
+        if self._closed:
+            self._connections.release_socket(sock)
+            return
+        self._socket = sock
+        # a long conversation takes its time; whoever iterates has the deadlines
+        sock.settimeout(None)
+        sock.sendall(self._request(sent_before))
+
+    def _opened(self) -> bool:
+        self._opening.join(self._tick_seconds)
+        if not self._opening.ready():
+            return False
+        self._opening = None
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def _replace(self) -> None:
+        sock, self._socket = self._socket, None
+        self._kept, self._error = False, None
+        if sock is not None:
+            self._connections.release_socket(sock)
+        self._opening = gevent.spawn(self._open_fresh)
+
+    def _received(self) -> bytes | None:
+        data: bytes | None
+        try:
+            self._socket.settimeout(self._tick_seconds)
+            data = self._socket.recv(RECEIVE_BYTES)
+        except TimeoutError as error:
+            if error.errno == errno.ETIMEDOUT:
+                raise
+            # our loop may have been late
+            data = self._at_hand()
+        if data and self._connections.secure:
+            data += self._rest_at_hand(RECEIVE_BYTES - len(data))
+        return data
+
+    def _at_hand(self) -> bytes | None:
+        """What the kernel already holds counts as arrived; None: nothing."""
+        self._socket.settimeout(0.0)
+        try:
+            data: bytes = self._socket.recv(RECEIVE_BYTES)
+        except TimeoutError as error:
+            if error.errno == errno.ETIMEDOUT:
+                raise
+            return None
+        except NOTHING_YET:
+            return None
+        return data
+
+    def _rest_at_hand(self, most_bytes: int) -> bytes:
+        """One read of TLS gives one record, and servers make one of each token."""
+        data = b""
+        # what fails now fails at the next read, when there is nothing left to lose
+        with contextlib.suppress(OSError):
+            while len(data) < most_bytes and (more := self._at_hand()):
+                data += more
+        return data
