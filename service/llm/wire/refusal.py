@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from service.errors import Detail, UpstreamInvalidRequest
+from service.errors import ContextTooLong, Detail, UpstreamInvalidRequest
 
 # unsupported: leave it out, or name it differently; value: it is known, but not with this value
 Reason = Literal["unsupported", "value"]
@@ -11,7 +11,7 @@ Reason = Literal["unsupported", "value"]
 
 @dataclass(frozen=True, slots=True)
 class RefusedParameter:
-    """name: as the server spells it ("system" for that role). allowed_max: the largest value it takes, if it says so.
+    """name: as requests spell it ("system" for that role). allowed_max: the largest value it takes, if it says so.
 
     instead: the parameter that it asks for in place of this one.
     """
@@ -37,12 +37,35 @@ class Overflow:
 class ParameterRefused(UpstreamInvalidRequest):
     """The server names the parameter that it does not take."""
 
-    def __init__(
-        self,
-        refused: RefusedParameter,
-        *,
-        details: tuple[Detail, ...] = (),
-        cause: str | None = None,
-    ) -> None:
-        super().__init__(details=details, cause=cause)
+    def __init__(self, refused: RefusedParameter, *, cause: str | None = None) -> None:
+        super().__init__(details=_details(refused), cause=cause)
         self.refused = refused
+
+
+class WindowExceeded(ContextTooLong):
+    """With what the server said of its window."""
+
+    def __init__(self, overflow: Overflow, *, cause: str | None = None) -> None:
+        super().__init__(cause=cause)
+        self.overflow = overflow
+
+
+# the fields of a caller's request; nothing else that a server names is passed on
+CALLERS_FIELDS = {
+    "temperature": "temperature",
+    "max_tokens": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "max_output_tokens": "max_tokens",
+    "system": "system",
+}
+
+
+def _details(refused: RefusedParameter) -> tuple[Detail, ...]:
+    field = CALLERS_FIELDS.get(refused.name)
+    if field is None:
+        return ()
+    if refused.allowed_max is not None:
+        return (Detail(field, f"must be at most {refused.allowed_max} for this model"),)
+    if refused.reason == "value":
+        return (Detail(field, "has a value that this model does not accept"),)
+    return (Detail(field, "is not supported by this model"),)

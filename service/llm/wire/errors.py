@@ -1,0 +1,128 @@
+"""A failure in a server's words, by HTTP status or within a stream, as one of our errors: one way for all of them."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from service.errors import (
+    ChatError,
+    ContentFiltered,
+    UpstreamConflict,
+    UpstreamError,
+    UpstreamInvalidRequest,
+    UpstreamQuotaExhausted,
+    UpstreamRateLimited,
+    UpstreamRejected,
+)
+from service.llm.wire.dialect import ERROR_STATUSES, ERROR_WORDS, KINDS, SENTENCES, Kind
+from service.llm.wire.parameters import refused_parameter_in
+from service.llm.wire.refusal import ParameterRefused, WindowExceeded
+from service.llm.wire.retry_after import retry_after_seconds
+from service.llm.wire.said import Said, said_in, said_in_body
+from service.llm.wire.window import overflow_in
+
+# At which statuses a sentence alone decides (None: none was given); words decide at each.
+SENTENCE_STATUSES: dict[Kind, frozenset[int | None]] = {
+    "filtered": frozenset({400, 403, 422, 451, None}),
+    "quota": frozenset({400, 401, 403, 412, 429, None}),
+    "too_long": frozenset({400, 413, 422, 429, 500, None}),
+    "key": frozenset({400, 422, None}),
+    "model": frozenset({400, 404, 422, None}),
+    "rate_limited": frozenset({None}),
+    "invalid": frozenset({500, 501, 502, 503, None}),
+}
+# A word for one of these wins over what the status and the sentences say.
+WORDS_FIRST: tuple[Kind, ...] = ("filtered", "quota", "too_long")
+# A word for one of these wins over these statuses.
+WORDS_OVER_STATUS: dict[Kind, range] = {"key": range(400, 404), "model": range(400, 423)}
+CAUSES: dict[Kind, str] = {
+    "key": "key refused",
+    "model": "model unknown",
+    "address": "address or model unknown",
+}
+# also said by Gemini of a limit per minute, where it says when to come back
+CURRENT_QUOTA = "exceeded your current quota"
+
+
+def of_response(status: int, headers: Mapping[str, str], body: bytes) -> ChatError:
+    """What a response that is no answer means; headers by lower-case name."""
+    said = said_in_body(body)
+    inner = said.status
+    if status >= 500 and inner is not None and inner < 500:
+        # a gateway's own status around the provider's
+        return _error(inner, said, f"HTTP {status} around {inner}", headers)
+    return _error(status, said, f"HTTP {status}", headers)
+
+
+def of_frame(error: Any) -> ChatError:
+    """What an error within a stream means: the same as the status that it names, else what its words say."""
+    said = said_in(error)
+    cause = "in-band error" if said.status is None else f"in-band {said.status}"
+    return _error(said.status, said, cause, {})
+
+
+def _error(status: int | None, said: Said, cause: str, headers: Mapping[str, str]) -> ChatError:
+    kind = _kind(status, said)
+    if kind in ("invalid", "model", "too_long") or (kind == "failed" and status in (500, None)):
+        refused = refused_parameter_in(said)
+        overflow = overflow_in(said)
+        if refused is not None and (kind != "too_long" or overflow.window is None):
+            return ParameterRefused(refused, cause=f"{cause}: {refused.name[:64]}")
+        if kind == "too_long":
+            return WindowExceeded(overflow, cause=f"{cause}: context")
+    return _made(kind, f"{cause}: {CAUSES[kind]}" if kind in CAUSES else cause, headers)
+
+
+def _made(kind: Kind, cause: str, headers: Mapping[str, str]) -> ChatError:
+    seconds = retry_after_seconds(headers)
+    wait = None if seconds is None else math.ceil(seconds)
+    if kind == "failed":
+        return UpstreamError(cause=cause, retry_after_seconds=wait)
+    if kind == "rate_limited":
+        return UpstreamRateLimited(cause=cause, retry_after_seconds=wait)
+    return PLAIN.get(kind, UpstreamRejected)(cause=cause)
+
+
+PLAIN: dict[Kind, type[ChatError]] = {
+    "filtered": ContentFiltered,
+    "quota": UpstreamQuotaExhausted,
+    "conflict": UpstreamConflict,
+    "invalid": UpstreamInvalidRequest,
+}
+
+
+def _kind(status: int | None, said: Said) -> Kind:
+    words = {ERROR_WORDS[word] for word in said.words if word in ERROR_WORDS}
+    for kind in WORDS_FIRST:
+        if kind in words:
+            return kind
+    sentence = _by_sentence(status, said)
+    if sentence is not None:
+        return sentence
+    if status is None:
+        return next((kind for kind in KINDS if kind in words), "failed")
+    return _by_status(status, words)
+
+
+def _by_status(status: int, words: set[Kind]) -> Kind:
+    for kind, statuses in WORDS_OVER_STATUS.items():
+        if kind in words and status in statuses:
+            return kind
+    if status < 500:
+        return ERROR_STATUSES.get(status, "rejected")
+    # some say 500 for all that goes wrong
+    return "invalid" if "invalid" in words and "failed" not in words else "failed"
+
+
+def _by_sentence(status: int | None, said: Said) -> Kind | None:
+    if status in SENTENCE_STATUSES["quota"] and _has_no_quota(said):
+        return "quota"
+    for kind, pattern in SENTENCES.items():
+        if status in SENTENCE_STATUSES[kind] and pattern.search(said.text):
+            return kind
+    return None
+
+
+def _has_no_quota(said: Said) -> bool:
+    text = said.text.casefold()
+    return CURRENT_QUOTA in text and "retry" not in text and "resourceexhausted" not in said.words

@@ -1,0 +1,121 @@
+"""Which parameter a server refuses, read from its words: a signal that something is not taken, and the first name."""
+
+import re
+
+from service.llm.wire.refusal import Reason, RefusedParameter
+from service.llm.wire.said import Said
+
+SYSTEM_ROLE = re.compile(
+    r"(?:system|developer) (?:role|message|prompt|instruction)s? (?:is |are )?"
+    r"(?:not|un)[ -]?(?:supported|enabled|allowed)|does not support (?:the )?.?(?:system|developer)\b",
+    re.IGNORECASE,
+)
+# something is wrong with a value; looked for first, since "unsupported value" is both
+VALUE = re.compile(
+    r"unsupported value|invalid value|(?:must|should|has to) be|too large|too small|too high|less than|greater than|"
+    r"at most|at least|exceeds|out of range|range of|valid range|supported range|only \S+ is allowed|below minimum|"
+    r"above maximum|\d+ > \d+",
+    re.IGNORECASE,
+)
+UNSUPPORTED = re.compile(
+    r"unsupported|unknown|unrecogni[sz]ed|unexpected|extraneous|extra inputs|additional properties|deprecated|"
+    r"not (?:supported|permitted|allowed|recogni[sz]ed|available|a valid)|(?:does not|doesn't|cannot) support",
+    re.IGNORECASE,
+)
+UNSUPPORTED_WORDS = frozenset(
+    {"unsupportedparameter", "unknownparameter", "extraforbidden", "unsupportedparamserror"}
+)
+VALUE_WORDS = frozenset(
+    {"unsupportedvalue", "invalidvalue", "integerabovemaxvalue", "decimalabovemaxvalue"}
+)
+# a name by its form: snake_case, camelCase, quoted, or right after "support"; English words in between are none
+NAMES = re.compile(
+    r"[\"'`“‘\[]+(?P<quoted>[A-Za-z]\w{0,62})[\"'`”’\]:]|\b(?P<snake>[a-z]+(?:_[a-z]+)+)\b|"
+    r"\b(?P<camel>[a-z]+[A-Z]\w*)\b|\b(?P<known>temperature|max tokens)\b|"
+    r"support (?:the )?(?:parameters? )?(?P<after>tools|stop|stream|temperature)\b",
+)
+# quoted, but what is said about parameters rather than one of them
+NO_NAMES = frozenset(
+    {
+        "body", "query", "loc", "type", "msg", "input", "ctx", "url", "detail", "error",
+        "message", "code", "param", "invalid_request_error", "extra_forbidden", "value_error",
+        "bad_request", "unsupported_parameter", "unsupported_value", "unknown_parameter",
+        "invalid_value", "role", "model", "user", "assistant", "context_window",
+        "context_length", "model_id", "request_id",
+    }
+)  # fmt: skip
+RENAMED = {"maxTokens": "max_tokens", "maxOutputTokens": "max_tokens", "max tokens": "max_tokens"}
+INSTEAD = re.compile(r"\buse [\"'`]?(?P<name>[a-z]\w{1,62})[\"'`]? instead", re.IGNORECASE)
+LIMIT = re.compile(
+    r"(?:less than or equal to|at most|up to|<=|\d >|no more than|lower than|limit of|\[\s*\d+\s*,|between \d+ and|"
+    r"from \d+ (?:\(inclusive\) )?to|maximum(?: value)?(?: is| of|:))\s*[`'\"]?(?P<limit>\d[\d,]{0,9})"
+    r"(?P<open>[`'\"]? \(exclusive\))?",
+    re.IGNORECASE,
+)
+
+
+def refused_parameter_in(said: Said) -> RefusedParameter | None:
+    """None where the server names no parameter."""
+    if SYSTEM_ROLE.search(said.text):
+        return RefusedParameter("system", "unsupported")
+    reason = _reason(said)
+    if reason is None:
+        return None
+    place = next((place for place in said.places if len(place) > 1), None)
+    if place is not None:
+        return _at_place([part for part in place if part not in ("body", "query")], reason, said)
+    name = said.parameter or _name_in(said.text)
+    if name is None or name.startswith("messages"):
+        return _role_of(name or "", said)
+    return _refused(name, reason, said)
+
+
+def _reason(said: Said) -> Reason | None:
+    words = set(said.words)
+    if words & UNSUPPORTED_WORDS:
+        return "unsupported"
+    if words & VALUE_WORDS or VALUE.search(said.text):
+        return "value"
+    return "unsupported" if UNSUPPORTED.search(said.text) else None
+
+
+def _at_place(place: list[object], reason: Reason, said: Said) -> RefusedParameter | None:
+    """FastAPI's: the way to the field."""
+    name = place[0] if place else None
+    if not isinstance(name, str):
+        return None
+    if name == "messages":
+        return _role_of(f"messages.{place[-1]}", said)
+    return _refused(name, reason, said)
+
+
+def _role_of(name: str, said: Said) -> RefusedParameter | None:
+    """A role within the messages: the only part of them that can be said differently."""
+    is_role = name.endswith("role") and ("system" in said.text or "developer" in said.text)
+    return RefusedParameter("system", "unsupported") if is_role else None
+
+
+def _name_in(text: str) -> str | None:
+    for match in NAMES.finditer(text):
+        name = next(group for group in match.groups() if group is not None)
+        if name not in NO_NAMES:
+            return RENAMED.get(name, _snake(name))
+    return None
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def _refused(name: str, reason: Reason, said: Said) -> RefusedParameter:
+    instead = INSTEAD.search(said.text)
+    limit = _limit(said.text) if reason == "value" and "tokens" in name else None
+    return RefusedParameter(name, reason, limit, instead["name"] if instead else None)
+
+
+def _limit(text: str) -> int | None:
+    match = LIMIT.search(text)
+    if match is None:
+        return None
+    limit = int(match["limit"].replace(",", ""))
+    return limit - 1 if match["open"] or match[0].lower().startswith("lower than") else limit

@@ -1,0 +1,110 @@
+"""What a server said of a failure: gathered from whatever shape it came in, and bounded."""
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from service.llm.wire.dialect import heads
+
+WORD_FIELDS = frozenset(
+    {
+        "code", "type", "status", "reason", "error_type", "errorType", "error_code",
+        "errorCode", "err_code", "name", "__type", "status_code", "statusCode", "http_status",
+        "http_code", "httpCode", "blockReason", "object", "event",
+    }
+)  # fmt: skip
+# where a number may be an HTTP status
+STATUS_FIELDS = WORD_FIELDS - {"name", "object", "event"}
+# what a server repeats of the request: a caller's own words must not decide what their failure is
+ECHOES = frozenset({"input", "messages", "prompt", "headers", "url"})
+ECHO_IN_TEXT = re.compile(r"""['"]input['"]\s*:|\binput_value=""")
+MOST_VALUES = 300
+MOST_TEXT = 4000
+STATUSES = range(400, 600)
+NUMBER = re.compile(r"-?\d{1,9}")
+
+
+@dataclass
+class Said:
+    """status: of the failure, if it says one. words: its codes and types, in the form of the dialect's tables.
+
+    text: all that it wrote, a line each. parameter: the one it names. places: where it found fault (FastAPI's `loc`).
+    numbers: its own fields with whole numbers.
+    """
+
+    status: int | None = None
+    words: list[str] = field(default_factory=list)
+    text: str = ""
+    parameter: str | None = None
+    places: list[list[Any]] = field(default_factory=list)
+    numbers: dict[str, int] = field(default_factory=dict)
+
+
+def said_in(value: Any) -> Said:
+    """Breadth first, so that what stands outside is found first."""
+    said, texts = Said(), []
+    waiting: deque[tuple[str, Any]] = deque([("", value)])
+    for _ in range(MOST_VALUES):
+        if not waiting:
+            break
+        name, item = waiting.popleft()
+        item = _unpacked(item)
+        if isinstance(item, dict):
+            inner = list(item.items())[:MOST_VALUES]
+            waiting.extend((str(key), one) for key, one in inner if key not in ECHOES)
+        elif isinstance(item, list):
+            _note_place(said, name, item)
+            waiting.extend((name, one) for one in item[:MOST_VALUES])
+        elif isinstance(item, str):
+            item = ECHO_IN_TEXT.split(item[:MOST_TEXT])[0]
+            if name not in WORD_FIELDS or " " in item:
+                texts.append(item)
+            _note_text(said, name, item)
+        elif isinstance(item, int | float) and not isinstance(item, bool):
+            _note_number(said, name, item)
+    said.text = "\n".join(texts)[:MOST_TEXT]
+    return said
+
+
+def said_in_body(body: bytes) -> Said:
+    try:
+        return said_in(orjson.loads(body))
+    except orjson.JSONDecodeError:
+        return said_in(body[:MOST_TEXT].decode("utf-8", "replace"))
+
+
+def _unpacked(item: Any) -> Any:
+    """Some wrap the provider's own JSON as text."""
+    if isinstance(item, str) and item[:1] in ("{", "[") and len(item) <= MOST_TEXT:
+        try:
+            return orjson.loads(item)
+        except orjson.JSONDecodeError:
+            return item
+    return item
+
+
+def _note_place(said: Said, name: str, item: list[Any]) -> None:
+    if name == "loc":
+        said.places.append(item)
+
+
+def _note_text(said: Said, name: str, item: str) -> None:
+    if name == "param" and said.parameter is None:
+        said.parameter = item[:64]
+    if name in WORD_FIELDS:
+        if NUMBER.fullmatch(item.strip()):
+            _note_number(said, name, int(item))
+        elif len(item) <= 100:
+            said.words.extend(heads(item))
+    elif name == "flagged_input":
+        said.words.append("flaggedinput")
+
+
+def _note_number(said: Said, name: str, item: float) -> None:
+    if name in STATUS_FIELDS and said.status is None and item in STATUSES:
+        said.status = int(item)
+    if isinstance(item, int) and abs(item) < 10**9:
+        said.numbers.setdefault(name, item)

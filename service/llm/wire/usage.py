@@ -1,0 +1,82 @@
+"""The bill in a server's own words: wherever it stands, and whatever its fields are called."""
+
+from typing import Any
+
+from service.chat.events import Usage
+
+# more than any model reads or writes in one answer
+MOST_TOKENS = 10**8
+INPUT = ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "prompt_token_count",
+         "promptTokenCount", "inputTokenCount")  # fmt: skip
+OUTPUT = ("completion_tokens", "output_tokens", "completionTokens", "outputTokens", "candidates_token_count",
+          "candidatesTokenCount", "outputTokenCount")  # fmt: skip
+TOTAL = ("total_tokens", "totalTokens", "total_token_count", "totalTokenCount")
+THOUGHT = ("reasoning_tokens", "thoughts_token_count", "thoughtsTokenCount", "reasoningTokens")
+CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens",
+          "cached_content_token_count", "cachedContentTokenCount")  # fmt: skip
+INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "prompt_token_details")
+OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "completion_token_details")
+
+
+def usage_in(frame: dict[str, Any], choice: dict[str, Any]) -> Usage | None:
+    """The first report that can be one; None where there is none."""
+    groq = frame.get("x_groq")
+    places = (
+        frame.get("usage"),
+        choice.get("usage"),
+        groq.get("usage") if isinstance(groq, dict) else None,
+        frame.get("usageMetadata"),
+        frame.get("usage_metadata"),
+    )
+    found = (read_usage(place) for place in places if isinstance(place, dict))
+    return next((usage for usage in found if usage is not None), None)
+
+
+def read_usage(reported: dict[str, Any]) -> Usage | None:
+    """None unless input and output are counts: a part of a bill is no bill, and no prompt is empty."""
+    prompt = _first_count(reported, INPUT)
+    completion = _first_count(reported, OUTPUT)
+    if not prompt or completion is None:
+        return None
+    cached = _detail(reported, INPUT_DETAILS, CACHED)
+    return Usage(
+        prompt,
+        _with_thinking(reported, prompt, completion),
+        "reported",
+        cached if cached is not None and cached <= prompt else None,
+    )
+
+
+def _with_thinking(reported: dict[str, Any], prompt: int, completion: int) -> int:
+    """Some leave thinking out of the completion: it shows in the total, or by being larger than the completion."""
+    total = _first_count(reported, TOTAL)
+    if total is not None and total > prompt + completion:
+        return total - prompt
+    thought = _detail(reported, OUTPUT_DETAILS, THOUGHT)
+    if total is None and thought is not None and thought > completion:
+        return completion + thought
+    return completion
+
+
+def _detail(
+    reported: dict[str, Any], places: tuple[str, ...], names: tuple[str, ...]
+) -> int | None:
+    """A count beside the others, or in the details of them."""
+    groups = [reported.get(place) for place in places]
+    found = (_first_count(group, names) for group in [*groups, reported] if isinstance(group, dict))
+    return next((count for count in found if count is not None), None)
+
+
+def _first_count(reported: dict[str, Any], names: tuple[str, ...]) -> int | None:
+    found = (count(reported[name]) for name in names if name in reported)
+    return next((one for one in found if one is not None), None)
+
+
+def count(value: Any) -> int | None:
+    """A finite whole number from 0 to MOST_TOKENS, also as text; None for anything else."""
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() and len(value) <= 9 else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # comparisons with NaN are false
+    return int(value) if 0 <= value <= MOST_TOKENS and value == int(value) else None
