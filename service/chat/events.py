@@ -22,7 +22,8 @@ class Usage:
 class Chunk:
     """What a model said since the last look: text (maybe of many tokens), and perhaps how it ended.
 
-    tool_calls: deltas of OpenAI's shape, {"index", "id"?, "function": {"name"?, "arguments"?}}.
+    tool_calls: deltas of OpenAI's shape, {"index", "id"?, "function": {"name"?, "arguments"?}}. provisional: the finish
+    reason came together with content, as some servers write it into every frame: more may follow.
     """
 
     text: str = ""
@@ -30,6 +31,7 @@ class Chunk:
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
     finish_reason: str | None = None
     usage: Usage | None = None
+    provisional: bool = False
 
 
 class Tick:

@@ -211,3 +211,8 @@ THINK_TAGS = (
     ("<reasoning>", "</reasoning>"),
     ("[THINK]", "[/THINK]"),
 )
+
+# What ends a stream; names of events that are no frames.
+END_MARKS = frozenset({b"[done]", b'"[done]"', b"done"})
+ERROR_EVENTS = frozenset({b"error", b"exception"})
+PINGS = frozenset({b"ping", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive"})

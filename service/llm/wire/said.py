@@ -19,7 +19,7 @@ WORD_FIELDS = frozenset(
 # where a number may be an HTTP status
 STATUS_FIELDS = WORD_FIELDS - {"name", "object", "event"}
 # what a server repeats of the request: a caller's own words must not decide what their failure is
-ECHOES = frozenset({"input", "messages", "prompt", "headers", "url"})
+ECHOES = frozenset({"input", "messages", "prompt", "choices", "headers", "url"})
 ECHO_IN_TEXT = re.compile(r"""['"]input['"]\s*:|\binput_value=""")
 MOST_VALUES = 300
 MOST_TEXT = 4000

@@ -37,7 +37,8 @@ RESPONSES = [
      ContentFiltered),
     ("azure sentence", 400, error(message="The response was filtered due to the prompt triggering Azure OpenAI's "
      "content management policy."), ContentFiltered),
-    ("openrouter moderation", 403, error(code=403, message='x requires moderation. Your input was flagged for "violence"',
+    ("openrouter moderation", 403, error(code=403, message='x requires moderation. Your input was flagged for '
+     '"violence"',
      metadata={"reasons": ["violence"], "flagged_input": "…"}), ContentFiltered),
     ("openrouter reasons only", 403, error(code=403, message="Forbidden", metadata={"flagged_input": "…"}),
      ContentFiltered),
@@ -94,7 +95,8 @@ RESPONSES = [
     ("fastapi", 500, b"Internal Server Error", UpstreamError),
     ("timeout", 408, error(type="timeout"), UpstreamError),
     ("conflict", 409, {}, UpstreamConflict),
-    ("tgi generation", 424, {"error": "Request failed during generation", "error_type": "generation"}, UpstreamConflict),
+    ("tgi generation", 424, {"error": "Request failed during generation", "error_type": "generation"},
+     UpstreamConflict),
     # one caller's input, whatever the status says
     ("llama.cpp jinja", 500, error(code=500, type="server_error", message="Error: Jinja Exception: Conversation roles "
      "must alternate user/assistant/user/assistant/..."), UpstreamInvalidRequest),
@@ -120,7 +122,8 @@ RESPONSES = [
     ("gemini expired", 400, error(code=400, message="API key expired. Please renew the API key."), UpstreamRejected),
     ("xai key", 400, {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: a***b."},
      UpstreamRejected),
-    ("openai ended", 403, error(message="Your account was deactivated for violating usage policies", code="account_deactivated"),
+    ("openai ended", 403, error(message="Your account was deactivated for violating usage policies",
+     code="account_deactivated"),
      UpstreamRejected),
     ("vllm model", 404, {"object": "error", "message": "The model `x` does not exist.", "type": "NotFoundError",
      "code": 404}, UpstreamRejected),
@@ -128,7 +131,8 @@ RESPONSES = [
      UpstreamRejected),
     ("deepseek model", 400, error(message="Model Not Exist", type="invalid_request_error"), UpstreamRejected),
     ("openrouter model", 400, error(code=400, message="x is not a valid model ID"), UpstreamRejected),
-    ("ollama model", 404, error(message='model "x" not found, try pulling it first', type="api_error"), UpstreamRejected),
+    ("ollama model", 404, error(message='model "x" not found, try pulling it first', type="api_error"),
+     UpstreamRejected),
     ("litellm model", 400, error(message="Invalid model name passed in model=x", code="400"), UpstreamRejected),
     ("azure deployment", 404, error(code="DeploymentNotFound"), UpstreamRejected),
     ("nginx", 404, b"<html>404 Not Found</html>", UpstreamRejected),
@@ -138,14 +142,16 @@ RESPONSES = [
     # the conversation is too long
     ("openai", 400, error(code="context_length_exceeded", message="x"), ContextTooLong),
     ("llama.cpp", 500, error(code=500, message="Context size has been exceeded.", type="server_error"), ContextTooLong),
-    ("llama.cpp new", 400, error(code=400, type="exceed_context_size_error", message="x", n_prompt_tokens=1407, n_ctx=256),
+    ("llama.cpp new", 400, error(code=400, type="exceed_context_size_error", message="x", n_prompt_tokens=1407,
+     n_ctx=256),
      ContextTooLong),
     ("groq per minute", 413, error(code="rate_limit_exceeded", type="tokens", message="Request too large for model on "
      "tokens per minute (TPM): Limit 6000, Requested 7000"), ContextTooLong),
     ("openai per minute", 429, error(code="rate_limit_exceeded", type="tokens", message="Request too large for gpt-4o "
      "on tokens per min (TPM): Limit 30000, Requested 45000."), ContextTooLong),
     ("bedrock", 400, error(message="Input is too long for requested model."), ContextTooLong),
-    ("github", 413, error(code="tokens_limit_reached", message="Request body too large for gpt-4o model. Max size: 8000 "
+    ("github", 413, error(code="tokens_limit_reached", message="Request body too large for gpt-4o model. Max size: "
+     "8000 "
      "tokens."), ContextTooLong),
 ]  # fmt: skip
 
@@ -199,7 +205,8 @@ FRAMES = [
     ("quota sentence", error(message="insufficient credits"), UpstreamQuotaExhausted),
     ("minimax", {"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}, UpstreamQuotaExhausted),
     ("500", error(code=500), UpstreamError),
-    ("502 of openrouter", error(code=502, message="Provider disconnected", metadata={"error_type": "provider_unavailable"}),
+    ("502 of openrouter", error(code=502, message="Provider disconnected",
+     metadata={"error_type": "provider_unavailable"}),
      UpstreamError),
     ("503 as text", error(code="503"), UpstreamError),
     ("server word", error(type="server_error"), UpstreamError),
@@ -268,9 +275,8 @@ def test_what_a_server_repeats_of_the_request_decides_nothing():
 
 def test_nothing_that_a_server_wrote_is_in_our_error():
     for _, status, body, _ in RESPONSES:
-        if not isinstance(body, bytes):
-            body = json.dumps(body).replace("x", CANARY).encode()
-        ours = of_response(status, {"retry-after": CANARY}, body)
+        written = body_of(body).replace(b"x", CANARY.encode())
+        ours = of_response(status, {"retry-after": CANARY}, written)
         said = [str(ours), repr(ours), ours.message, ours.cause, ours.details]
         assert CANARY not in repr(said)
 

@@ -1,5 +1,7 @@
 """What servers refuse about how they were asked: the parameter they name, and what they say of their window."""
 
+# ruff: noqa: ISC004 - sentences of servers, a row each
+
 import json
 
 import pytest
@@ -21,7 +23,8 @@ EXTRA = {"type": "extra_forbidden", "msg": "Extra inputs are not permitted", "in
 
 PARAMETERS = [
     # OpenAI, Azure
-    ("openai value", 400, error(message="Unsupported value: 'temperature' does not support 0.2 with this model. Only the "
+    ("openai value", 400, error(message="Unsupported value: 'temperature' does not support 0.2 with this model. Only "
+     "the "
      "default (1) value is supported.", type="invalid_request_error", param="temperature", code="unsupported_value"),
      refused("temperature", "value")),
     ("openai parameter", 400, error(message="Unsupported parameter: 'max_tokens' is not supported with this model. Use "
@@ -33,10 +36,12 @@ PARAMETERS = [
      code="unknown_parameter"), refused("stream_options")),
     ("openai old", 400, error(message="Unrecognized request argument supplied: stream_options",
      type="invalid_request_error", param=None, code=None), refused("stream_options")),
-    ("openai too many", 400, error(message="max_tokens is too large: 40000. This model supports at most 16384 completion "
+    ("openai too many", 400, error(message="max_tokens is too large: 40000. This model supports at most 16384 "
+     "completion "
      "tokens, whereas you provided 40000.", param="max_tokens", code="invalid_value"),
      refused("max_tokens", "value", 16384)),
-    ("openai above", 400, error(message="Invalid 'max_completion_tokens': integer above maximum value. Expected a value "
+    ("openai above", 400, error(message="Invalid 'max_completion_tokens': integer above maximum value. Expected a "
+     "value "
      "<= 32768, but got 40000 instead.", param="max_completion_tokens", code="integer_above_max_value"),
      refused("max_completion_tokens", "value", 32768)),
     ("o1-mini system", 400, error(message="Unsupported value: 'messages[0].role' does not support 'system' with this "
@@ -47,13 +52,16 @@ PARAMETERS = [
     ("fastapi", 422, {"detail": [{**EXTRA, "loc": ["body", "stream_options"]}]}, refused("stream_options")),
     ("fastapi nested", 422, {"detail": [{**EXTRA, "loc": ["body", "stream_options", "include_usage"]}]},
      refused("stream_options")),
-    ("fastapi limit", 422, {"detail": [{"type": "less_than_equal", "loc": ["body", "max_tokens"], "msg": "Input should be "
+    ("fastapi limit", 422, {"detail": [{"type": "less_than_equal", "loc": ["body", "max_tokens"],
+     "msg": "Input should be "
      "less than or equal to 8192", "ctx": {"le": 8192}}]}, refused("max_tokens", "value", 8192)),
     ("fastapi temperature", 422, {"detail": [{"type": "less_than_equal", "loc": ["body", "temperature"], "msg": "Input "
      "should be less than or equal to 1"}]}, refused("temperature", "value")),
     ("fastapi role", 422, {"detail": [{"type": "literal_error", "loc": ["body", "messages", 0, "role"], "msg": "Input "
-     "should be 'user' or 'assistant'", "input": "system"}], "message": "unsupported role 'system'"}, refused("system")),
-    ("vllm", 400, {"object": "error", "message": "[{'type': 'extra_forbidden', 'loc': ('body', 'foo_bar'), 'msg': 'Extra "
+     "should be 'user' or 'assistant'", "input": "system"}], "message": "unsupported role 'system'"},
+      refused("system")),
+    ("vllm", 400, {"object": "error", "message": "[{'type': 'extra_forbidden', 'loc': ('body', 'foo_bar'), 'msg': "
+     "'Extra "
      "inputs are not permitted', 'input': 1}]", "type": "BadRequestError", "code": 400}, refused("foo_bar")),
     # the others
     ("groq", 400, error(message="property 'stream_options' is unsupported", type="invalid_request_error"),
@@ -65,9 +73,11 @@ PARAMETERS = [
     ("anthropic limit", 400, error(message="max_tokens: 100000 > 8192, which is the maximum allowed number of output "
      "tokens for claude-3-5-sonnet"), refused("max_tokens", "value", 8192)),
     ("anthropic new", 400, error(message="`temperature` is deprecated for this model."), refused("temperature")),
-    ("gemini", 400, [error(code=400, message='Invalid JSON payload received. Unknown name "stream_options": Cannot find '
+    ("gemini", 400, [error(code=400, message='Invalid JSON payload received. Unknown name "stream_options": Cannot '
+     'find '
      'field.', status="INVALID_ARGUMENT")], refused("stream_options")),
-    ("gemini limit", 400, error(message="Unable to submit request because it has a maxOutputTokens value of 40000 but the "
+    ("gemini limit", 400, error(message="Unable to submit request because it has a maxOutputTokens value of 40000 but "
+     "the "
      "supported range is from 1 (inclusive) to 8193 (exclusive)."), refused("max_tokens", "value", 8192)),
     ("gemma", 400, [error(code=400, message="Developer instruction is not enabled for models/gemma-3-27b-it",
      status="INVALID_ARGUMENT")], refused("system")),
@@ -80,7 +90,8 @@ PARAMETERS = [
      refused("stream_options")),
     ("bedrock", 400, {"message": "Malformed input request: #: extraneous key [stream_options] is not permitted, please "
      "reformat your input and try again."}, refused("stream_options")),
-    ("bedrock limit", 400, {"message": "The maximum tokens you requested exceeds the model limit of 4096. Try again with "
+    ("bedrock limit", 400, {"message": "The maximum tokens you requested exceeds the model limit of 4096. Try again "
+     "with "
      "a max tokens value that is lower than 4097."}, refused("max_tokens", "value", 4096)),
     ("deepseek limit", 400, error(message="Invalid max_tokens value, the valid range of max_tokens is [1, 8192]"),
      refused("max_tokens", "value", 8192)),
@@ -90,8 +101,10 @@ PARAMETERS = [
      type="invalid_request_error"), refused("temperature", "value")),
     ("xai", 400, {"code": "Client specified an invalid argument", "error": "Argument not supported on this model: "
      "presencePenalty"}, refused("presence_penalty")),
-    ("xai model", 400, {"error": "Model grok-4 does not support parameter reasoningEffort."}, refused("reasoning_effort")),
-    ("litellm", 400, error(message="litellm.UnsupportedParamsError: openai does not support parameters: ['temperature'], "
+    ("xai model", 400, {"error": "Model grok-4 does not support parameter reasoningEffort."},
+     refused("reasoning_effort")),
+    ("litellm", 400, error(message="litellm.UnsupportedParamsError: openai does not support parameters: "
+     "['temperature'], "
      "for model=o1", type=None, code="400"), refused("temperature")),
     ("ollama", 400, error(message="registry.ollama.ai/library/gemma:2b does not support tools", type="api_error"),
      refused("tools")),
@@ -149,7 +162,8 @@ WINDOWS = [
     ("openai", "This model's maximum context length is 4097 tokens. However, you requested 4112 tokens (16 in the "
      "messages, 4096 in the completion). Please reduce the length of the messages or completion.",
      Overflow(4097, 4112, 16)),
-    ("openai messages", "This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 "
+    ("openai messages", "This model's maximum context length is 128000 tokens. However, your messages resulted in "
+     "130000 "
      "tokens.", Overflow(128000, None, 130000)),
     ("gpt-5", "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300000 tokens.",
      Overflow(272000, None, 300000)),
@@ -159,7 +173,8 @@ WINDOWS = [
      Overflow(4096, None, 5000)),
     ("vllm newer", "You passed 4097 input tokens and requested 0 output tokens. However, the model's context length is "
      "only 4096 tokens, resulting in a maximum input length of 4096 tokens.", Overflow(4096, None, 4097)),
-    ("sglang", "Requested token count exceeds the model's maximum context length of 4096 tokens. You requested a total of "
+    ("sglang", "Requested token count exceeds the model's maximum context length of 4096 tokens. You requested a "
+     "total of "
      "5000 tokens: 900 tokens from the input messages and 4100 tokens for the completion.", Overflow(4096, 5000, 900)),
     ("sglang input", "The input (5000 tokens) is longer than the model's context length (4096 tokens).",
      Overflow(4096, None, 5000)),
@@ -168,19 +183,24 @@ WINDOWS = [
     ("lm studio", "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded with "
      "context length of only 4096 tokens, which is not enough.", Overflow(4096, None, 5000)),
     ("anthropic", "prompt is too long: 210000 tokens > 200000 maximum", Overflow(200000, None, 210000)),
-    ("anthropic sum", "input length and `max_tokens` exceed context limit: 198000 + 8192 > 200000, decrease input length "
+    ("anthropic sum", "input length and `max_tokens` exceed context limit: 198000 + 8192 > 200000, decrease input "
+     "length "
      "or `max_tokens` and try again", Overflow(200000, 206192, 198000)),
     ("gemini", "The input token count (1200000) exceeds the maximum number of tokens allowed (1048575).",
      Overflow(1048575, None, 1200000)),
-    ("mistral", "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
+    ("mistral", "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context "
+     "length",
      Overflow(32768, None, 40000)),
-    ("openrouter", "This endpoint's maximum context length is 131072 tokens. However, you requested about 140000 tokens "
+    ("openrouter", "This endpoint's maximum context length is 131072 tokens. However, you requested about 140000 "
+     "tokens "
      "(139000 of text input, 1000 in the output).", Overflow(131072, 140000, 139000)),
-    ("tgi", "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 8000 `inputs` tokens and "
+    ("tgi", "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 8000 `inputs` tokens "
+     "and "
      "4096 `max_new_tokens`", Overflow(8193, None, 8000)),
     ("tgi inputs", "Input validation error: `inputs` must have less than 4095 tokens. Given: 5000",
      Overflow(4095, None, 5000)),
-    ("fireworks", "The prompt is too long: 140000, model maximum context length: 131071", Overflow(131071, None, 140000)),
+    ("fireworks", "The prompt is too long: 140000, model maximum context length: 131071", Overflow(131071, None,
+     140000)),
     ("xai", "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
      Overflow(131072, None, 537812)),
     ("moonshot", "Invalid request: Your request exceeded model token limit: 8192 (requested: 9000)",

@@ -1,0 +1,160 @@
+"""What the frames of an answer add up to: one Chunk for all that came since the last look."""
+
+from typing import Any
+
+from service.chat.events import Chunk, Usage
+from service.errors import UpstreamError
+from service.llm.wire.delta import Said, first_choice, said_by
+from service.llm.wire.dialect import FinishReason
+from service.llm.wire.errors import of_frame
+from service.llm.wire.failure import is_error, is_failure
+from service.llm.wire.finish import finish_reason
+from service.llm.wire.think_tags import ThinkTags
+from service.llm.wire.usage import usage_in
+
+MISREAD = (ValueError, LookupError, TypeError, AttributeError)
+
+
+class Answer:
+    """add() takes a frame, take() gives what has come. Raises ChatErrors.
+
+    A finish reason that content follows was none. One that comes together with content is provisional; where such a
+    one was none, the next ones are kept back until the end.
+    """
+
+    def __init__(self, tags: ThinkTags | None = None) -> None:
+        self._tags = tags
+        self._reason: FinishReason | None = None
+        self._reasons_mean_nothing = False
+        self._by_delta = False
+        self._refused = False
+        self._called = False
+        self._forget()
+
+    def add(self, frame: Any, *, bare: bool = False) -> None:
+        """bare: it came as JSON without an event stream around it."""
+        text = _plain_text(frame)
+        if text is not None:
+            if self._reason is not None:
+                self._go_on()
+            self._by_delta = True
+            self._say(text)
+            return
+        try:
+            self._add(frame, bare=bare)
+        except MISREAD as error:
+            raise UpstreamError(cause=f"malformed: {type(error).__name__}") from None
+
+    def _forget(self) -> None:
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._tool_calls: list[dict[str, Any]] = []
+        self._said_reason: FinishReason | None = None
+        self._provisional = False
+        self._usage: Usage | None = None
+
+    def end(self) -> None:
+        """No frame follows: the last finish reason was one."""
+        self._said_reason, self._provisional = self._reason, False
+        if self._tags is not None:
+            self._texts.append(self._tags.end())
+            self._tags = None
+
+    def take(self) -> Chunk | None:
+        """All since the last time; None if there is nothing."""
+        if not (
+            self._texts or self._thoughts or self._tool_calls or self._said_reason or self._usage
+        ):
+            return None
+        chunk = Chunk(
+            "".join(self._texts),
+            "".join(self._thoughts),
+            self._tool_calls,
+            self._named_reason(),
+            self._usage,
+            self._provisional,
+        )
+        self._forget()
+        return chunk
+
+    def _add(self, frame: dict[str, Any], *, bare: bool) -> None:
+        if is_failure(frame, bare=bare):
+            raise of_frame(frame)
+        choice = first_choice(frame)
+        said = said_by(choice, message_too=not self._by_delta)
+        self._by_delta = self._by_delta or bool(said and choice.get("delta"))
+        self._usage = usage_in(frame, choice) or self._usage
+        if said:
+            self._hear(said)
+        if is_error(choice.get("error")):
+            raise of_frame({"error": choice["error"]})
+        reason = finish_reason(choice.get("finish_reason"))
+        whole = bare and choice.get("delta") is None
+        if reason is None and whole and said:
+            reason = "stop"
+        if reason == "failed":
+            raise UpstreamError(cause="finish_reason: failed")
+        if reason is not None:
+            self._finish(reason, provisional=bool(said) and not whole)
+
+    def _hear(self, said: Said) -> None:
+        if self._reason is not None:
+            self._go_on()
+        if said.text:
+            self._say(said.text)
+        if said.thinking:
+            self._thoughts.append(said.thinking)
+        self._tool_calls += said.tool_calls
+        self._refused = self._refused or said.refused
+        self._called = self._called or bool(said.tool_calls)
+
+    def _say(self, text: str) -> None:
+        if self._tags is None:
+            self._texts.append(text)
+            return
+        text, thinking = self._tags.split(text)
+        if text:
+            self._texts.append(text)
+        if thinking:
+            self._thoughts.append(thinking)
+
+    def _go_on(self) -> None:
+        """Content after a finish reason: it was none."""
+        self._reasons_mean_nothing = True
+        self._said_reason, self._provisional = None, False
+
+    def _finish(self, reason: FinishReason, *, provisional: bool) -> None:
+        self._reason = reason
+        if not provisional or not self._reasons_mean_nothing:
+            self._said_reason, self._provisional = reason, provisional
+
+    def _named_reason(self) -> FinishReason | None:
+        """A stop may be a refusal, or the end of tool calls."""
+        if self._said_reason != "stop":
+            return self._said_reason
+        if self._refused:
+            return "refusal"
+        return "tool_calls" if self._called else "stop"
+
+
+def _plain_text(frame: Any) -> str | None:
+    """The ordinary frame has a piece of text and nothing else: this is where nearly all of the reading goes."""
+    try:
+        [choice] = frame["choices"]
+        delta = choice["delta"]
+        text = delta["content"]
+        if (
+            type(text) is str
+            and text
+            and len(delta) == 1
+            and choice["finish_reason"] is None
+            and choice["index"] == 0
+            and frame.get("usage") is None
+            and "error" not in frame
+            and "error" not in choice
+            and "usage" not in choice
+        ):
+            return text
+    except (LookupError, TypeError, ValueError, AttributeError):
+        pass
+    return None

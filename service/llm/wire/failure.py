@@ -1,0 +1,67 @@
+"""Which frames are no part of an answer, but say that there is none."""
+
+from typing import Any
+
+NO_CODES = frozenset({0, 200, "0", "200", "ok", "success"})
+NO_ERRORS = frozenset({"", "null", "none", "false"})
+# the fields of an error, where nothing else in the frame is an answer's
+ERROR_FIELDS = frozenset(
+    {"detail", "errors", "error_msg", "error_message", "errorMessage", "error_code", "errorCode"}
+)
+STATUS_FIELDS = ("code", "status", "status_code", "statusCode")
+
+
+def is_error(value: Any) -> bool:
+    """Whether an `error` field says anything: some servers send an empty one with every frame."""
+    if isinstance(value, dict):
+        code = value.get("code")
+        if isinstance(code, int | str) and code in NO_CODES:
+            return False
+        return any(bool(field) for field in value.values())
+    if isinstance(value, str):
+        return value.strip().casefold() not in NO_ERRORS
+    return bool(value)
+
+
+def is_failure(frame: dict[str, Any], *, bare: bool = False) -> bool:
+    """bare: it came without an event stream around it, so that it has no other way to say that all is well."""
+    if is_error(frame.get("error")):
+        return True
+    if "error" in (frame.get("object"), frame.get("type"), frame.get("event")):
+        return True
+    if _is_blocked(frame) or _is_refused(frame):
+        return True
+    return not _answers(frame) and (bare or _speaks_of_errors(frame))
+
+
+def _is_refused(frame: dict[str, Any]) -> bool:
+    """MiniMax has a status in every frame."""
+    base = frame.get("base_resp")
+    return isinstance(base, dict) and base.get("status_code") not in (None, 0, "0")
+
+
+def _is_blocked(frame: dict[str, Any]) -> bool:
+    """Gemini's word for a prompt that it does not answer."""
+    feedback = frame.get("promptFeedback") or frame.get("prompt_feedback")
+    return isinstance(feedback, dict) and bool(
+        feedback.get("blockReason") or feedback.get("block_reason")
+    )
+
+
+def _answers(frame: dict[str, Any]) -> bool:
+    return bool(frame.get("choices") or frame.get("usage"))
+
+
+def _speaks_of_errors(frame: dict[str, Any]) -> bool:
+    if frame.get("success") is False or any(frame.get(name) for name in ERROR_FIELDS):
+        return True
+    return any(_is_error_status(frame.get(name)) for name in STATUS_FIELDS)
+
+
+def _is_error_status(value: Any) -> bool:
+    if isinstance(value, str):
+        return (value.isdigit() and 400 <= int(value[:4]) < 600) or value.casefold() in (
+            "error",
+            "failed",
+        )
+    return isinstance(value, int) and 400 <= value < 600

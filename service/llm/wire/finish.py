@@ -1,0 +1,40 @@
+"""Why an answer ended, in our words."""
+
+from typing import Any, Literal
+
+from service.llm.wire.dialect import (
+    FINISH_NUMBERS,
+    FINISH_REASONS,
+    NO_REASON,
+    FinishReason,
+    heads,
+)
+
+MOST_CHARACTERS = 100
+
+
+def finish_reason(value: Any) -> FinishReason | Literal["failed"] | None:
+    """None: it goes on. What is neither a word, a number nor around a word is no reason."""
+    if isinstance(value, str):
+        return _word(value)
+    if isinstance(value, bool):
+        return "stop" if value else None
+    if isinstance(value, int):
+        return FINISH_NUMBERS.get(value)
+    if isinstance(value, list):
+        return finish_reason(value[0]) if value and not isinstance(value[0], list) else None
+    if isinstance(value, dict):
+        # SGLang's own shape
+        inner = value.get("type") or value.get("reason") or value.get("finish_reason")
+        return _word(inner) if isinstance(inner, str) else None
+    return None
+
+
+def _word(value: str) -> FinishReason | Literal["failed"] | None:
+    whole, head = heads(value[:MOST_CHARACTERS])
+    if not whole or whole in NO_REASON:
+        return None
+    for word in (whole, head, whole.removeprefix("finishreason")):
+        if word in FINISH_REASONS:
+            return FINISH_REASONS[word]
+    return "stop"

@@ -1,0 +1,199 @@
+"""The model's event stream: bytes in, one Chunk for all of it out."""
+
+import json
+from typing import Any
+
+import orjson
+
+from service.chat.events import Chunk
+from service.errors import ChatError, UpstreamError
+from service.llm.wire.answer import Answer
+from service.llm.wire.dialect import END_MARKS, ERROR_EVENTS, PINGS
+from service.llm.wire.errors import of_frame
+from service.llm.wire.lines import MOST_BYTES, Lines
+from service.llm.wire.think_tags import ThinkTags
+
+
+def _number(digits: str) -> float:
+    """Without Python's limit on the length of whole numbers."""
+    return int(digits) if len(digits) < 20 else float(digits)
+
+
+NOTHING = (b"", b"null")
+# for what orjson refuses: halves of an emoji cut apart, NaN, numbers beyond 64 bits
+LENIENT = json.JSONDecoder(strict=False, parse_int=_number)
+
+
+class FrameReader:
+    """Feed it what arrived; it keeps what is not a whole frame yet, and reads nothing after the end mark (`done`).
+
+    Raises ChatErrors for what cannot be read, or what an error in the stream stands for. Text and a finish reason that
+    came before are not lost: they are returned first, and the error with the next call.
+
+    A line of data that is JSON by itself is a frame at once, so that servers that leave out the blank line are read.
+    """
+
+    def __init__(self, *, strip_think_tags: bool = False) -> None:
+        self.done = False
+        self._answer = Answer(ThinkTags() if strip_think_tags else None)
+        self._lines = Lines()
+        self._error: ChatError | None = None
+        self._event = b""
+        # lines of data that are no JSON yet; lines of JSON that is no event stream
+        self._data: list[bytes] = []
+        self._bare: list[bytes] = []
+        self._held_bytes = 0
+        self._silent_bytes = 0
+
+    @property
+    def failed(self) -> bool:
+        return self._error is not None
+
+    def read(self, data: bytes) -> Chunk | None:
+        """One chunk of all that is whole now; None if there is none."""
+        if self._error is not None:
+            raise self._error
+        if self.done:
+            return None
+        try:
+            self._read(self._lines.feed(data))
+        except ChatError as error:
+            return self._failed(error)
+        chunk = self._answer.take()
+        self._silent_bytes = 0 if chunk is not None else self._silent_bytes + len(data)
+        if self._silent_bytes > MOST_BYTES:
+            raise UpstreamError(cause="malformed: nothing said")
+        return chunk
+
+    def end(self, *, whole: bool = True) -> Chunk | None:
+        """The body has ended: what is left of it. whole: as it should; else what is cut off in the middle is lost."""
+        if self._error is not None:
+            raise self._error
+        try:
+            if not self.done:
+                self._end(whole=whole)
+        except ChatError as error:
+            return self._failed(error)
+        return self._answer.take()
+
+    def _end(self, *, whole: bool) -> None:
+        if rest := self._lines.end():
+            self._line(rest)
+        if whole and not self.done:
+            self._end_frame()
+            self._end_bare()
+            self._answer.end()
+
+    def _failed(self, error: ChatError) -> Chunk | None:
+        self._error = error
+        chunk = self._answer.take()
+        if chunk is None:
+            raise error
+        return chunk
+
+    def _read(self, lines: list[bytes]) -> None:
+        for line in lines:
+            if not line:
+                if self._data or self._event:
+                    self._end_frame()
+            elif line.startswith(b"data: {") and not (self._data or self._event or self._bare):
+                self._value(line[6:])
+            else:
+                self._line(line)
+                if self.done:
+                    return
+
+    def _line(self, line: bytes) -> None:
+        if self._bare:
+            self._hold(self._bare, line)
+        elif line.lstrip()[:1] in (b"{", b"["):
+            self._bare_line(line.strip())
+        else:
+            name, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
+            if name == b"data":
+                self._data_line(value)
+            elif name == b"event":
+                self._event = value.strip().lower()
+            elif name == b"error":
+                raise of_frame({"error": _parsed(value) or value.decode("utf-8", "replace")})
+
+    def _data_line(self, value: bytes) -> None:
+        if value.strip().lower() in END_MARKS:
+            self._stop()
+        elif self._data:
+            self._hold(self._data, value)
+        elif value.strip() not in NOTHING:
+            self._value(value)
+
+    def _value(self, data: bytes) -> None:
+        """A line of data: a frame, or the beginning of one."""
+        frame = _parsed(data)
+        if frame is None:
+            self._hold(self._data, data)
+        else:
+            self._frame(frame)
+
+    def _frame(self, frame: Any) -> None:
+        if self._event in ERROR_EVENTS:
+            raise of_frame(frame)
+        self._answer.add(frame)
+
+    def _end_frame(self) -> None:
+        data, self._data = b"\n".join(self._data), []
+        event, self._event = self._event, b""
+        self._held_bytes = 0
+        if not data or event in PINGS:
+            return
+        frame = _parsed(data)
+        if event in ERROR_EVENTS:
+            raise of_frame(data.decode("utf-8", "replace") if frame is None else frame)
+        if frame is None:
+            raise UpstreamError(cause="malformed: no JSON")
+        self._answer.add(frame)
+
+    def _bare_line(self, line: bytes) -> None:
+        """JSON that is no event stream: a whole answer or an error, in one line or many; or a frame in each line."""
+        if line.lower() in END_MARKS:
+            self._stop()
+            return
+        value = _parsed(line)
+        if value is None:
+            self._hold(self._bare, line)
+        else:
+            self._bare_value(value)
+
+    def _bare_value(self, value: Any) -> None:
+        for frame in value if isinstance(value, list) else [value]:
+            self._answer.add(frame, bare=True)
+
+    def _end_bare(self) -> None:
+        lines, self._bare = self._bare, []
+        if lines:
+            value = _parsed(b"\n".join(lines))
+            if value is None:
+                raise UpstreamError(cause="malformed: no JSON")
+            self._bare_value(value)
+
+    def _hold(self, lines: list[bytes], line: bytes) -> None:
+        lines.append(line)
+        self._held_bytes += len(line)
+        if self._held_bytes > MOST_BYTES:
+            raise UpstreamError(cause="malformed: endless frame")
+
+    def _stop(self) -> None:
+        self.done = True
+        self._answer.end()
+
+
+def _parsed(data: bytes) -> Any:
+    """None for what is no JSON, or null."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        if "ecursion" in str(error):
+            raise UpstreamError(cause="malformed: too deep") from None
+    try:
+        return LENIENT.decode(str(data, "utf-8", "surrogatepass"))
+    except (ValueError, RecursionError):
+        return None

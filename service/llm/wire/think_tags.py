@@ -1,0 +1,83 @@
+"""Thinking that stands in the text itself, between tags (STRIP_THINK_TAGS)."""
+
+from service.llm.wire.dialect import THINK_TAGS
+
+OPENING = tuple(opening for opening, _ in THINK_TAGS)
+CLOSING = dict(THINK_TAGS)
+LONGEST = max(len(tag) for pair in THINK_TAGS for tag in pair)
+
+
+class ThinkTags:
+    """Feed it the text as it comes: what is text and what is thinking comes back. A tag may be split anywhere."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._closing: str | None = None
+        self._begun = False
+        self._unclosed: list[str] | None = None
+
+    def split(self, text: str) -> tuple[str, str]:
+        """Text, thinking."""
+        self._held += text
+        texts: list[str] = []
+        thoughts: list[str] = []
+        while self._step(texts, thoughts):
+            pass
+        return self._lead("".join(texts)), "".join(thoughts)
+
+    def end(self) -> str:
+        """The rest of the text: a tag within the text that was never closed was none."""
+        held, self._held = self._held, ""
+        if self._closing is None:
+            return self._lead(held)
+        return "" if self._unclosed is None else "".join([*self._unclosed, held])
+
+    def _step(self, texts: list[str], thoughts: list[str]) -> bool:
+        """Takes what stands before the next tag, and the tag; whether there was one."""
+        if self._closing is None:
+            return self._open(texts)
+        before, tag, after = self._held.partition(self._closing)
+        if not tag:
+            keep = _half_tag(before, (self._closing,))
+            before, self._held = before[: len(before) - keep], before[len(before) - keep :]
+            self._think(before, thoughts)
+            return False
+        self._think(before, thoughts)
+        self._held, self._closing, self._unclosed = after, None, None
+        return True
+
+    def _think(self, words: str, thoughts: list[str]) -> None:
+        if not words:
+            return
+        thoughts.append(words)
+        if self._unclosed is not None:
+            self._unclosed.append(words)
+
+    def _open(self, texts: list[str]) -> bool:
+        found = [(at, tag) for tag in OPENING if (at := self._held.find(tag)) >= 0]
+        if not found:
+            keep = _half_tag(self._held, OPENING)
+            texts.append(self._held[: len(self._held) - keep])
+            self._held = self._held[len(self._held) - keep :]
+            return False
+        at, tag = min(found)
+        texts.append(self._held[:at])
+        within = self._begun or any(text.strip() for text in texts)
+        self._unclosed = [tag] if within else None
+        self._held, self._closing = self._held[at + len(tag) :], CLOSING[tag]
+        return True
+
+    def _lead(self, text: str) -> str:
+        """The answer begins with its first word, not with the lines between thinking and it."""
+        if not self._begun:
+            text = text.lstrip()
+            self._begun = bool(text)
+        return text
+
+
+def _half_tag(text: str, tags: tuple[str, ...]) -> int:
+    """How many characters at the end may be the beginning of a tag."""
+    for length in range(min(LONGEST - 1, len(text)), 0, -1):
+        if any(tag.startswith(text[-length:]) for tag in tags):
+            return length
+    return 0

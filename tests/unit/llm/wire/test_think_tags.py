@@ -1,0 +1,55 @@
+"""Thinking between tags, taken out of the text wherever the frames split it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.llm.wire.think_tags import ThinkTags
+from tests.support.model_server import DONE, fin, text
+from tests.unit.llm.wire.frames import cut, heard
+
+TEXTS = [
+    ("<think>hm</think>Hello", "Hello", "hm"),
+    ("<think>\nhm\n</think>\n\nHello", "Hello", "\nhm\n"),
+    ("\n<think>hm</think>Hello", "Hello", "hm"),
+    ("<thinking>hm</thinking>Hello", "Hello", "hm"),
+    ("[THINK]hm[/THINK]Hello", "Hello", "hm"),
+    ("<think></think>Hello", "Hello", ""),
+    ("<think>a < b </thin></think>Hello", "Hello", "a < b </thin>"),
+    ("<think>한글 😀</think>안녕", "안녕", "한글 😀"),
+    ("<think>one</think>Hello <think>two</think>world", "Hello world", "onetwo"),
+    ("Hello", "Hello", ""),
+    ("Hello <", "Hello <", ""),
+    ("Hello <thin", "Hello <thin", ""),
+    ("a < b and <b>bold</b>", "a < b and <b>bold</b>", ""),
+    ("  spaces", "spaces", ""),
+    ("", "", ""),
+    ("<think>never closed", "", "never closed"),
+    # a tag that is spoken about is no tag
+    ("Use the <think> tag", "Use the <think> tag", " tag"),
+]
+
+
+@pytest.mark.parametrize(("said", "answer", "thinking"), TEXTS, ids=[row[0] for row in TEXTS])
+@given(places=st.lists(st.integers(min_value=0), max_size=12))
+def test_tags_are_taken_out_wherever_they_are_split(said, answer, thinking, places):
+    tags = ThinkTags()
+    parts = [tags.split(piece) for piece in (cut(said, places) if said else [""])]
+    rest = tags.end()
+    assert "".join(part[0] for part in parts) + rest == answer
+    assert "".join(part[1] for part in parts) == thinking
+
+
+@pytest.mark.parametrize(
+    "pieces", [["<think>hm</think>Hello"], ["<th", "ink>h", "m</thi", "nk>", "\n\nHel", "lo"]]
+)
+def test_a_stream_with_tags(pieces):
+    frames = [*map(text, pieces), fin("stop"), DONE]
+    for stream in (frames, [b"".join(frames)]):
+        assert heard(stream, strip_think_tags=True)[:3] == ("Hello", "stop", "hm")
+        assert heard(stream)[:3] == ("".join(pieces), "stop", "")
+
+
+def test_what_may_begin_a_tag_is_not_lost_at_the_end():
+    assert heard([text("a <"), fin("stop"), DONE], strip_think_tags=True)[:2] == ("a <", "stop")
+    assert heard([text("a <"), fin("stop")], strip_think_tags=True)[:2] == ("a <", "stop")
