@@ -3,23 +3,28 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from flask import Flask
 
 from service import __version__
+from service.chat.events import Usage
 from service.chat.prompt import Defaults
 from service.chat.request import Limits
 from service.chat.turn import Turns
-from service.llm import models, prices, tokens
+from service.llm import chains, models, own_models, prices, tokens
+from service.llm.chain_turn import Surroundings
+from service.llm.guarded import guarded_copy
+from service.llm.model_call import ModelCall
 from service.resilience.admission import Admission
-from service.resilience.breaker import Alone, Breaker, Sharing
+from service.resilience.breaker import Alone, Breaker, Breakers
 from service.resilience.budget import RetryBudget
 from service.resilience.call import Patience, Upstream
 from service.resilience.guard import Guard, Route
 from service.resilience.retry import RetryPolicy
 from service.resilience.sharing import RedisSharing
 from service.settings import Settings
-from service.telemetry import logs, turns
+from service.telemetry import chain_metrics, logs, turns
 from service.telemetry.guard_metrics import GuardMetrics
 from service.web import chat, openapi, pages, probes, site
 from service.web.drain import Drain
@@ -30,21 +35,22 @@ PROVIDER = "openai"
 
 
 def create_app(settings: Settings) -> Flask:
-    """One per worker, after its fork. Raises UnusablePrices."""
+    """One per worker, after its fork. Raises UnusablePrices, UnusableChain."""
     logs.configure(settings.log_level, settings.secrets)
     clock = time.monotonic
     drain = Drain(settings.drain_deadline_seconds, clock)
-    limits = _limits(settings)
+    protection = Protection(settings, GuardMetrics())
+    built = _chains(settings, protection)
+    limits = _limits(settings, built.names)
     admission = Admission(settings.max_concurrent_turns, settings.admission_wait_seconds)
-    guard, breakers = _guard(settings, GuardMetrics())
     names = _model_names(settings)
     slots = settings.max_concurrent_turns
-    turns.announce(slots, __version__, settings.llm_client, PROVIDER, names)
+    turns.announce(slots, __version__, settings.llm_client, PROVIDER, names, built.names)
     running = Turns(
         limits=limits,
         defaults=_defaults(settings),
         admit=admission.admit,
-        answer=models.answerer(guard),
+        answer=built.answer,
         begin=lambda caller, turn_id: turns.TurnRecord(caller, turn_id, PROVIDER, clock),
         drained=drain.passed,
         clock=clock,
@@ -56,7 +62,7 @@ def create_app(settings: Settings) -> Flask:
     app = site.build(
         [
             chat.blueprint(running, streaming, drain, settings.max_body_bytes, clock),
-            probes.blueprint(drain.draining, lambda: _states(breakers)),
+            probes.blueprint(drain.draining, protection.states),
             pages.blueprint(openapi.describe(limits)),
         ],
         settings.cors_origins,
@@ -67,27 +73,121 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def _states(breakers: list[Breaker]) -> dict[str, str]:
-    return {breaker.model: breaker.state for breaker in breakers}
-
-
-def _guard(settings: Settings, listener: GuardMetrics) -> tuple[Guard, list[Breaker]]:
-    sharing = _sharing(settings, listener)
-    routes = _routes(settings, listener, sharing or Alone())
-    breakers = [breaker for route in routes for breaker in route.breakers.values()]
-    if sharing is not None:
-        sharing.start(breakers)
-    guard = Guard(
-        routes=routes,
-        retry=RetryPolicy(settings.retry_attempts, RetryBudget(settings.retry_budget), listener),
-        patience=Patience(
-            settings.first_token_timeout_seconds, settings.idle_timeout_seconds, TICK_SECONDS
-        ),
-        listener=listener,
-        clock=time.monotonic,
-        sleep=time.sleep,
+def _chains(settings: Settings, protection: "Protection") -> chains.Chains:
+    primary = protection.primary_model()
+    found = chains.builders()
+    around = Surroundings(
+        guards=models.Guards(protection.guard(), protection.own_guard),
+        bill=protection.counter.estimate,
+        cost=protection.cost,
+        timed=chain_metrics.step_took,
+        dropped=chain_metrics.data_dropped,
+        step_seconds=settings.step_timeout_seconds,
+        tick_seconds=TICK_SECONDS,
     )
-    return guard, breakers
+    plans = chains.build(guarded_copy(primary, is_configured=True), found)
+    own_models.announce(chain_metrics.unguarded_models)
+    return chains.Chains(plans, around)
+
+
+class Protection:
+    """Upstreams, breakers and the guard around them; one breaker for each model at each place."""
+
+    def __init__(self, settings: Settings, listener: GuardMetrics) -> None:
+        self._settings = settings
+        self._listener = listener
+        self.counter = tokens.load_counter()
+        self._prices = prices.load_prices(settings.prices_path)
+        self._sharing = _sharing(settings, listener)
+        self._all: list[Breaker] = []
+        self._budget = RetryBudget(settings.retry_budget)
+        self._access = _access(settings)
+        self._primary = self._model(settings.models[0], self._access)
+        self._routes = self._configured_routes()
+        if self._sharing is not None:
+            self._sharing.start()
+
+    def primary_model(self) -> Any:
+        return self._primary
+
+    def states(self) -> dict[str, str]:
+        return {breaker.model: breaker.state for breaker in self._all}
+
+    def cost(self, model: str, usage: Usage) -> float | None:
+        """Of a model of a chain's own."""
+        return self._prices.at("").cost(model, usage)
+
+    def guard(self) -> Guard:
+        return self._around(self._routes)
+
+    def own_guard(self, model: Any) -> Guard:
+        """Around a model of a chain's own; the fallback is everybody's."""
+        upstream = Upstream(None, models.own_opener(model, TICK_SECONDS), self._estimate, self.cost)
+        return self._around((Route(upstream, Breakers(self._breaker)), *self._routes[1:]))
+
+    def _around(self, routes: tuple[Route, ...]) -> Guard:
+        settings = self._settings
+        return Guard(
+            routes=routes,
+            retry=RetryPolicy(settings.retry_attempts, self._budget, self._listener),
+            patience=Patience(
+                settings.first_token_timeout_seconds, settings.idle_timeout_seconds, TICK_SECONDS
+            ),
+            listener=self._listener,
+            clock=time.monotonic,
+            sleep=time.sleep,
+        )
+
+    def _configured_routes(self) -> tuple[Route, ...]:
+        settings = self._settings
+        unpriced: list[str] = []
+        routes = [self._route(self._primary, self._access, None, settings.models, unpriced)]
+        if name := settings.fallback_model:
+            access = _fallback_access(settings)
+            routes.append(self._route(self._model(name, access), access, name, [name], unpriced))
+        turns.announce_bill(prices.snapshot(), exact_counts=self.counter.exact, unpriced=unpriced)
+        return tuple(routes)
+
+    def _model(self, name: str, access: models.Access) -> Any:
+        lean = self._settings.llm_client == "lean"
+        return models.build_model(name, access, lean=lean, tick_seconds=TICK_SECONDS)
+
+    def _route(
+        self,
+        model: Any,
+        access: models.Access,
+        name: str | None,
+        asked: Sequence[str],
+        unpriced: list[str],
+    ) -> Route:
+        published = self._prices.at(access.base_url)
+        unpriced.extend(one for one in asked if not published.knows(one))
+        opener = models.opener(model, name, TICK_SECONDS)
+        upstream = Upstream(name, opener, self._estimate, published.cost)
+        # the same model may be reached in two places, each with its own health
+        twice = name is not None and name in self._settings.models
+        breakers = Breakers(lambda one: self._breaker(f"{one} (fallback)" if twice else one))
+        for one in asked:
+            breakers.of(one)
+        return Route(upstream, breakers)
+
+    def _estimate(self, call: ModelCall, answer: str) -> Usage:
+        return self.counter.estimate(call.texts, answer)
+
+    def _breaker(self, name: str) -> Breaker:
+        settings = self._settings
+        breaker = Breaker(
+            name,
+            settings.breaker_failures,
+            settings.breaker_open_seconds,
+            time.monotonic,
+            self._listener,
+            self._sharing or Alone(),
+        )
+        self._all.append(breaker)
+        if self._sharing is not None:
+            self._sharing.watch(breaker)
+        return breaker
 
 
 def _sharing(settings: Settings, listener: GuardMetrics) -> RedisSharing | None:
@@ -98,50 +198,8 @@ def _sharing(settings: Settings, listener: GuardMetrics) -> RedisSharing | None:
     return RedisSharing(url, settings.breaker_open_seconds, probe_seconds, listener)
 
 
-def _routes(settings: Settings, listener: GuardMetrics, sharing: Sharing) -> tuple[Route, ...]:
-    counter = tokens.load_counter()
-    price_list = prices.load_prices(settings.prices_path)
-    unpriced: list[str] = []
-
-    def route(access: models.Access, name: str | None, asked: Sequence[str]) -> Route:
-        lean = settings.llm_client == "lean"
-        model = models.build_model(asked[0], access, lean=lean, tick_seconds=TICK_SECONDS)
-        published = price_list.at(access.base_url)
-        unpriced.extend(one for one in asked if not published.knows(one))
-        upstream = Upstream(
-            name,
-            models.opener(model, name, TICK_SECONDS),
-            lambda call, answer: counter.estimate(call.texts, answer),
-            published.cost,
-        )
-        breakers = {one: _breaker(one, name, settings, listener, sharing) for one in asked}
-        return Route(upstream, breakers)
-
-    routes = [route(_access(settings), None, settings.models)]
-    if settings.fallback_model:
-        name = settings.fallback_model
-        routes.append(route(_fallback_access(settings), name, [name]))
-    turns.announce_bill(prices.snapshot(), exact_counts=counter.exact, unpriced=unpriced)
-    return tuple(routes)
-
-
 def _model_names(settings: Settings) -> list[str]:
     return [*settings.models, *filter(None, [settings.fallback_model])]
-
-
-def _breaker(
-    model: str, fallback: str | None, settings: Settings, listener: GuardMetrics, sharing: Sharing
-) -> Breaker:
-    # the same model may be reached in two places, each with its own health
-    twice = fallback is not None and fallback in settings.models
-    return Breaker(
-        f"{model} (fallback)" if twice else model,
-        settings.breaker_failures,
-        settings.breaker_open_seconds,
-        time.monotonic,
-        listener,
-        sharing,
-    )
 
 
 def _access(settings: Settings) -> models.Access:
@@ -164,10 +222,10 @@ def _fallback_access(settings: Settings) -> models.Access:
     return replace(_access(settings), base_url=base_url, api_key=own_key or shared_key)
 
 
-def _limits(settings: Settings) -> Limits:
+def _limits(settings: Settings, names: tuple[str, ...]) -> Limits:
     return Limits(
         models=settings.models,
-        chains=("chat",),
+        chains=names,
         allow_system=settings.allow_system,
         max_question_chars=settings.max_question_chars,
         max_system_chars=settings.max_system_chars,

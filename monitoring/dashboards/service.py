@@ -186,6 +186,37 @@ DASHBOARD = Dashboard(
             ),
         ),
         Row(
+            "Chains",
+            (
+                Panel(
+                    "Turns by chain",
+                    "Which of the service's chains is asked, and how its turns end.",
+                    "어떤 체인을 호출했고 턴이 어떻게 끝났는지.",
+                    (
+                        Query(
+                            f"sum by (chain, ending) (rate(chat_chain_turns_total{{{HERE}}}[$__rate_interval]))",
+                            "{{chain}}: {{ending}}",
+                        ),
+                    ),
+                    unit="reqps",
+                    stacked=True,
+                ),
+                Panel(
+                    "Time of steps",
+                    "Searches, tools and other steps that are no model call: the mean of each.",
+                    "검색, 도구 등 모델 호출이 아닌 단계의 평균 시간.",
+                    (
+                        Query(
+                            f"sum by (chain, step) (rate(chat_step_seconds_sum{{{HERE}}}[$__rate_interval]))"
+                            f" / sum by (chain, step) (rate(chat_step_seconds_count{{{HERE}}}[$__rate_interval]) > 0)",
+                            "{{chain}}: {{step}}",
+                        ),
+                    ),
+                    unit="s",
+                ),
+            ),
+        ),
+        Row(
             "Room for more",
             (
                 Panel(

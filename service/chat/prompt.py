@@ -16,6 +16,7 @@ class Defaults:
     system: str
     temperature: float | None
     max_tokens: int | None
+    chain: str = "chat"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Prompt:
     turn_id: str = ""
     user_id: str | None = None
     session_id: str | None = None
-    chain: str | None = None
+    chain: str = "chat"
     own: frozenset[str] = frozenset()
 
 
@@ -63,6 +64,6 @@ def compose(request: ChatRequest, defaults: Defaults, asker: Asker, turn_id: str
         turn_id=turn_id,
         user_id=asker.user_id,
         session_id=asker.session_id,
-        chain=request.chain,
+        chain=request.chain or defaults.chain,
         own=frozenset(name for name in OPTIONAL if getattr(request, name) is not None),
     )

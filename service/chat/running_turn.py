@@ -11,14 +11,17 @@ from service.chat.attempt import Attempt
 from service.chat.deadline import Deadline
 from service.chat.events import CallEvent
 from service.chat.prompt import Prompt
-from service.errors import ChainLimitReached
+from service.errors import ChainLimitReached, ChatError
 
 Report = Callable[[Attempt], None]
 
 
 @dataclass(slots=True)
 class RunningTurn:
-    """takes_back: whether the caller can be asked to throw text away. gone: nobody waits for the rest."""
+    """takes_back: whether the caller can be asked to throw text away. gone: nobody waits for the rest.
+
+    limit: what ends the turn whatever its chain makes of it, since chains catch errors.
+    """
 
     prompt: Prompt
     deadline: Deadline
@@ -27,13 +30,16 @@ class RunningTurn:
     takes_back: bool = True
     gone: bool = False
     restarted: bool = False
+    limit: ChatError | None = None
     calls: int = 0
     attempts: list[Attempt] = field(default_factory=list)
 
     def begin_call(self) -> bool:
         """Whether it is the turn's first. Raises ChainLimitReached."""
-        if self.calls >= self.most_calls:
-            raise ChainLimitReached(cause=f"{self.most_calls} model calls")
+        if self.limit is None and self.calls >= self.most_calls:
+            self.limit = ChainLimitReached(cause=f"{self.most_calls} model calls")
+        if self.limit is not None:
+            raise self.limit
         self.calls += 1
         return self.calls == 1
 

@@ -1,15 +1,16 @@
-"""The chain: yours to change.
+"""Your chains: this file is yours to change.
 
-It takes {"system": str, "history": list of messages, "question": str} and ends in the chat model: a step after the
-model would read the whole answer even when the caller has left (langchain-ai/langchain#22662).
+CHAINS names them; a request picks one by "chain", the first is the default. Each builder is called once per worker,
+with a LangChain chat model whose every call is guarded, and returns any Runnable. The chain is given {"system",
+"history", "question"} ("input" is another name for the question), the question alone, or messages, as it wants. What it
+may use beside LangChain is in service/llm/steps.py; docs/your-chain.md has recipes.
 """
 
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
-from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.runnables import Runnable
 
 PROMPT = ChatPromptTemplate.from_messages(
     [
@@ -20,8 +21,8 @@ PROMPT = ChatPromptTemplate.from_messages(
 )
 
 
-def build_chain(
-    model: BaseChatModel | RunnableBinding[Any, Any],
-) -> Runnable[dict[str, Any], BaseMessage]:
-    """Called for each turn, with the model bound to the turn's options: keep it cheap."""
+def build_chat(model: BaseChatModel) -> Runnable[Any, Any]:
     return PROMPT | model
+
+
+CHAINS = {"chat": build_chat}

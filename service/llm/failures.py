@@ -41,6 +41,11 @@ def translate(error: Exception) -> ChatError:
     return _unreadable(error) if _raised_by_client(error) else _bug(error)
 
 
+def of_model(error: Exception) -> ChatError:
+    """What a model that is not guarded raised."""
+    return translate(error)
+
+
 def _timeout(error: Exception) -> ChatError:
     cause = _root_name(error)
     if "PoolTimeout" in _names(error):

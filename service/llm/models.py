@@ -1,20 +1,22 @@
 """The LangChain model behind the chain, and how its stream is opened."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import openai
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
+from langchain_core.language_models import BaseChatModel
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
+from openai.lib._parsing import type_to_response_format_param
 from pydantic import SecretStr
 
-from service.chat.events import Event, ToolCalls
-from service.chat.prompt import Prompt
-from service.chat.running_turn import ModelGuard, RunningTurn
-from service.llm.chain import build_chain
+from service.chat.running_turn import ModelGuard
 from service.llm.connections import server_at
-from service.llm.openai_stream import LeanChatOpenAI, LeanStream, direct
+from service.llm.guarded import Guarded
+from service.llm.model_call import ModelCall
+from service.llm.openai_stream import LeanChatOpenAI, LeanStream
+from service.llm.provider_chunks import whole_chunk
 from service.llm.stock import StockChatOpenAI
 from service.llm.ticking import Ticking
 
@@ -69,74 +71,53 @@ def _limits(connections: int) -> Any:
 
 
 Stream = Ticking | LeanStream
+Opener = Callable[[ModelCall, str], Stream]
 
 
-@dataclass(frozen=True)
-class ChainCall:
-    """The whole chain as one model call."""
-
-    prompt: Prompt
-    takes_back: bool
-    offers_tools: bool = False
-
-    @property
-    def model(self) -> str:
-        return self.prompt.model
-
-    @property
-    def texts(self) -> list[str]:
-        """What the model is sent."""
-        prompt = self.prompt
-        return [prompt.system, *(item.content for item in prompt.history), prompt.question]
-
-    @property
-    def question(self) -> int:
-        return hash(self.prompt.question)
-
-
-def answerer(guard: ModelGuard) -> Callable[[RunningTurn], Generator[Event, None, None]]:
-    def answer(turn: RunningTurn) -> Generator[Event, None, None]:
-        for event in guard.answer(ChainCall(turn.prompt, turn.takes_back), turn):
-            if not isinstance(event, ToolCalls):
-                yield event
-
-    return answer
-
-
-def opener(
-    model: ChatOpenAI, name: str | None, tick_seconds: float
-) -> Callable[[ChainCall, str], Stream]:
+def opener(model: ChatOpenAI, name: str | None, tick_seconds: float) -> Opener:
     """Opens a call's stream; name: the model asked whatever the call names, None for the call's."""
 
-    def open_stream(call: ChainCall, request_id: str) -> Stream:
-        prompt = call.prompt
-        options = _options(prompt, name or prompt.model, request_id)
-        chain = build_chain(cast("Any", model.bind(**options)))
-        value = _input(prompt)
-        return direct(chain, value) or Ticking(
-            lambda: cast("Iterator[AIMessageChunk]", chain.stream(value)), tick_seconds
+    def open_stream(call: ModelCall, request_id: str) -> Stream:
+        options = {
+            **call.options,
+            "model": name or call.model,
+            "extra_headers": {**call.options.get("extra_headers", {}), "X-Request-ID": request_id},
+        }
+        if isinstance(options.get("response_format"), type):
+            options["response_format"] = type_to_response_format_param(options["response_format"])
+        stream = (
+            model.ticking(call.messages, **options) if isinstance(model, LeanChatOpenAI) else None
         )
+        return stream or Ticking(lambda: model._stream(call.messages, **options), tick_seconds)  # noqa: SLF001
 
     return open_stream
 
 
-def _options(prompt: Prompt, model: str, request_id: str) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "model": model,
-        "temperature": prompt.temperature,
-        "max_tokens": prompt.max_tokens,
-        "extra_headers": {"X-Request-ID": request_id},
-    }
-    return {name: value for name, value in options.items() if value is not None}
+def own_opener(model: Any, tick_seconds: float) -> Opener:
+    """Opens a call of a guarded model of the chain's own, by its provider's class."""
+    bare: Any = super(Guarded, model)
+
+    def generations(call: ModelCall) -> Iterator[ChatGenerationChunk]:
+        if type(model)._stream_of_provider is not BaseChatModel._stream:  # noqa: SLF001
+            yield from bare._stream(call.messages, **call.options)  # noqa: SLF001
+            return
+        message = bare._generate(call.messages, **call.options).generations[0].message  # noqa: SLF001
+        yield ChatGenerationChunk(message=whole_chunk(message))
+
+    return lambda call, _request_id: Ticking(lambda: generations(call), tick_seconds)
 
 
-def _input(prompt: Prompt) -> dict[str, Any]:
-    return {
-        "system": prompt.system,
-        "history": [_message(item.role, item.content) for item in prompt.history],
-        "question": prompt.question,
-    }
+class Guards:
+    """Finds a model's guard: the configured one's, or one that is made once for a model of the chain's own."""
 
+    def __init__(self, configured: ModelGuard, make: Callable[[Any], ModelGuard]) -> None:
+        self._configured = configured
+        self._make = make
 
-def _message(role: str, content: str) -> BaseMessage:
-    return HumanMessage(content) if role == "user" else AIMessage(content)
+    def of(self, model: Any) -> ModelGuard:
+        if model._is_configured:  # noqa: SLF001
+            return self._configured
+        if model._guard is None:  # noqa: SLF001
+            model._guard = self._make(model)  # noqa: SLF001
+        guard: ModelGuard = model._guard  # noqa: SLF001
+        return guard

@@ -16,8 +16,6 @@ from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk
-from langchain_core.prompts import BasePromptTemplate
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
 from pydantic import PrivateAttr
 
 from service.chat.events import TICK, Chunk, Tick, Usage
@@ -242,25 +240,6 @@ class LeanChatOpenAI(StockChatOpenAI):
                     yield generation
         finally:
             stream.close()
-
-
-def direct(chain: Runnable[Any, Any], value: Any) -> LeanStream | None:
-    """The model's own stream behind the chain's first steps, without a LangChain object per token.
-
-    None for a chain of another shape than prompts | model: any other step may take long, and has to tick. None, too,
-    where callbacks have to see each token, or the answer is more than text.
-    """
-    if not isinstance(chain, RunnableSequence) or not isinstance(chain.last, RunnableBinding):
-        return None
-    model = chain.last.bound
-    if not isinstance(model, LeanChatOpenAI) or model.callbacks or chain.last.config:
-        return None
-    prompts = chain.steps[:-1]
-    if not all(isinstance(step, BasePromptTemplate) for step in prompts):
-        return None
-    for step in prompts:
-        value = step.invoke(value)
-    return model.ticking(model._convert_input(value).to_messages(), **chain.last.kwargs)  # noqa: SLF001
 
 
 def _generation(chunk: Chunk) -> ChatGenerationChunk:

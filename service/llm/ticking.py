@@ -2,15 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, cast
 
 import gevent
 from gevent.queue import Empty, Queue
-from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 
-from service.chat.events import TICK, Chunk, Tick, Usage
+from service.chat.events import TICK, Chunk, Tick
 from service.errors import ChatError
 from service.llm.failures import translate
+from service.llm.provider_chunks import chunk_of
 
 # larger mailboxes let a busy stream keep the loop: 64 made others wait 5 s under load, 8 one second
 MAILBOX_CHUNKS = 8
@@ -32,7 +32,9 @@ class Ticking:
     close() cancels the request wherever it is, also while it resolves, connects or waits.
     """
 
-    def __init__(self, start: Callable[[], Iterator[AIMessageChunk]], tick_seconds: float) -> None:
+    def __init__(
+        self, start: Callable[[], Iterator[ChatGenerationChunk]], tick_seconds: float
+    ) -> None:
         self._tick_seconds = tick_seconds
         self._mailbox: Queue[_Item] = Queue(MAILBOX_CHUNKS)
         self._last: ChatError | _End | None = None
@@ -78,6 +80,8 @@ class Ticking:
                 break
             merged = merged or Chunk()
             texts.append(item.text)
+            merged.thinking += item.thinking
+            merged.tool_calls += item.tool_calls
             merged.finish_reason = item.finish_reason or merged.finish_reason
             merged.usage = item.usage or merged.usage
             try:
@@ -89,11 +93,11 @@ class Ticking:
         return merged
 
 
-def _produce(start: Callable[[], Iterator[AIMessageChunk]], mailbox: "Queue[_Item]") -> None:
+def _produce(start: Callable[[], Iterator[ChatGenerationChunk]], mailbox: "Queue[_Item]") -> None:
     try:
         turn_began = time.monotonic()
-        for message in start():
-            mailbox.put(_chunk(message))
+        for generation in start():
+            mailbox.put(chunk_of(generation))
             if time.monotonic() - turn_began > GIVE_WAY_SECONDS:
                 gevent.sleep(0)
                 turn_began = time.monotonic()
@@ -101,18 +105,3 @@ def _produce(start: Callable[[], Iterator[AIMessageChunk]], mailbox: "Queue[_Ite
         mailbox.put(translate(error))
     else:
         mailbox.put(_END)
-
-
-def _chunk(message: AIMessageChunk) -> Chunk:
-    content = message.content
-    text = content if isinstance(content, str) else str(message.text)
-    reason = message.response_metadata.get("finish_reason")
-    return Chunk(
-        text, finish_reason=reason, usage=_usage(message) if message.usage_metadata else None
-    )
-
-
-def _usage(message: AIMessageChunk) -> Usage:
-    reported = cast("dict[str, Any]", message.usage_metadata)
-    cached = (reported.get("input_token_details") or {}).get("cache_read")
-    return Usage(reported["input_tokens"], reported["output_tokens"], "reported", cached)

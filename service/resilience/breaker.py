@@ -179,6 +179,19 @@ class Breaker:
         return CircuitOpen(cause="breaker", retry_after_seconds=max(1, math.ceil(seconds)))
 
 
+class Breakers:
+    """One for each model of a place, made when it is first asked: chains may name models that no setting has."""
+
+    def __init__(self, make: Callable[[str], Breaker]) -> None:
+        self._make = make
+        self._made: dict[str, Breaker] = {}
+
+    def of(self, model: str) -> Breaker:
+        if model not in self._made:
+            self._made[model] = self._make(model)
+        return self._made[model]
+
+
 class _Failure(Exception):
     """Stands for a failure that has been dealt with already."""
 

@@ -1,6 +1,6 @@
 """The model call under protection, on one page: ask each model, retry, go on to the next; restart what was cut."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from service.chat.deadline import Clock
 from service.chat.events import TICK, CallEvent, Done, Restart, Token, ToolCalls
 from service.chat.running_turn import ModelCall, RunningTurn
 from service.errors import ChatError, CircuitOpen, Rejected, UpstreamFailure
-from service.resilience.breaker import Breaker, Permit
+from service.resilience.breaker import Breaker, Breakers, Permit
 from service.resilience.call import Patience, Upstream, UpstreamCall
 from service.resilience.listener import Listener
 from service.resilience.retry import RetryPolicy
@@ -22,10 +22,10 @@ class Route:
     """A way to an answer: an upstream, and the breaker of each of its models."""
 
     upstream: Upstream
-    breakers: Mapping[str, Breaker]
+    breakers: Breakers
 
     def breaker(self, call: ModelCall) -> Breaker:
-        return self.breakers[self.upstream.model_for(call)]
+        return self.breakers.of(self.upstream.model_for(call))
 
 
 class Interrupted(Exception):

@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,9 +81,12 @@ class RedisSharing:
         self._up: bool | None = None
         self._cause: str | None = None
 
-    def start(self, breakers: Iterable[Breaker]) -> None:
+    def watch(self, breaker: Breaker) -> None:
+        """It hears of others from now on."""
+        self._breakers[breaker.model] = breaker
+
+    def start(self) -> None:
         """Called in the worker, after its fork."""
-        self._breakers = {breaker.model: breaker for breaker in breakers}
         self._jobs.put(_nothing)
         threading.Thread(target=self._run, name="breaker-sharing", daemon=True).start()
 
@@ -150,7 +153,7 @@ class RedisSharing:
                 del self._unsent[model]
 
     def _read(self) -> None:
-        for model, breaker in self._breakers.items():
+        for model, breaker in list(self._breakers.items()):
             with self._client.pipeline() as pipe:
                 pipe.get(_key(model))
                 pipe.pttl(_key(model))

@@ -149,6 +149,9 @@ class Deadlines(Group):
     turn_timeout_seconds: Annotated[Seconds, NGINX] = 120
     """The time limit for the whole answer, with all attempts and waits.
     재시도와 대기를 모두 포함한 답변 전체의 제한 시간입니다."""
+    step_timeout_seconds: Seconds = 30
+    """How long a step of the chain that is no model call may take without a sign.
+    모델 호출이 아닌 체인 단계가 아무 신호 없이 걸릴 수 있는 시간입니다."""
     max_calls_per_turn: Count = 20
     """How many model calls one answer may take; an agent that loops forever ends here.
     답변 하나가 쓸 수 있는 모델 호출 수입니다. 무한히 반복하는 에이전트는 여기서 멈춥니다."""

@@ -16,8 +16,10 @@ from service.telemetry import metrics
 ROUTES = ("/chat", "/chat/stream")
 
 
-def begin(operation: str, provider: str, models: Collection[str]) -> None:
+def begin(operation: str, provider: str, models: Collection[str], chains: Collection[str]) -> None:
     """models: all that may be asked. Called once per worker."""
+    for chain, ending in product(chains, get_args(Ending)):
+        metrics.CHAIN_TURNS.labels(chain, ending)
     failures = kinds(UpstreamFailure)
     codes = sorted({kind.code for kind in failures if kind.reroutable})
     results = [

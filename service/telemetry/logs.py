@@ -92,6 +92,8 @@ def configure(level: str, secrets: Iterable[str]) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # pydantic's quote the text that they are about
     warnings.filterwarnings("ignore", module="pydantic")
+    # libraries' warnings are lines like all others
+    logging.captureWarnings(capture=True)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(

@@ -116,6 +116,15 @@ DEPENDENCY_UP = Gauge(
     "chat_dependency_up", "1 while it answers.", ("dependency",), multiprocess_mode="livemin"
 )
 
+# chains: the service dashboard
+STEP_SECONDS = Histogram(
+    "chat_step_seconds",
+    "Time of one step of a chain that is no model call, without what ran inside of it.",
+    ("chain", "step"),
+    buckets=FIRST_TOKEN_SECONDS,
+)
+CHAIN_TURNS = Counter("chat_chain_turns_total", "Turns ended, by chain.", ("chain", "ending"))
+
 # the bill: the LLM dashboard and the cost alert
 COST = Counter("chat_cost_usd_total", "US dollars spent, every attempt counted.", ("model",))
 WasteReason = Literal["disconnect", "drain", "restart", "retry", "failure"]

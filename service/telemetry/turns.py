@@ -38,12 +38,14 @@ class TurnRecord:
         self._longest_gap = 0.0
         self._attempts: list[Attempt] = []
         self._model: str | None = None
+        self._chain: str | None = None
         self._ended = False
         metrics.TURNS_STARTED.labels(caller.route).inc()
         metrics.IN_FLIGHT.inc()
 
     def asked(self, prompt: Prompt) -> None:
         self._model = prompt.model
+        self._chain = prompt.chain
 
     def waited(self, seconds: float) -> None:
         self._waited += seconds
@@ -85,6 +87,8 @@ class TurnRecord:
         route = self._caller.route
         metrics.TURNS.labels(route, ending).inc()
         metrics.TURN_DURATION.labels(route, ending).observe(duration)
+        if self._chain is not None:
+            metrics.CHAIN_TURNS.labels(self._chain, ending).inc()
         if self._model is not None:
             metrics.OVERHEAD.observe(max(0.0, duration - self._waited))
         if self._first_text_at is not None:
@@ -117,6 +121,7 @@ class TurnRecord:
             "turn_id": self._turn_id,
             "user_id": caller.user_id,
             "session_id": caller.session_id,
+            "chain": self._chain,
             "model": done.model if done else self._model,
             "finish_reason": done.finish_reason if done else None,
             "duration_seconds": round(duration, 4),
@@ -133,10 +138,15 @@ class TurnRecord:
 
 
 def announce(
-    slots: int, version: str, llm_client: str, provider: str, models: Collection[str]
+    slots: int,
+    version: str,
+    llm_client: str,
+    provider: str,
+    models: Collection[str],
+    chains: Collection[str],
 ) -> None:
     """Called once per worker."""
-    initial_samples.begin(OPERATION, provider, models)
+    initial_samples.begin(OPERATION, provider, models, chains)
     metrics.SLOTS.set(slots)
     metrics.IN_FLIGHT.set(0)
     metrics.BUILD.labels(version, llm_client).set(1)

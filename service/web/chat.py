@@ -1,21 +1,23 @@
 """POST /chat and POST /chat/stream: the same turn, written in two ways."""
 
-import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, Response, request
 
-from service.chat.events import Done, Failed, Restart, Token
+from service.chat.events import Data, Done, Failed, Restart, Token
 from service.chat.turn import Turns
-from service.web import problems, sse
+from service.web import json_text, problems, sse
 from service.web.context import WebCaller, caller_of
 from service.web.drain import Drain
 from service.web.stream import Heartbeat, Held, StreamBody
 
 # nginx's word for a caller who left before the answer; nobody reads it
 CALLER_GONE = 499
+# what tools do is of interest while it happens
+PROGRESS = "tool"
 
 
 @dataclass(frozen=True)
@@ -59,19 +61,25 @@ def blueprint(
 def collected(turns: Turns, caller: WebCaller) -> Response:
     """The whole answer as one JSON object."""
     texts: list[str] = []
+    data: dict[str, Any] = {}
     with closing(turns.run(caller)) as turn:
         for event in turn:
             if isinstance(event, Token):
                 texts.append(event.text)
             elif isinstance(event, Restart):
                 texts.clear()
+            elif isinstance(event, Data) and event.name != PROGRESS:
+                data[event.name] = event.value
             elif isinstance(event, Failed):
                 return problems.response(event.error, caller.request_id)
             elif isinstance(event, Done):
-                return _answer("".join(texts), event, caller.request_id)
+                return _answer("".join(texts), event, data, caller.request_id)
     return Response(status=CALLER_GONE)
 
 
-def _answer(text: str, done: Done, request_id: str) -> Response:
-    body = {"answer": text, **sse.done(done), "request_id": request_id}
-    return Response(json.dumps(body, allow_nan=False), mimetype="application/json")
+def _answer(text: str, done: Done, data: dict[str, Any], request_id: str) -> Response:
+    body = {"answer": json_text.quoted(text), **sse.done(done)}
+    if data:
+        body["data"] = data
+    body["request_id"] = request_id
+    return Response(json_text.dumps(body), mimetype="application/json")

@@ -1,17 +1,16 @@
 """Events as bytes: a pure function of their meaning.
 
-Every event has its data on one line of ASCII JSON: readers that split at U+2028 or decode late cannot break it.
+Every event has its data on one line of JSON in UTF-8; what ends a line for some readers is escaped.
 """
 
-import json
 from dataclasses import asdict
-from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from service.chat.events import Data, Done, Failed, Restart, Start, Thinking, Token, Usage
+from service.web import json_text
 from service.web.error_body import error_body
 
-CONTENT_TYPE = "text/event-stream"
+CONTENT_TYPE = "text/event-stream; charset=utf-8"
 HEADERS = {
     "Content-Type": CONTENT_TYPE,
     "Cache-Control": "no-store, no-transform",
@@ -25,7 +24,7 @@ END = b"data: [DONE]\n\n"
 
 
 def token(text: str) -> bytes:
-    return b'event: token\ndata: {"text":%b}\n\n' % encode_basestring_ascii(text).encode("ascii")
+    return b'event: token\ndata: {"text":%b}\n\n' % json_text.quoted_bytes(text)
 
 
 def encode(
@@ -42,10 +41,9 @@ def encode(
 
 
 def _fields(event: Start | Thinking | Data | Restart) -> dict[str, Any]:
-    fields = asdict(event)
-    if isinstance(event, Thinking) and not event.text:
-        del fields["text"]
-    return fields
+    if isinstance(event, Thinking):
+        return {"text": json_text.quoted(event.text)} if event.text else {}
+    return asdict(event)
 
 
 def done(event: Done) -> dict[str, Any]:
@@ -54,7 +52,7 @@ def done(event: Done) -> dict[str, Any]:
         "finish_reason": event.finish_reason,
         "model": event.model,
         "usage": usage(event.usage),
-        "cost_usd": event.cost_usd,
+        "cost_usd": json_text.number(event.cost_usd),
     }
 
 
@@ -63,6 +61,4 @@ def usage(counted: Usage) -> dict[str, Any]:
 
 
 def _frame(name: str, data: dict[str, Any]) -> bytes:
-    # json.dumps escapes what is not ASCII, lone surrogates too, and refuses NaN here
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return f"event: {name}\ndata: {text}\n\n".encode("ascii")
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), json_text.dumps(data))

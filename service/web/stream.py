@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from service.chat.events import TICK, Event, Start, Tick, Token
-from service.web import sse
+from service.chat.events import TICK, Event, Restart, Start, Tick, Token
+from service.web import json_text, sse
 from service.web.context import Connection
 
 
@@ -54,6 +54,7 @@ class StreamBody:
         self._connection = connection
         self._streams = streams
         self._heartbeat = heartbeat
+        self._halves = json_text.Halves()
         self._opening: bytes | None = self._commit(held)
         self._written_at = heartbeat.clock()
         streams.add(connection)
@@ -82,12 +83,18 @@ class StreamBody:
     def _next_frame(self) -> bytes:
         while True:
             event = next(self._turn)
-            if not isinstance(event, Tick):
-                return self._encode(event)
+            if not isinstance(event, Tick) and (frame := self._encode(event)):
+                return frame
             if self._heartbeat.clock() - self._written_at >= self._heartbeat.seconds:
                 return sse.PING
 
     def _encode(self, event: Event) -> bytes:
+        """Empty for half a character: it leaves with its other half."""
         if isinstance(event, Token):
-            return sse.token(event.text)
-        return sse.PING if isinstance(event, Tick) else sse.encode(event, self._request_id)
+            text = self._halves.join(event.text)
+            return sse.token(text) if text else b""
+        if isinstance(event, Tick):
+            return sse.PING
+        rest = self._halves.rest()
+        frame = sse.encode(event, self._request_id)
+        return frame if not rest or isinstance(event, Restart) else sse.token(rest) + frame

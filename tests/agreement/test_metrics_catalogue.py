@@ -33,6 +33,8 @@ CONTRACT = {
     "chat_fallbacks_total": ("counter", ("reason",)),
     "chat_restarts_total": ("counter", ("reason",)),
     "chat_breaker_state": ("gauge", ("model",)),
+    "chat_step_seconds": ("histogram", ("chain", "step")),
+    "chat_chain_turns_total": ("counter", ("chain", "ending")),
     "chat_cost_usd_total": ("counter", ("model",)),
     "chat_tokens_wasted_total": ("counter", ("reason",)),
     "chat_usage_estimated_total": ("counter", ("model", "result")),
@@ -64,6 +66,22 @@ def test_gauges_are_of_live_workers():
     assert {gauge._multiprocess_mode for gauge in gauges} <= LIVE
 
 
+CHAIN = """
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda
+
+PROMPT = ChatPromptTemplate.from_messages([("human", "{question}")])
+
+def search(asked):
+    return asked
+
+CHAINS = {
+    "chat": lambda model: PROMPT | model,
+    "searching": lambda model: RunnableLambda(search) | PROMPT | model,
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def exposed():
     """The text of a scrape after a bit of everything."""
@@ -74,7 +92,11 @@ def exposed():
         # nobody is there: a dependency that is down is a metric, too
         "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
     }
-    with SimulatorProcess() as simulator, Service(simulator.base_url, **settings) as service:
+    with (
+        SimulatorProcess() as simulator,
+        Service(simulator.base_url, chain=CHAIN, **settings) as service,
+    ):
+        service.chat("hi", chain="searching")
         for question in (
             directive(tokens=3, gap=0.01),
             directive(fault="status", status=503, times=1, key="retry"),

@@ -25,7 +25,7 @@ def test_an_answer_streams_from_start_to_done(service, simulator):
     with service.stream(directive(tokens=5, gap=0.3)) as stream:
         events = stream.events()
     assert stream.status == 200
-    assert stream.headers["content-type"] == "text/event-stream"
+    assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert stream.whole
     assert names(events) == ["start", "token", "done", "message"]
     assert events[-1].data == "[DONE]"

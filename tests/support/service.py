@@ -25,8 +25,17 @@ from tests.support.sse import Stream
 
 ROOT = Path(__file__).resolve().parents[2]
 TIKTOKEN_CACHE = Path(sys.prefix) / "share" / "tiktoken"
+SHIPPED_CHAIN = Path(__file__).with_name("shipped_chain.py")
 START_SECONDS = 60
 SAMPLE = re.compile(r"^([a-zA-Z_:]+)(?:\{(.*)\})? (\S+)$")
+
+
+def _tree_with(chain: str, directory: Path) -> Path:
+    """A copy of the service with this chain."""
+    tree = directory / "tree"
+    shutil.copytree(ROOT / "service", tree / "service")
+    (tree / "service/llm/chain.py").write_text(chain)
+    return tree
 
 
 def free_port() -> int:
@@ -36,9 +45,12 @@ def free_port() -> int:
 
 
 class Service:
-    """One gunicorn master with its workers. Settings are given as keywords, as in the environment."""
+    """One gunicorn master with its workers. Settings are given as keywords, as in the environment.
 
-    def __init__(self, upstream: str, **settings: object) -> None:
+    chain: the text of service/llm/chain.py; by default the one that the repository ships, whatever stands there now.
+    """
+
+    def __init__(self, upstream: str, *, chain: str | None = None, **settings: object) -> None:
         self.port, self.metrics_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.directory = Path(tempfile.mkdtemp(prefix="service-"))
@@ -65,7 +77,7 @@ class Service:
                 "service/gunicorn.conf.py",
                 "service.wsgi:app",
             ],
-            cwd=ROOT,
+            cwd=_tree_with(chain or SHIPPED_CHAIN.read_text(), self.directory),
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

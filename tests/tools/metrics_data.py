@@ -54,6 +54,7 @@ def words(literal: Any) -> frozenset[str]:
 
 
 VALUES: dict[str, Values] = {
+    "chain": None,
     "dependency": frozenset({"redis"}),
     "ending": words(Ending),
     # empty for a whole answer
@@ -66,6 +67,7 @@ VALUES: dict[str, Values] = {
     "model": None,
     "result": words(AttemptResult),
     "route": frozenset(ROUTES),
+    "step": None,
     "version": None,
 }
 # where a label's values depend on the metric

@@ -4,15 +4,13 @@ import json
 import threading
 
 import pytest
-from langchain_core.runnables import RunnableLambda
 
 from service.chat.events import TICK, Chunk
 from service.errors import ContentFiltered, UpstreamError
 from service.llm import connections
-from service.llm.chain import PROMPT
 from service.llm.connections import server_at
 from service.llm.models import Access, build_model
-from service.llm.openai_stream import LeanStream, direct
+from service.llm.openai_stream import LeanStream
 from service.llm.pace import Pace
 from tests.support.simulator import SimulatorProcess, directive
 from tests.support.tls import self_signed
@@ -190,20 +188,6 @@ def test_a_busy_worker_reads_all_that_has_come_over_tls(secure):
     assert len(text.split()) == 100
     assert reads < 60
     assert pace.waits < 60
-
-
-def test_only_prompts_are_filled_in_before_the_call(model):
-    """Any other step may take long, or fail: it runs where it can be left."""
-    value = {"system": "", "history": [], "question": "hi"}
-    with Upstream(lambda _, connection: connection.sendall(said("a"))) as upstream:
-        asked = model(upstream)
-        bound = asked.bind(max_tokens=3)
-        stream = direct(PROMPT | bound, value)
-        assert stream is not None
-        stream.close()
-        slow = RunnableLambda(lambda _: pytest.fail("it ran in the way of all"))
-        assert direct(slow | PROMPT | bound, value) is None
-        assert direct(PROMPT | asked.bind(extra_body={"a": 1}), value) is None
 
 
 def test_what_is_more_than_text_is_left_to_the_stock_client(model):

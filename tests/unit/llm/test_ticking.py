@@ -9,6 +9,7 @@ import pytest
 from gevent import socket
 from gevent.event import Event
 from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 
 from service.chat.events import TICK, Chunk
 from service.errors import Internal, UpstreamError
@@ -20,12 +21,12 @@ TICK_SECONDS = 0.05
 HANGS_SECONDS = 20
 
 
-def text(words: str, **about: object) -> AIMessageChunk:
-    return AIMessageChunk(words, **about)
+def text(words: str, **about: object) -> ChatGenerationChunk:
+    return ChatGenerationChunk(message=AIMessageChunk(words, **about))
 
 
 def over(
-    start: Callable[[], Iterator[AIMessageChunk]], tick_seconds: float = TICK_SECONDS
+    start: Callable[[], Iterator[ChatGenerationChunk]], tick_seconds: float = TICK_SECONDS
 ) -> Ticking:
     return Ticking(start, tick_seconds)
 
@@ -52,7 +53,7 @@ def test_text_arrives_in_order_and_then_it_ends():
 def test_silence_is_a_tick_within_a_tick():
     never = Event()
 
-    def silent() -> Iterator[AIMessageChunk]:
+    def silent() -> Iterator[ChatGenerationChunk]:
         never.wait()
         yield text("")
 
@@ -66,7 +67,7 @@ def test_silence_is_a_tick_within_a_tick():
 def test_ticks_and_text_take_turns():
     go = Event()
 
-    def halting() -> Iterator[AIMessageChunk]:
+    def halting() -> Iterator[ChatGenerationChunk]:
         yield text("a")
         go.wait()
         yield text("b")
@@ -87,7 +88,7 @@ def test_what_has_arrived_comes_at_once_as_one_chunk():
 def test_the_mailbox_bounds_what_is_merged():
     produced = 0
 
-    def endless() -> Iterator[AIMessageChunk]:
+    def endless() -> Iterator[ChatGenerationChunk]:
         nonlocal produced
         while True:
             produced += 1
@@ -126,7 +127,7 @@ def test_the_end_is_merged_with_the_last_text():
 
 
 def test_an_error_comes_after_the_text_before_it_and_stays():
-    def failing() -> Iterator[AIMessageChunk]:
+    def failing() -> Iterator[ChatGenerationChunk]:
         yield text("a")
         raise UpstreamError(cause="cut")
 
@@ -138,7 +139,7 @@ def test_an_error_comes_after_the_text_before_it_and_stays():
 
 
 def test_an_error_before_any_text_is_raised():
-    def failing() -> Iterator[AIMessageChunk]:
+    def failing() -> Iterator[ChatGenerationChunk]:
         raise UpstreamError(cause="refused")
         yield
 
@@ -147,7 +148,7 @@ def test_an_error_before_any_text_is_raised():
 
 
 def test_a_bug_is_raised_as_one_and_keeps_its_trace():
-    def broken() -> Iterator[AIMessageChunk]:
+    def broken() -> Iterator[ChatGenerationChunk]:
         raise ZeroDivisionError
 
     with pytest.raises(Internal) as raised:
@@ -159,7 +160,7 @@ def test_a_bug_is_raised_as_one_and_keeps_its_trace():
 def test_close_ends_the_call_at_once(read_first):
     closed = Event()
 
-    def stalled() -> Iterator[AIMessageChunk]:
+    def stalled() -> Iterator[ChatGenerationChunk]:
         try:
             yield text("a")
             Event().wait()
@@ -177,7 +178,7 @@ def test_close_ends_the_call_at_once(read_first):
 def test_close_ends_a_call_whose_mailbox_is_full():
     closed = Event()
 
-    def endless() -> Iterator[AIMessageChunk]:
+    def endless() -> Iterator[ChatGenerationChunk]:
         try:
             while True:
                 yield text("x")
@@ -194,7 +195,7 @@ def test_close_ends_a_call_whose_mailbox_is_full():
 def test_close_before_the_start_never_starts():
     started = []
 
-    def start() -> Iterator[AIMessageChunk]:
+    def start() -> Iterator[ChatGenerationChunk]:
         started.append(True)
         return iter([])
 
@@ -215,7 +216,7 @@ def test_a_busy_stream_lets_the_others_run():
     produced = 0
     seen = [0]
 
-    def endless() -> Iterator[AIMessageChunk]:
+    def endless() -> Iterator[ChatGenerationChunk]:
         nonlocal produced
         while True:
             # as long as LangChain computes for a token
@@ -242,7 +243,7 @@ def test_what_arrived_while_our_own_loop_was_late_is_no_tick():
     """The loop is held up while the reader waits: its time is over, and the socket has got data."""
     ours, theirs = socket.socketpair()
 
-    def from_socket() -> Iterator[AIMessageChunk]:
+    def from_socket() -> Iterator[ChatGenerationChunk]:
         while data := ours.recv(100):
             yield text(data.decode())
 

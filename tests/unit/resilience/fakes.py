@@ -8,7 +8,7 @@ from service.chat.events import TICK, Chunk, Restart, Tick, Token, Usage
 from service.chat.prompt import Prompt
 from service.chat.running_turn import Report, RunningTurn
 from service.errors import ChatError
-from service.resilience.breaker import Alone, Breaker
+from service.resilience.breaker import Alone, Breaker, Breakers
 from service.resilience.budget import RetryBudget
 from service.resilience.call import Patience, Upstream
 from service.resilience.guard import Guard, Route
@@ -161,10 +161,12 @@ class World:
         budget: RetryBudget | None = None,
     ) -> Guard:
         """scripts: by model, in the order of the routes."""
+        breakers = Breakers(lambda one: self.breaker(one, failures))
         routes = tuple(
-            Route(self.models.upstream(name, *played), {name: self.breaker(name, failures)})
-            for name, played in scripts.items()
+            Route(self.models.upstream(name, *played), breakers) for name, played in scripts.items()
         )
+        for name in scripts:
+            breakers.of(name)
         return Guard(
             routes=routes,
             retry=RetryPolicy(attempts, budget or RetryBudget(0.2), self.heard),

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from service.chat.events import TICK, Chunk, Done, Restart
 from service.errors import ChatError, CircuitOpen, ContentFiltered, Overloaded, UpstreamError
 from service.resilience.admission import Admission
-from service.resilience.breaker import Alone, Breaker
+from service.resilience.breaker import Alone, Breaker, Breakers
 from service.resilience.guard import Route
 from tests.unit.resilience.breaker_model import (
     ELSEWHERE_SECONDS,
@@ -103,7 +103,7 @@ class BreakerAndAdmission(RuleBasedStateMachine):
         self.puppets = []
         guard = self.world.guard({"main": []}, attempts=1)
         upstream = replace(guard.routes[0].upstream, open=self._opened)
-        self.guard = replace(guard, routes=(Route(upstream, {"main": self.breaker}),))
+        self.guard = replace(guard, routes=(Route(upstream, Breakers(lambda _: self.breaker)),))
         self.admission = Admission(SLOTS, wait_seconds=0)
         self.model = Model()
         self.turns = []

@@ -14,7 +14,7 @@ from tests.unit.telemetry.test_turns import Asker, Clock
 BEGIN = """
 from prometheus_client import REGISTRY, generate_latest
 from service.telemetry import initial_samples
-initial_samples.begin("chat", "openai", ["a-model"])
+initial_samples.begin("chat", "openai", ["a-model"], ["chat"])
 print(generate_latest(REGISTRY).decode())
 """
 PROMPT = Prompt("", (), "why?", "m", None, 100, "request-1")

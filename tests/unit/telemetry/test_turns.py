@@ -15,6 +15,7 @@ from service.telemetry.turns import TurnRecord, announce_bill, count_attempt
 
 FIELDS = {
     "event", "level", "time", "route", "ending", "code", "cause", "request_id", "turn_id", "user_id", "session_id",
+    "chain",
     "model", "finish_reason", "duration_seconds", "time_to_first_token_seconds", "longest_gap_seconds",
     "overhead_seconds", "answer_usage", "answer_cost_usd", "input_tokens", "output_tokens", "tokens_source",
     "cost_usd", "attempts",

@@ -95,9 +95,8 @@ def test_any_events_arrive_as_meant_split_anywhere(events, size):
 
 
 @given(EVENTS)
-def test_data_is_one_line_of_ascii(event):
+def test_data_is_one_line(event):
     frame = sse.encode(event, REQUEST_ID)
-    assert frame.isascii()
     first, *_ = frame.split(b"\n\n")
     name, data = first.split(b"\n")
     assert name.startswith(b"event: ")
@@ -131,7 +130,7 @@ def test_a_heartbeat_is_a_comment():
 
 @pytest.mark.parametrize("cost", [math.nan, math.inf])
 def test_a_number_that_json_has_not_is_refused(cost):
-    with pytest.raises(ValueError, match="Out of range float"):
+    with pytest.raises(ValueError, match=r"nan|inf"):
         sse.encode(Done("stop", "m", USAGE, cost), REQUEST_ID)
 
 
@@ -142,6 +141,6 @@ def test_cached_tokens_are_told_only_where_known():
 
 
 def test_proxies_are_told_to_pass_the_stream_on_unchanged():
-    assert sse.HEADERS["Content-Type"] == "text/event-stream"
+    assert sse.HEADERS["Content-Type"] == "text/event-stream; charset=utf-8"
     assert sse.HEADERS["X-Accel-Buffering"] == "no"
     assert "no-transform" in sse.HEADERS["Cache-Control"]

@@ -1,0 +1,151 @@
+"""A model call's events, put together once: merging LangChain's chunks one by one is quadratic, and adds usage up."""
+
+from typing import Any
+
+import orjson
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.tool import ToolCall, invalid_tool_call, tool_call, tool_call_chunk
+
+from service.chat.events import CallEvent, Done, Restart, Thinking, Token, ToolCalls, Usage
+
+
+class ToolCallParts:
+    """Deltas of tool calls, by index."""
+
+    def __init__(self) -> None:
+        self._calls: dict[Any, dict[str, Any]] = {}
+        self._last: Any = None
+
+    def add(self, deltas: list[dict[str, Any]]) -> None:
+        for delta in deltas:
+            function = delta.get("function") or {}
+            call = self._call_of(delta)
+            call["id"] = delta.get("id") or call["id"]
+            call["name"] = call["name"] or function.get("name") or ""
+            call["arguments"].append(function.get("arguments") or "")
+
+    def _call_of(self, delta: dict[str, Any]) -> dict[str, Any]:
+        index = delta.get("index")
+        if index is None:
+            # some servers leave it out: a new id begins a new call
+            index = delta.get("id") or self._last
+        self._last = index
+        return self._calls.setdefault(index, {"id": None, "name": "", "arguments": []})
+
+    @property
+    def found(self) -> list[tuple[str | None, str, str]]:
+        """id, name, arguments."""
+        return [
+            (call["id"], call["name"], "".join(call["arguments"])) for call in self._calls.values()
+        ]
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        """As data: arguments that are no JSON object stay text."""
+        good, bad = _parsed_calls(self.found)
+        return [{name: call[name] for name in ("id", "name", "args")} for call in [*good, *bad]]
+
+
+class Accumulator:
+    """Feed it every event of a call; its message is whole once Done has come."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._thinking: list[str] = []
+        self._tools = ToolCallParts()
+        self.done: Done | None = None
+
+    def add(self, event: CallEvent) -> None:
+        if isinstance(event, Token):
+            self._texts.append(event.text)
+        elif isinstance(event, Thinking):
+            self._thinking.append(event.text)
+        elif isinstance(event, ToolCalls):
+            self._tools.add(event.deltas)
+        elif isinstance(event, Done):
+            self.done = event
+        elif isinstance(event, Restart):
+            self.__init__()  # type: ignore[misc]
+
+    def message(self, response_format: Any = None) -> AIMessage:
+        good, bad = _parsed_calls(self._tools.found)
+        content = "".join(self._texts)
+        return AIMessage(
+            content=content,
+            tool_calls=good,
+            invalid_tool_calls=bad,
+            additional_kwargs=self._additions(content, response_format),
+            response_metadata=self._metadata(),
+            usage_metadata=self._usage(),
+        )
+
+    def chunk(self, response_format: Any = None) -> AIMessageChunk:
+        content = "".join(self._texts)
+        calls = [
+            tool_call_chunk(name=name, args=arguments, id=call_id, index=place)
+            for place, (call_id, name, arguments) in enumerate(self._tools.found)
+        ]
+        return AIMessageChunk(
+            content=content,
+            tool_call_chunks=calls,
+            additional_kwargs=self._additions(content, response_format),
+            response_metadata=self._metadata(),
+            usage_metadata=self._usage(),
+        )
+
+    def _additions(self, content: str, response_format: Any) -> dict[str, Any]:
+        additions: dict[str, Any] = {}
+        if thinking := "".join(self._thinking):
+            additions["reasoning_content"] = thinking
+        parsed = _parsed(content, response_format) if response_format is not None else None
+        if parsed is not None:
+            # what the structured output's parser looks for, and only the SDK's own client makes
+            additions["parsed"] = parsed
+        return additions
+
+    def _metadata(self) -> dict[str, Any]:
+        if self.done is None:
+            return {}
+        return {
+            "finish_reason": self.done.finish_reason,
+            "model_name": self.done.model,
+            "model_provider": "openai",
+        }
+
+    def _usage(self) -> UsageMetadata | None:
+        return usage_metadata(self.done.usage) if self.done else None
+
+
+def usage_metadata(usage: Usage) -> UsageMetadata:
+    """LangChain's form of it."""
+    return UsageMetadata(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        total_tokens=usage.input_tokens + usage.output_tokens,
+        input_token_details={"cache_read": usage.cached_input_tokens or 0},
+    )
+
+
+def _parsed_calls(found: list[tuple[str | None, str, str]]) -> tuple[list[ToolCall], list[Any]]:
+    good, bad = [], []
+    for call_id, name, arguments in found:
+        try:
+            args = orjson.loads(arguments or "{}")
+        except orjson.JSONDecodeError:
+            args = None
+        if isinstance(args, dict):
+            good.append(tool_call(name=name, args=args, id=call_id))
+        else:
+            error = "arguments are no JSON object"
+            bad.append(invalid_tool_call(name=name, args=arguments, id=call_id, error=error))
+    return good, bad
+
+
+def _parsed(content: str, response_format: Any) -> Any:
+    try:
+        if isinstance(response_format, type):
+            return response_format.model_validate_json(content)  # type: ignore[attr-defined]
+        return orjson.loads(content)
+    except ValueError:
+        return None

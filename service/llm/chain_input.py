@@ -1,0 +1,103 @@
+"""What a chain is given: a dictionary, the question alone, or messages, as it wants."""
+
+import inspect
+from typing import Any, Literal
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.prompts import BasePromptTemplate
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import (
+    Runnable,
+    RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
+    RunnableSequence,
+)
+from langchain_core.runnables.base import RunnableBindingBase
+
+from service.chat.prompt import Prompt
+
+NAMES = ("system", "history", "question", "input")
+Wanted = Literal["fields", "text", "messages"]
+
+
+def wanted_by(chain: Runnable[Any, Any]) -> Wanted:
+    """Looks at the first step that says what it takes; schemas of third parties may raise."""
+    said = _said(chain)
+    return said or _of_schema(chain) or "fields"
+
+
+def _said(step: Any) -> Wanted | None:  # noqa: PLR0911
+    if isinstance(step, RunnableSequence):
+        return _said(step.first)
+    if isinstance(step, RunnableBindingBase):
+        return _said(step.bound)
+    if isinstance(step, BaseRetriever):
+        return "text"
+    if isinstance(step, BasePromptTemplate):
+        return "fields"
+    if isinstance(step, RunnableParallel):
+        return _said_by_all(list(step.steps__.values()))
+    if type(step) is RunnablePassthrough:
+        return "text"
+    if isinstance(step, RunnableLambda):
+        return _said_by_annotation(step)
+    return _of_schema(step)
+
+
+def _said_by_all(steps: list[Any]) -> Wanted | None:
+    """Who reads a field decides; a passthrough beside it takes what there is."""
+    said = [_said(step) for step in steps]
+    if "fields" in said:
+        return "fields"
+    return next((one for one in said if one is not None), None)
+
+
+def _said_by_annotation(step: RunnableLambda[Any, Any]) -> Wanted | None:
+    function = getattr(step, "func", None) or getattr(step, "afunc", None)
+    if function is None:
+        return None
+    if type(function).__name__ == "itemgetter":
+        return "fields"
+    try:
+        first = next(iter(inspect.signature(function, eval_str=True).parameters.values()))
+    except (TypeError, ValueError, NameError, StopIteration):
+        return None
+    kinds: dict[Any, Wanted] = {str: "text", dict: "fields"}
+    return kinds.get(getattr(first.annotation, "__origin__", first.annotation))
+
+
+def _of_schema(step: Any) -> Wanted | None:
+    try:
+        schema = step.get_input_jsonschema()
+    except Exception:  # noqa: BLE001 - a schema that cannot be made says nothing
+        return None
+    properties = schema.get("properties") or {}
+    if "messages" in properties:
+        return "messages"
+    return "text" if schema.get("type") == "string" else "fields" if properties else None
+
+
+def chain_input(prompt: Prompt, wanted: Wanted, *, keeps_history: bool = False) -> Any:
+    """keeps_history: the chain remembers the conversation itself, so the caller's copy would double it."""
+    if wanted == "text":
+        return prompt.question
+    fields: dict[str, Any] = {
+        "system": prompt.system,
+        "history": [] if keeps_history else history_of(prompt),
+        "question": prompt.question,
+        "input": prompt.question,
+    }
+    if wanted == "messages":
+        # a graph has an instruction of its own
+        own = [SystemMessage(prompt.system)] if "system" in prompt.own else []
+        fields["messages"] = [*own, *fields["history"], HumanMessage(prompt.question)]
+    return fields
+
+
+def history_of(prompt: Prompt) -> list[BaseMessage]:
+    return [_message(item.role, item.content) for item in prompt.history]
+
+
+def _message(role: str, content: str) -> BaseMessage:
+    return HumanMessage(content) if role == "user" else AIMessage(content)

@@ -1,0 +1,334 @@
+"""Runs a chain for a turn: in a greenlet of its own, whose reader is never kept waiting; the usual shape directly."""
+
+import contextlib
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+from uuid import UUID, uuid4
+
+import gevent
+from gevent.queue import Empty
+from langchain_core.messages import AIMessage, ToolMessage
+
+from service.chat.deadline import Silence
+from service.chat.events import TICK, Data, Done, Event, Restart, Token, ToolCalls, Usage
+from service.chat.running_turn import RunningTurn
+from service.errors import (
+    AnswerEmpty,
+    ChainSilent,
+    ChatError,
+    Detail,
+    InvalidRequest,
+    StepTimeout,
+    TurnTimeout,
+)
+from service.llm.accumulator import ToolCallParts
+from service.llm.chain_input import chain_input
+from service.llm.chain_output import Outputs, is_json, messages_in, result_text
+from service.llm.chain_plan import FastPath, Plan
+from service.llm.chain_turn import (
+    TURN,
+    ChainTurn,
+    Ended,
+    Item,
+    Said,
+    Surroundings,
+    TookBack,
+    TurnGone,
+)
+from service.llm.chain_watcher import ChainWatcher
+from service.llm.failures import of_model
+from service.llm.step_failures import of_step
+
+SESSION_HEADER = "X-Session-ID"
+# a model call whose deadline is over says so itself, a little later
+GRACE_SECONDS = 3.0
+POLL_SECONDS = 0.001
+ANSWERED: Any = "tool_calls"
+
+
+def answer(
+    name: str, plan: Plan, turn: RunningTurn, around: Surroundings
+) -> Generator[Event, None, None]:
+    """A turn's events, each within a tick, the last one Done. Raises ChatError."""
+    prompt = turn.prompt
+    if plan.needs_session and prompt.session_id is None:
+        reason = "is required: this chain remembers conversations"
+        raise InvalidRequest(details=(Detail(SESSION_HEADER, reason),))
+    if plan.fast is not None:
+        return _fast(plan, plan.fast, turn, around)
+    return _Running(name, plan, turn, around).events()
+
+
+def _fast(
+    plan: Plan, fast: FastPath, turn: RunningTurn, around: Surroundings
+) -> Generator[Event, None, None]:
+    call = _fast_call(plan, fast, turn, around)
+    tools = ToolCallParts()
+    with closing(around.guards.of(fast.model).answer(call, turn)) as events:
+        for event in events:
+            if isinstance(event, ToolCalls):
+                tools.add(event.deltas)
+                continue
+            if isinstance(event, Restart):
+                tools = ToolCallParts()
+            elif isinstance(event, Done) and tools.found:
+                yield Data("tool_calls", tools.told)
+            yield event
+
+
+def _fast_call(plan: Plan, fast: FastPath, turn: RunningTurn, around: Surroundings) -> Any:
+    token = TURN.set(ChainTurn(turn, around))
+    try:
+        value = chain_input(turn.prompt, plan.wanted)
+        if not fast.prompts:
+            value = value["messages"] if isinstance(value, dict) else value
+        for step in fast.prompts:
+            value = step.invoke(value)
+        return fast.model.call_for(value, fast.options)
+    finally:
+        TURN.reset(token)
+
+
+class _Running:
+    """One turn of one chain: the producer's side puts items into the mailbox, the reader's makes events of them."""
+
+    def __init__(self, name: str, plan: Plan, turn: RunningTurn, around: Surroundings) -> None:
+        self._plan = plan
+        self._around = around
+        self._running = turn
+        self._turn = ChainTurn(turn, around, is_graph=plan.graph is not None)
+        self._watcher = ChainWatcher(name, self._turn)
+        self._outputs = Outputs()
+        self._state: dict[str, Any] = {}
+        self._shown: dict[UUID | None, list[str]] = {}
+        self._late_since: float | None = None
+
+    # the reader's side
+
+    def events(self) -> Generator[Event, None, None]:
+        producer = gevent.spawn(self._produce)
+        try:
+            yield from self._read()
+        finally:
+            # a tool that sleeps is left to a greenlet that nobody waits for
+            self._running.gone = True
+            producer.kill(block=False)
+            self._watcher.end()
+
+    def _read(self) -> Generator[Event, None, None]:
+        silence = Silence(self._around.clock, 2 * self._around.tick_seconds)
+        while True:
+            silence.resume()
+            items = self._arrived()
+            if not items:
+                self._judge(silence.step())
+                yield TICK
+                continue
+            silence.broken()
+            for event in self._events_of(items):
+                yield event
+                if isinstance(event, Done):
+                    return
+
+    def _arrived(self) -> list[Item]:
+        mailbox = self._turn.mailbox
+        try:
+            items = [mailbox.get(timeout=self._around.tick_seconds)]
+        except Empty:
+            # our loop may be late: the producer has its turn before the silence is judged
+            gevent.sleep(POLL_SECONDS)
+            items = []
+        with contextlib.suppress(Empty):
+            while len(items) <= mailbox.maxsize:
+                items.append(mailbox.get_nowait())
+        return items
+
+    def _events_of(self, items: list[Item]) -> Iterator[Event]:
+        """Texts that have come together leave together."""
+        texts: list[str] = []
+        for item in items:
+            if isinstance(item, Said):
+                self._shown.setdefault(item.call, []).append(item.text)
+                texts.append(item.text)
+                continue
+            if texts:
+                yield Token("".join(texts))
+                texts = []
+            if isinstance(item, TookBack):
+                yield from self._again(item)
+            elif isinstance(item, Ended):
+                yield from self._end(item)
+            else:
+                yield item
+        if texts:
+            yield Token("".join(texts))
+
+    def _again(self, item: TookBack) -> Iterator[Event]:
+        """What others have shown stays."""
+        if not self._shown.pop(item.call, None):
+            return
+        yield Restart(item.reason, item.model)
+        if rest := self._text():
+            yield Token(rest)
+
+    def _text(self) -> str:
+        return "".join(text for texts in self._shown.values() for text in texts)
+
+    def _judge(self, silent_seconds: float) -> None:
+        calls = self._turn.calls > 0
+        if not calls and silent_seconds >= self._around.step_seconds:
+            raise StepTimeout(cause="silence outside of model calls")
+        if not self._running.deadline.passed():
+            return
+        now = self._around.clock()
+        self._late_since = self._late_since or now
+        if calls and now - self._late_since < GRACE_SECONDS:
+            return
+        raise TurnTimeout(cause="turn deadline") if calls else StepTimeout(cause="turn deadline")
+
+    def _end(self, end: Ended) -> Iterator[Event]:
+        if self._running.limit is not None:
+            # whatever the chain made of it
+            raise self._running.limit
+        if end.error is not None:
+            raise self._failure(end.error)
+        if rest := self._rest():
+            self._shown.setdefault(None, []).append(rest)
+            yield Token(rest)
+        calls = self._outputs.tool_calls
+        if calls:
+            yield Data("tool_calls", calls)
+        if not calls and not self._text():
+            raise AnswerEmpty(cause="chain") if self._running.calls else ChainSilent(cause="chain")
+        yield self._done(has_calls=bool(calls))
+
+    def _rest(self) -> str:
+        """The object that is the answer, unless a model has said it already."""
+        if self._plan.graph is None:
+            return self._outputs.end()
+        said = list(self._shown.values())
+        if self._outputs.result is None:
+            return "" if said else result_text(self._state)
+        return "" if said and is_json("".join(said[-1])) else self._outputs.end()
+
+    def _failure(self, error: BaseException) -> ChatError:
+        if isinstance(error, Exception) and error in self._watcher.model_errors:
+            return of_model(error)
+        return of_step(error)
+
+    def _done(self, *, has_calls: bool) -> Done:
+        whole = [attempt for attempt in self._running.attempts if attempt.result == "ok"]
+        answers = [attempt for attempt in whole if attempt.finish_reason is not None]
+        usages = [attempt.usage for attempt in whole if attempt.usage is not None]
+        costs = [attempt.cost_usd for attempt in whole if attempt.usage is not None]
+        known = [cost for cost in costs if cost is not None]
+        cost = round(sum(known), 10) if len(known) == len(costs) else None
+        last = answers[-1] if answers else None
+        ended = last.finish_reason if last is not None else None
+        reason = ANSWERED if has_calls else "length" if ended == "length" else "stop"
+        model = last.model if last is not None else self._running.prompt.model
+        return Done(reason, model, total(usages), cost)
+
+    # the producer's side
+
+    def _produce(self) -> None:
+        TURN.set(self._turn)
+        try:
+            self._run()
+        except (TurnGone, gevent.GreenletExit):
+            return
+        except BaseException as error:  # noqa: BLE001 - a SystemExit in a tool ends this turn, not the worker
+            self._put_last(Ended(error=error))
+        else:
+            self._put_last(Ended())
+
+    def _put_last(self, item: Ended) -> None:
+        with contextlib.suppress(TurnGone):
+            self._turn.put(item)
+
+    def _run(self) -> None:
+        plan = self._plan
+        value = chain_input(self._running.prompt, plan.wanted, keeps_history=plan.keeps_history)
+        config = self._config()
+        if plan.graph is not None:
+            if plan.before is not None:
+                value = plan.before.invoke(value, config)
+            self._run_graph(plan.graph, value, config)
+            return
+        for out in plan.chain.stream(value, config):
+            text = self._outputs.read(out)
+            if text and not plan.shows_model:
+                self._turn.put(Said(None, text))
+
+    def _config(self) -> Any:
+        prompt = self._running.prompt
+        ids = {
+            "session_id": prompt.session_id,
+            "thread_id": prompt.session_id,
+            "user_id": prompt.user_id,
+            "request_id": prompt.request_id,
+        }
+        known = {name: value for name, value in ids.items() if value is not None}
+        return {"configurable": known, "callbacks": [self._watcher]}
+
+    def _run_graph(self, graph: Any, value: Any, config: Any) -> None:
+        _close_dangling_calls(graph, config, active=self._plan.needs_session)
+        for mode, item in graph.stream(value, config, stream_mode=["updates", "custom"]):
+            if mode == "custom":
+                self._tell(item)
+            elif isinstance(item, dict):
+                for update in item.values():
+                    self._read_update(update)
+
+    def _tell(self, item: Any) -> None:
+        """A dictionary of one key is a name and a value."""
+        named = isinstance(item, dict) and len(item) == 1
+        name, value = next(iter(item.items())) if named else ("custom", item)
+        self._watcher.data(str(name), value)
+
+    def _read_update(self, update: Any) -> None:
+        """Messages that a node returned, and did not say while it made them; what else a state has is its result."""
+        for message in messages_in(update):
+            if message.id in self._turn.shown_ids and message.id is not None:
+                continue
+            if isinstance(message, AIMessage) and (text := str(message.text)):
+                self._turn.put(Said(uuid4(), text))
+            if message.id:
+                self._turn.shown_ids.add(message.id)
+        if isinstance(update, dict):
+            self._state |= update
+            self._outputs.result = update.get("structured_response", self._outputs.result)
+
+
+def _close_dangling_calls(graph: Any, config: Any, *, active: bool) -> None:
+    """A turn that was left in a tool leaves calls without results, which every model refuses from then on."""
+    if not active:
+        return
+    messages = messages_in((graph.get_state(config).values or {}).get("messages") or [])
+    answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
+    open_calls = [
+        call
+        for message in messages
+        if isinstance(message, AIMessage)
+        for call in message.tool_calls
+        if call["id"] not in answered
+    ]
+    if open_calls:
+        results = [
+            ToolMessage("The call was cancelled.", tool_call_id=call["id"] or "", status="error")
+            for call in open_calls
+        ]
+        graph.update_state(config, {"messages": results})
+
+
+def total(usages: Sequence[Usage]) -> Usage:
+    """The sum; one estimate makes all of it an estimate."""
+    cached = [usage.cached_input_tokens for usage in usages]
+    known = [count for count in cached if count is not None]
+    return Usage(
+        sum(usage.input_tokens for usage in usages),
+        sum(usage.output_tokens for usage in usages),
+        "estimated" if any(usage.source == "estimated" for usage in usages) else "reported",
+        sum(known) if known else None,
+    )

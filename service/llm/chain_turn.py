@@ -1,0 +1,143 @@
+"""The turn that a chain runs in, as its parts find it: by a context variable, which LangChain's executors carry on."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+from gevent.queue import Full, Queue
+
+from service.chat.deadline import Clock
+from service.chat.events import Data, Thinking, Usage
+from service.chat.running_turn import ModelGuard, RunningTurn
+
+# larger mailboxes let a busy chain keep the loop: 64 made others wait 5 s under load, 8 one second
+MAILBOX_EVENTS = 8
+LOOK_SECONDS = 1.0
+
+
+class TurnGone(BaseException):
+    """Nobody waits for this turn: no Exception, so that no fallback, retry or tool error handler goes on."""
+
+
+class NoTurn(RuntimeError):
+    """A guarded model was called where no turn can be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Text that is shown. call: which model call says it, None for the chain itself."""
+
+    call: UUID | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TookBack:
+    """What this call has shown is void."""
+
+    call: UUID | None
+    reason: Any
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The chain is done: with its last object, perhaps, or by a failure."""
+
+    result: Any = None
+    error: BaseException | None = None
+
+
+Item = Said | TookBack | Thinking | Data | Ended
+
+
+class Guards(Protocol):
+    """Finds the guard of a model: the configured one's, or one that is made for a model of the chain's own."""
+
+    def of(self, model: Any) -> ModelGuard: ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What chains are run with.
+
+    bill: the usage of a call, by what was sent and what came; cost: US dollars, None for a model without a price.
+    timed: chain, step, seconds; dropped: a data event's name, and why it was left out.
+    """
+
+    guards: Guards
+    bill: Callable[[Sequence[str], str], Usage]
+    cost: Callable[[str, Usage], float | None]
+    timed: Callable[[str, str, float], None]
+    dropped: Callable[[str, str], None]
+    step_seconds: float
+    tick_seconds: float
+    clock: Clock = time.monotonic
+
+
+@dataclass(eq=False)
+class ChainTurn:
+    """running: what the guard knows. is_graph: whether the chain is a graph, whose nodes' models are shown.
+
+    calls: model calls that run now. parents, tools: the runs of the turn, to tell what runs inside a tool.
+    """
+
+    running: RunningTurn
+    around: Surroundings
+    is_graph: bool = False
+    calls: int = 0
+    mailbox: "Queue[Item]" = field(default_factory=lambda: Queue(MAILBOX_EVENTS))
+    parents: dict[UUID, UUID | None] = field(default_factory=dict)
+    tools: set[UUID] = field(default_factory=set)
+    live: set[UUID] = field(default_factory=set)
+    shown_ids: set[str] = field(default_factory=set)
+
+    def put(self, item: Item) -> None:
+        """Raises TurnGone once nobody reads."""
+        while not self.running.gone:
+            with contextlib.suppress(Full):
+                self.mailbox.put(item, timeout=LOOK_SECONDS)
+                return
+        raise TurnGone
+
+    @contextlib.contextmanager
+    def calling(self) -> Iterator[None]:
+        """While a model call runs, silence is the model's."""
+        self.calls += 1
+        try:
+            yield
+        finally:
+            self.calls -= 1
+
+    def shows(self, run: UUID | None, metadata: dict[str, Any], tags: list[str]) -> bool:
+        """Whether a model call of a graph is shown: of a node of the graph itself, and not of a tool."""
+        namespace = str(metadata.get("langgraph_checkpoint_ns", ""))
+        at_top = bool(namespace) and "|" not in namespace
+        return self.is_graph and at_top and "nostream" not in tags and not self._in_tool(run)
+
+    def _in_tool(self, run: UUID | None) -> bool:
+        while run is not None:
+            if run in self.tools:
+                return True
+            run = self.parents.get(run)
+        return False
+
+
+TURN: ContextVar[ChainTurn] = ContextVar("chain_turn")
+
+
+def current() -> ChainTurn:
+    """Raises NoTurn, or TurnGone."""
+    turn = TURN.get(None)
+    if turn is None:
+        raise NoTurn(
+            "a guarded model was called outside of a turn: in a Thread or greenlet of the chain's own, say, which does "
+            "not carry the context on (use contextvars.copy_context().run), or when the chain was built"
+        )
+    if turn.running.gone:
+        raise TurnGone
+    return turn

@@ -1,0 +1,106 @@
+"""The chains of service/llm/chain.py, built once per worker and looked at before they are used."""
+
+import importlib
+import inspect
+import traceback
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from langchain_core.runnables import Runnable
+
+from service.chat.events import Event
+from service.chat.running_turn import RunningTurn
+from service.llm.chain_checks import UnusableChain, check
+from service.llm.chain_plan import Plan, plan_of
+from service.llm.chain_runner import answer
+from service.llm.chain_turn import Surroundings
+
+MODULE = "service.llm.chain"
+SINGLE = "chat"
+Builder = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Chains:
+    """plans: by name, the first is the default."""
+
+    plans: Mapping[str, Plan]
+    around: Surroundings
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.plans)
+
+    def answer(self, turn: RunningTurn) -> Generator[Event, None, None]:
+        """A turn's events, each within a tick, the last one Done. Raises ChatError."""
+        name = turn.prompt.chain
+        return answer(name, self.plans[name], turn, self.around)
+
+
+def builders() -> dict[str, Builder]:
+    """What chain.py names. Raises UnusableChain, a sentence with file and line."""
+    module = _imported()
+    named = getattr(module, "CHAINS", None)
+    if named is None:
+        single = getattr(module, "build_chain", None)
+        named = {} if single is None else {SINGLE: single}
+    if not isinstance(named, dict) or not named:
+        raise UnusableChain(
+            f"{module.__file__}: it has neither CHAINS, a dictionary of builders by name, nor build_chain(model)"
+        )
+    for name, builder in named.items():
+        if not isinstance(name, str) or not name or not callable(builder):
+            raise UnusableChain(f"{module.__file__}: CHAINS has to be names and builders: {name!r}")
+    return dict(named)
+
+
+def build(model: Any, found: Mapping[str, Builder]) -> dict[str, Plan]:
+    """Calls each builder with the guarded model. Raises UnusableChain."""
+    return {name: _built(name, builder, model) for name, builder in found.items()}
+
+
+def _imported() -> ModuleType:
+    try:
+        return importlib.import_module(MODULE)
+    except Exception as error:
+        raise UnusableChain(f"{_place(error)}: {_words(error)}") from error
+
+
+def _built(name: str, builder: Builder, model: Any) -> Plan:
+    try:
+        chain = builder(model)
+    except Exception as error:
+        raise UnusableChain(f"{_place(error)}: the chain {name!r}: {_words(error)}") from error
+    where = _line_of(builder)
+    if not isinstance(chain, Runnable):
+        kind = "nothing" if chain is None else f"a {type(chain).__name__}"
+        raise UnusableChain(f"{where}: {_called(builder)} returns {kind}, and no Runnable")
+    check(chain, where)
+    return plan_of(chain)
+
+
+def _words(error: BaseException) -> str:
+    """At start the operator reads it: the error's own text is what helps."""
+    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line of the chain's own file, else the last one."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename.endswith("chain.py")] or frames
+    return f"{own[-1].filename}:{own[-1].lineno}"
+
+
+def _line_of(builder: Any) -> str:
+    try:
+        return f"{inspect.getsourcefile(builder)}:{inspect.getsourcelines(builder)[1]}"
+    except (TypeError, OSError):
+        return MODULE
+
+
+def _called(builder: Any) -> str:
+    return str(getattr(builder, "__name__", builder))

@@ -1,0 +1,211 @@
+"""A chat model whose every call is guarded: a subclass of the provider's class, so that agents find what they ask for.
+
+`invoke` is whole before a step sees it. What is shown goes to the turn directly, beside LangChain, which gets one whole
+message: so an answer that begins again leaves nothing half in a chain's hands.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import PrivateAttr
+
+from service.chat.events import TICK, CallEvent, Restart, Thinking, Token
+from service.llm import chain_turn
+from service.llm.accumulator import Accumulator
+from service.llm.chain_turn import ChainTurn, Said, TookBack, TurnGone
+from service.llm.model_call import ModelCall
+
+# bound by the service to the chain's last model, whose text is the answer
+SHOWN = "service_shown"
+# what a composition sets for a model in its middle
+HELD = "service_held"
+OURS = (SHOWN, HELD, "stream", "stream_usage")
+PREFIX = "Guarded"
+
+
+class Guarded:
+    """Stands before a provider's class. Its calls need a turn (service.llm.chain_turn)."""
+
+    def _should_stream(self, **kwargs: Any) -> bool:
+        return bool(kwargs.get("stream"))
+
+    def transform(self, input: Any, config: Any = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
+        """LangChain's own composition; a step that calls stream() itself is live."""
+        kwargs.setdefault(HELD, True)
+        yield from super().transform(input, config, **kwargs)  # type: ignore[misc]
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        turn = chain_turn.current()
+        shown = _is_shown(turn, run_manager)
+        run = run_manager.run_id if run_manager and shown else None
+        if run is not None:
+            turn.live.add(run)
+        whole = Accumulator()
+        call = self._call(
+            turn, messages, stop, kwargs, takes_back=turn.running.takes_back or not run
+        )
+        for event in self._events(turn, call):
+            whole.add(event)
+            if run is not None:
+                _show(turn, run, event)
+            elif isinstance(event, Thinking):
+                turn.put(Thinking(""))
+        message = whole.message(kwargs.get("response_format"))
+        message.id = f"run-{run_manager.run_id}" if run_manager else None
+        if run is not None and message.id:
+            turn.shown_ids.add(message.id)
+        if run_manager and len(run_manager.handlers) > 1:
+            _tell_handlers(run_manager, whole)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        turn = chain_turn.current()
+        shown = bool(kwargs.get(SHOWN))
+        held = shown or bool(kwargs.get(HELD))
+        takes_back = held and (turn.running.takes_back or not shown)
+        call = self._call(turn, messages, stop, kwargs, takes_back=takes_back)
+        events = self._events(turn, call)
+        whole = Accumulator()
+        if not held:
+            yield from _live(events, whole)
+            return
+        for event in events:
+            whole.add(event)
+            if shown:
+                _show(turn, None, event)
+            elif isinstance(event, Thinking):
+                turn.put(Thinking(""))
+        yield ChatGenerationChunk(message=whole.chunk(kwargs.get("response_format")))
+
+    def call_for(self, value: Any, options: Mapping[str, Any]) -> ModelCall:
+        """The call that a chain of prompts and this model makes, without the chain."""
+        turn = chain_turn.current()
+        messages = self._convert_input(value).to_messages()  # type: ignore[attr-defined]
+        return self._call(turn, messages, None, options, takes_back=turn.running.takes_back)
+
+    def _call(
+        self,
+        turn: ChainTurn,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        kwargs: Mapping[str, Any],
+        *,
+        takes_back: bool,
+    ) -> ModelCall:
+        """What the chain binds wins over what the request says."""
+        prompt = turn.running.prompt
+        options = request_options(self, turn) | {
+            name: value for name, value in kwargs.items() if name not in OURS
+        }
+        if stop:
+            options["stop"] = stop
+        model = options.pop("model", None) or _own_name(self)
+        own = prompt.own - kwargs.keys()
+        return ModelCall(messages, options, str(model), hash(prompt.question), takes_back, own)
+
+    def _events(self, turn: ChainTurn, call: ModelCall) -> Iterator[CallEvent]:
+        """All but ticks, at each of which the turn is looked at."""
+        with (
+            turn.calling(),
+            closing(turn.around.guards.of(self).answer(call, turn.running)) as events,
+        ):
+            for event in events:
+                if turn.running.gone:
+                    raise TurnGone
+                if event is not TICK:
+                    yield event
+
+
+def request_options(model: Any, turn: ChainTurn) -> dict[str, Any]:
+    """What the running request says, for the configured model; a chain's own keeps its own options."""
+    if not getattr(model, "_is_configured", False):
+        return {}
+    prompt = turn.running.prompt
+    options = {
+        "model": prompt.model,
+        "max_tokens": prompt.max_tokens,
+        "temperature": prompt.temperature,
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def guarded_copy(model: BaseChatModel, *, is_configured: bool) -> BaseChatModel:
+    """The same model, guarded. is_configured: it is the one that the settings name."""
+    if isinstance(model, Guarded):
+        return model
+    copy = model.model_copy()
+    copy.__class__ = _guarded_class(type(model))
+    private = {"_is_configured": is_configured, "_guard": None}
+    copy.__pydantic_private__ = {**(model.__pydantic_private__ or {}), **private}
+    return copy
+
+
+@cache
+def _guarded_class(kind: type[BaseChatModel]) -> type[BaseChatModel]:
+    members = {
+        "__module__": __name__,
+        "_stream_of_provider": staticmethod(kind._stream),  # noqa: SLF001
+        "__annotations__": {"_is_configured": bool, "_guard": Any},
+        # pydantic ignores private attributes of a plain mixin
+        "_is_configured": PrivateAttr(default=False),
+        "_guard": PrivateAttr(default=None),
+        # a provider's own would go round the guard; these call the sync ones in an executor
+        "_agenerate": BaseChatModel._agenerate,  # noqa: SLF001
+        "_astream": BaseChatModel._astream,  # noqa: SLF001
+    }
+    return type(f"{PREFIX}{kind.__name__}", (Guarded, kind), members)
+
+
+def _own_name(model: Any) -> str:
+    name = getattr(model, "model_name", None) or getattr(model, "model", None)
+    return str(name or type(model).__name__).removeprefix("models/")
+
+
+def _is_shown(turn: ChainTurn, run_manager: CallbackManagerForLLMRun | None) -> bool:
+    if run_manager is None or not turn.is_graph:
+        return False
+    return turn.shows(run_manager.parent_run_id, run_manager.metadata, run_manager.tags)
+
+
+def _show(turn: ChainTurn, run: UUID | None, event: CallEvent) -> None:
+    if isinstance(event, Token):
+        turn.put(Said(run, event.text))
+    elif isinstance(event, Thinking):
+        turn.put(event)
+    elif isinstance(event, Restart):
+        turn.put(TookBack(run, event.reason, event.model))
+
+
+def _live(events: Iterator[CallEvent], whole: Accumulator) -> Iterator[ChatGenerationChunk]:
+    """For a step that iterates the model itself: what it has got cannot be taken back, so there is no restart."""
+    for event in events:
+        if isinstance(event, Token):
+            yield ChatGenerationChunk(message=AIMessageChunk(content=event.text))
+        else:
+            whole.add(event)
+    yield ChatGenerationChunk(message=whole.chunk())
+
+
+def _tell_handlers(run_manager: CallbackManagerForLLMRun, whole: Accumulator) -> None:
+    """Handlers of the chain's own see the text, in one piece."""
+    chunk = ChatGenerationChunk(message=whole.chunk())
+    run_manager.on_llm_new_token(chunk.text, chunk=chunk)

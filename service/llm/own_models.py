@@ -1,0 +1,42 @@
+"""Models of the chains' own: found once, when all chains are built."""
+
+import gc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+
+from service.llm.guarded import Guarded
+from service.llm.openai_stream import LeanChatOpenAI
+from service.llm.stock import StockChatOpenAI
+
+
+def announce(warn: Callable[[list[str]], None]) -> None:
+    """Lets those that no guard stands around report their usage, and says which they are."""
+    found = list(_unguarded())
+    for model in found:
+        # a base URL of its own switches it off in silence
+        if getattr(model, "stream_usage", True) is None:
+            model.stream_usage = True
+    if found:
+        warn(sorted({f"{type(model).__name__}({_name_of(model)})" for model in found}))
+
+
+def _unguarded() -> Iterator[Any]:
+    """By exact type: asking each object for its class by isinstance takes seconds."""
+    kinds = {kind for kind in _below(BaseChatModel) if not issubclass(kind, Guarded)}
+    kinds -= {LeanChatOpenAI, StockChatOpenAI}
+    for thing in gc.get_objects():
+        if type(thing) in kinds:
+            yield thing
+
+
+def _below(kind: type) -> Iterator[type]:
+    children: list[type] = kind.__subclasses__()
+    for child in children:
+        yield child
+        yield from _below(child)
+
+
+def _name_of(model: Any) -> str:
+    return str(getattr(model, "model_name", None) or getattr(model, "model", None) or "?")

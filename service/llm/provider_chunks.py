@@ -1,0 +1,84 @@
+"""What any provider's LangChain model streams, as our own chunks."""
+
+import json
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk
+
+from service.chat.events import Chunk
+from service.llm.chain_watcher import usage_of
+
+THINKING = ("thinking", "reasoning", "reasoning_content")
+REASONS = ("finish_reason", "stop_reason", "done_reason")
+
+
+def chunk_of(generation: ChatGenerationChunk) -> Chunk:
+    message = generation.message
+    return Chunk(
+        text=_text(message),
+        thinking=_thinking(message),
+        tool_calls=_tool_calls(message),
+        finish_reason=_finish_reason(message, generation.generation_info or {}),
+        usage=usage_of(message),
+    )
+
+
+def _text(message: BaseMessage) -> str:
+    return message.content if isinstance(message.content, str) else str(message.text)
+
+
+def _thinking(message: BaseMessage) -> str:
+    extra = message.additional_kwargs
+    texts = [str(extra[name]) for name in THINKING if isinstance(extra.get(name), str)]
+    if isinstance(message.content, list):
+        blocks = (block for block in message.content if isinstance(block, dict))
+        texts += [_thought(block) for block in blocks if block.get("type") in THINKING]
+    return "".join(texts)
+
+
+def _thought(block: dict[str, Any]) -> str:
+    return next((str(block[name]) for name in THINKING if isinstance(block.get(name), str)), "")
+
+
+def _tool_calls(message: BaseMessage) -> list[dict[str, Any]]:
+    if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
+        return [
+            {
+                "index": call["index"],
+                "id": call["id"],
+                "function": {"name": call["name"], "arguments": call["args"]},
+            }
+            for call in message.tool_call_chunks
+        ]
+    return []
+
+
+def _finish_reason(message: BaseMessage, info: dict[str, Any]) -> str | None:
+    about = {**message.response_metadata, **info}
+    return next((str(about[name]) for name in REASONS if about.get(name)), None)
+
+
+def whole_chunk(message: AIMessage) -> AIMessageChunk:
+    """A message of a model that cannot stream, as its only chunk."""
+    calls: Any = [
+        {
+            "name": c["name"],
+            "args": _json(c["args"]),
+            "id": c["id"],
+            "index": i,
+            "type": "tool_call_chunk",
+        }
+        for i, c in enumerate(message.tool_calls)
+    ]
+    return AIMessageChunk(
+        content=message.content,
+        tool_call_chunks=calls,
+        additional_kwargs=message.additional_kwargs,
+        response_metadata=message.response_metadata,
+        usage_metadata=message.usage_metadata,
+    )
+
+
+def _json(args: Any) -> str:
+    return json.dumps(args)

@@ -1,0 +1,70 @@
+"""What a step of a chain raised, outside of its model calls: one table. Never a breaker's business."""
+
+from collections.abc import Iterator
+
+from service.errors import ChatError, DependencyFailed, Internal, StepTimeout
+
+MOST_CAUSES = 20
+# class names with their package: the libraries need not be installed
+TIMEOUTS = frozenset(
+    {
+        "builtins.TimeoutError", "gevent.Timeout", "concurrent.TimeoutError", "asyncio.TimeoutError",
+        "httpx.TimeoutException", "httpx2.TimeoutException", "requests.Timeout", "urllib3.TimeoutError",
+        "openai.APITimeoutError", "anthropic.APITimeoutError", "google.DeadlineExceeded",
+        "langgraph.NodeTimeoutError", "redis.TimeoutError", "aiohttp.ServerTimeoutError",
+        "pymongo.NetworkTimeout", "botocore.ReadTimeoutError", "botocore.ConnectTimeoutError",
+    }
+)  # fmt: skip
+DEPENDENCIES = frozenset(
+    {
+        "builtins.ConnectionError", "socket.gaierror", "socket.herror", "urllib.URLError", "http.HTTPException",
+        "httpx.TransportError", "httpx.HTTPStatusError", "httpx2.TransportError", "httpx2.HTTPStatusError",
+        "requests.ConnectionError", "requests.HTTPError", "requests.RetryError", "requests.ChunkedEncodingError",
+        "urllib3.HTTPError", "aiohttp.ClientError", "websockets.WebSocketException",
+        "openai.APIError", "anthropic.APIError", "google.GoogleAPIError", "google.APIError", "ollama.ResponseError",
+        "cohere.ApiError", "mistralai.SDKError",
+        "sqlalchemy.OperationalError", "sqlalchemy.InterfaceError", "sqlalchemy.TimeoutError",
+        "psycopg.OperationalError", "psycopg2.OperationalError", "sqlite3.OperationalError", "pymysql.OperationalError",
+        "asyncpg.PostgresConnectionError",
+        "redis.ConnectionError", "redis.BusyLoadingError", "pymongo.PyMongoError", "elastic_transport.TransportError",
+        "elasticsearch.ApiError", "opensearchpy.ConnectionError", "qdrant_client.ResponseHandlingException",
+        "qdrant_client.UnexpectedResponse", "weaviate.WeaviateBaseError", "pinecone.PineconeException",
+        "chromadb.ChromaError", "grpc.RpcError", "botocore.ClientError", "botocore.BotoCoreError", "ssl.SSLError",
+    }
+)  # fmt: skip
+
+
+def of_step(error: BaseException) -> ChatError:
+    """Never raises. The error's own text goes nowhere; a bug keeps its trace as the cause."""
+    if isinstance(error, ChatError):
+        return error
+    names = {name for link in _causes(error) for name in _names(link)}
+    cause = f"{type(error).__module__}.{type(error).__qualname__}"
+    if names & TIMEOUTS:
+        return _caused(StepTimeout(cause=cause), error)
+    if names & DEPENDENCIES:
+        return _caused(DependencyFailed(cause=cause), error)
+    return _caused(Internal(cause=cause), error)
+
+
+def _caused(failure: ChatError, error: BaseException) -> ChatError:
+    failure.__cause__ = error
+    return failure
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error, and what it was raised from; the parts of a group."""
+    found: list[BaseException] = []
+    left = [error]
+    while left and len(found) < MOST_CAUSES:
+        link = left.pop()
+        found.append(link)
+        left += [link.__cause__] if link.__cause__ is not None else []
+        left += link.exceptions if isinstance(link, BaseExceptionGroup) else []
+    return found
+
+
+def _names(error: BaseException) -> Iterator[str]:
+    """Of the class and its bases, each by its top package."""
+    for kind in type(error).__mro__:
+        yield f"{kind.__module__.partition('.')[0].lstrip('_')}.{kind.__name__}"

@@ -1,0 +1,102 @@
+"""What a chain may use of the service: import it from service/llm/chain.py."""
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from gevent.threadpool import ThreadPool
+from langchain_core.embeddings import Embeddings
+from langchain_core.language_models import BaseChatModel
+from langchain_core.tools import BaseTool, StructuredTool
+
+from service.errors import DependencyFailed
+from service.llm.accounted import AccountedEmbeddings
+from service.llm.guarded import guarded_copy
+
+__all__ = ["DependencyFailed", "accounted", "guarded", "off_loop", "on_asyncio"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+THREADS = 4
+
+
+def guarded(model: BaseChatModel) -> Any:
+    """The same model under the service's guard: deadlines, retries, circuit breaker, fallback and bill."""
+    return guarded_copy(model, is_configured=False)
+
+
+def accounted(embeddings: Embeddings, *, model: str | None = None) -> Any:
+    """The same embeddings, their tokens counted (cl100k-like estimates) and billed under the model's name."""
+    return AccountedEmbeddings(embeddings, model)
+
+
+def off_loop(function: Callable[P, R]) -> Callable[P, R]:
+    """Runs the function in a real thread, so that its computing holds no stream up. It may not touch sockets."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        context = contextvars.copy_context()
+        result: R = _threads().apply(context.run, (functools.partial(function, *args, **kwargs),))
+        return result
+
+    return run
+
+
+def on_asyncio(function: Any) -> Any:
+    """Makes a coroutine function, or a tool that has only one, callable in sync code: on one event loop per worker."""
+    if isinstance(function, BaseTool):
+        return _sync_tool(function)
+    if not inspect.iscoroutinefunction(function):
+        raise TypeError(f"{function!r} is neither a coroutine function nor a tool")
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return _run_coroutine(lambda: function(*args, **kwargs))
+
+    return run
+
+
+def _sync_tool(tool: BaseTool) -> BaseTool:
+    coroutine = getattr(tool, "coroutine", None)
+    if not isinstance(tool, StructuredTool) or coroutine is None:
+        raise TypeError(f"the tool {tool.name} has no coroutine")
+    return tool.model_copy(update={"func": on_asyncio(coroutine)})
+
+
+def _run_coroutine(make: Callable[[], Any]) -> Any:
+    loop = _loop()
+    context = contextvars.copy_context()
+    ended = threading.Event()
+    tasks: list[asyncio.Task[Any]] = []
+
+    def begin() -> None:
+        task = loop.create_task(make(), context=context)
+        tasks.append(task)
+        task.add_done_callback(lambda _: ended.set())
+
+    loop.call_soon_threadsafe(begin)
+    try:
+        ended.wait()
+    except BaseException:
+        if tasks:
+            loop.call_soon_threadsafe(tasks[0].cancel)
+        raise
+    return tasks[0].result()
+
+
+@functools.cache
+def _threads() -> ThreadPool:
+    """Real threads, made in the worker that uses them."""
+    return ThreadPool(THREADS)
+
+
+@functools.cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """In a greenlet of its own, which the patched selectors let the others run."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="asyncio", daemon=True).start()
+    return loop

@@ -1,0 +1,85 @@
+"""JSON as readers want it: UTF-8 that people can read, with what breaks a reader escaped, and numbers written out."""
+
+import json
+import math
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+# U+0085, U+2028 and U+2029 end a line for some readers; in JSON they stand in strings alone
+LINE_ENDS = {
+    "\u0085".encode(): b"\\u0085",
+    "\u2028".encode(): b"\\u2028",
+    "\u2029".encode(): b"\\u2029",
+}
+
+
+def dumps(value: Any) -> bytes:
+    """For plain values and what the functions below return."""
+    try:
+        return _escaped(orjson.dumps(value))
+    except TypeError:
+        return _escaped(orjson.dumps(_quoted_all(value)))
+
+
+def _quoted_all(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _quoted_all(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_quoted_all(part) for part in value]
+    return quoted(value) if isinstance(value, str) else value
+
+
+def quoted(text: str) -> orjson.Fragment:
+    """A text of which nothing is known: it may hold halves of surrogate pairs."""
+    return orjson.Fragment(quoted_bytes(text))
+
+
+def quoted_bytes(text: str) -> bytes:
+    try:
+        return _escaped(orjson.dumps(text))
+    except orjson.JSONEncodeError:
+        whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+        return _escaped(b'"%b"' % b"".join(map(_character, whole)))
+
+
+def _character(character: str) -> bytes:
+    if "\ud800" <= character <= "\udfff":
+        return json.dumps(character)[1:-1].encode()
+    return orjson.dumps(character)[1:-1]
+
+
+def number(value: float | None) -> orjson.Fragment | None:
+    """Without an exponent: 0.00000315 and not 3.15e-06. Raises ValueError for what is no number."""
+    if value is None:
+        return None
+    if not math.isfinite(value):
+        raise ValueError(value)
+    return orjson.Fragment(f"{Decimal(str(value)):f}".encode())
+
+
+def _escaped(text: bytes) -> bytes:
+    if b"\xc2\x85" in text or b"\xe2\x80" in text:
+        for character, escape in LINE_ENDS.items():
+            text = text.replace(character, escape)
+    return text
+
+
+class Halves:
+    """Puts the halves of a surrogate pair together that arrive apart."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def join(self, text: str) -> str:
+        """The text, without a half at its end that waits for the other."""
+        if self._held:
+            text = self.rest() + text
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            self._held, text = text[-1], text[:-1]
+        return text
+
+    def rest(self) -> str:
+        held, self._held = self._held, ""
+        return held

@@ -1,0 +1,28 @@
+"""Your chains: this file is yours to change.
+
+CHAINS names them; a request picks one by "chain", the first is the default. Each builder is called once per worker,
+with a LangChain chat model whose every call is guarded, and returns any Runnable. The chain is given {"system",
+"history", "question"} ("input" is another name for the question), the question alone, or messages, as it wants. What it
+may use beside LangChain is in service/llm/steps.py; docs/your-chain.md has recipes.
+"""
+
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
+from langchain_core.runnables import Runnable
+
+PROMPT = ChatPromptTemplate.from_messages(
+    [
+        ("system", "{system}"),
+        MessagesPlaceholder("history"),
+        ("human", "{question}"),
+    ]
+)
+
+
+def build_chat(model: BaseChatModel) -> Runnable[Any, Any]:
+    return PROMPT | model
+
+
+CHAINS = {"chat": build_chat}
