@@ -38,8 +38,7 @@ check: .venv/.test ## format, lint, types, import rules, scripts and configurati
 	@exec $(PYTHON) -m tests.tools.check
 
 fix: .venv/.test ## correct what can be corrected automatically: format, lint, and the files that are generated
-	@$(PYTHON) -m tests.tools.settings_files
-	@$(PYTHON) -m monitoring.dashboards
+	@$(PYTHON) -m tests.tools.generated_files
 	@.venv/bin/ruff check --quiet --fix --exit-zero
 	@.venv/bin/ruff format --quiet
 

@@ -59,7 +59,7 @@ class Dashboard:
     def _source(self) -> str:
         return (
             f"Generated from monitoring/dashboards/{self.name}.py: "
-            "change it there and run python -m monitoring.dashboards."
+            "change it there and run make fix."
         )
 
     def _panels(self) -> Iterator[Json]:

@@ -8,6 +8,7 @@ from service import settings as environment
 from service.app import create_app
 from service.telemetry import initial_samples
 from tests.support.service import ROOT
+from tests.tools.contract_tables import PAGES
 
 # several may stand in one cell: `GET /health`, `GET /ready`
 DOCUMENTED = re.compile(r"`(GET|POST) (/\S*)`")
@@ -54,7 +55,7 @@ def test_turns_are_counted_by_the_routes_that_take_them(served):
     assert {path for method, path in served if method == "POST"} == set(initial_samples.ROUTES)
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md", *PAGES])
 def test_the_documents_name_every_path(served, name):
     text = (ROOT / name).read_text(encoding="utf-8")
     table = "\n".join(line for line in text.splitlines() if line.startswith("| `"))

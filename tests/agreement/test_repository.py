@@ -63,7 +63,8 @@ def test_files_that_a_readme_links_to_exist(readme):
 def test_the_project_has_one_version():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     image = re.search(r"^ARG VERSION=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    assert {project["version"], image[1]} == {service.__version__}
+    changes = re.search(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert {project["version"], image[1], changes[1]} == {service.__version__}
 
 
 def test_ci_runs_the_same_commands_as_a_person():

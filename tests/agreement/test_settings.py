@@ -1,7 +1,6 @@
 """What repeats the settings says the same, and docker-compose.yml uses them."""
 
 import re
-import shutil
 
 import pytest
 import yaml
@@ -16,53 +15,6 @@ ENOUGH = {"OPENAI_API_KEY": "sk-test"}
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 # of the container's start, which tells the service where the local model is
 CONTAINERS_OWN = {"LOCAL_LLM_URL"}
-
-
-@pytest.fixture
-def copy(tmp_path):
-    """Of every file that is written from the settings."""
-    (tmp_path / "docs").mkdir()
-    for name in [*settings_files.PAGES, settings_files.EXAMPLE, settings_files.COMPOSE]:
-        shutil.copy(ROOT / name, tmp_path / name)
-    return tmp_path
-
-
-def change(path, old, new):
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
-
-
-def test_every_file_that_is_written_from_the_settings_is_up_to_date():
-    assert list(settings_files.outdated(ROOT)) == [], "run make fix"
-
-
-@pytest.mark.parametrize(
-    ("name", "old", "new"),
-    [
-        ("docs/settings.md", "The service's port.", "The port."),
-        ("docs/settings.ko.md", "서비스 포트입니다.", ""),
-        (".env.example", "#PORT=8000", "#PORT=8080"),
-        ("docker-compose.yml", "      - LLM_MODEL\n", ""),
-        ("docker-compose.yml", "      - LLM_MODEL\n", "      - LLM_MODEL\n      - LLM_MODLE\n"),
-        ("docker-compose.yml", "${SERVICE_MEMORY:-1g}", "${SERVICE_MEMORY:-2g}"),
-        ("docker-compose.yml", "${MAX_BODY_BYTES:-262144}", "${MAX_BODY_BYTES:-1}"),
-    ],
-)
-def test_a_change_by_hand_is_noticed_and_undone(copy, name, old, new):
-    before = (copy / name).read_text(encoding="utf-8")
-    change(copy / name, old, new)
-    assert settings_files.outdated(copy) == {name: before}
-
-
-def test_a_file_that_is_gone_is_written_again(copy):
-    (copy / "docs/settings.md").unlink()
-    assert list(settings_files.outdated(copy)) == ["docs/settings.md"]
-
-
-def test_what_is_written_by_hand_stays(copy):
-    change(copy / "docker-compose.yml", "stop_signal: SIGQUIT", "stop_signal: SIGTERM  # ours")
-    assert settings_files.outdated(copy) == {}
 
 
 def test_a_setting_that_compose_sets_itself_is_not_handed_over_twice():

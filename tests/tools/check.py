@@ -31,7 +31,7 @@ def _checks() -> dict[str, list[str]]:
         checks["scripts"] = ["shellcheck", *scripts]
     if yaml := _tracked("*.yml", "*.yaml"):
         checks["yaml"] = ["yamllint", "--strict", *yaml]
-    checks["settings"] = ["python", "-m", "tests.tools.settings_files", "--check"]
+    checks["generated files"] = ["python", "-m", "tests.tools.generated_files", "--check"]
     checks["Dockerfile"] = ["hadolint", "Dockerfile"]
     checks["nginx"] = ["python", "-m", "tests.tools.check_nginx"]
     return checks

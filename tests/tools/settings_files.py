@@ -1,18 +1,12 @@
-"""Writes the files that repeat the settings: docs/settings.md, docs/settings.ko.md, .env.example, docker-compose.yml.
+"""The files that repeat the settings: docs/settings.md, docs/settings.ko.md, .env.example, docker-compose.yml."""
 
-python -m tests.tools.settings_files [--check]
-"""
-
-import argparse
 import re
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
-from deploy.local.environment import ROOT
 from tests.tools.settings_data import Section, Setting, sections, settings
 
 Language = Literal["en", "ko"]
@@ -72,27 +66,11 @@ BLOCK = re.compile(
 DEFAULT = re.compile(r"\$\{(\w+):-[^}]*\}")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if it would")
-    stale = outdated(ROOT)
-    if parser.parse_args().check:
-        sys.exit("\n".join(f"{name} is out of date: run make fix" for name in stale) or None)
-    for name, text in stale.items():
-        (ROOT / name).parent.mkdir(exist_ok=True)
-        (ROOT / name).write_text(text, encoding="utf-8")
-
-
-def outdated(root: Path) -> dict[str, str]:
-    """Each file that is not as the settings want it, with the text that it should have."""
-    expected = {name: page(language) for name, language in PAGES.items()}
-    expected[EXAMPLE] = example()
-    expected[COMPOSE] = compose((root / COMPOSE).read_text(encoding="utf-8"))
-    return {name: text for name, text in expected.items() if _read(root / name) != text}
-
-
-def _read(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.exists() else None
+def expected(root: Path) -> dict[str, str]:
+    """Each file with the text that it should have."""
+    pages = {name: page(language) for name, language in PAGES.items()}
+    marked = compose((root / COMPOSE).read_text(encoding="utf-8"))
+    return {**pages, EXAMPLE: example(), COMPOSE: marked}
 
 
 def page(language: Language) -> str:
@@ -167,7 +145,3 @@ def _filled(block: "re.Match[str]", lines: list[str]) -> str:
 def _with_default(found: "re.Match[str]", defaults: dict[str, str]) -> str:
     name = found[1]
     return f"${{{name}:-{defaults[name]}}}" if name in defaults else found[0]
-
-
-if __name__ == "__main__":
-    main()
