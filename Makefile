@@ -1,6 +1,6 @@
 # What the targets do is written in deploy/ and tests/; here is only what they need.
 .DEFAULT_GOAL := help
-.PHONY: help run serve simulator up down test test-stack check fix lock clean loadtest bench capacity crashtest drill
+.PHONY: help run serve simulator up down test test-unit test-stack check fix lock clean loadtest bench capacity crashtest drill
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -30,6 +30,9 @@ down: ## the stack's containers, away; what they stored stays
 
 test: .venv/.test ## every test that needs no container engine
 	@exec $(PYTHON) -m pytest $(PYTEST_FLAGS)
+
+test-unit: .venv/.test ## the tests that take seconds
+	@exec $(PYTHON) -m pytest tests/unit $(PYTEST_FLAGS)
 
 test-stack: .venv/.test ## the stack on a real container engine, end to end
 	@exec $(PYTHON) -m pytest tests/stack $(PYTEST_FLAGS)

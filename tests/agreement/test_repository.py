@@ -5,6 +5,7 @@ import subprocess
 import tomllib
 
 import pytest
+import yaml
 
 import service
 from tests.support.service import ROOT
@@ -36,6 +37,13 @@ def test_no_file_names_a_package_registry_or_a_path_of_somebodys_machine():
     assert found == {}
 
 
+DOCUMENTS = [path for path in tracked_files() if path.suffix == ".md"]
+# not build/, which is made
+NAMED_PATH = re.compile(
+    r"`((?:service|tests|deploy|monitoring|nginx|docs|\.ci|\.github)/[\w./-]*)[^`]*`"
+)
+
+
 @pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
 def test_a_readme_tells_every_make_target(readme):
     targets = set(TARGET.findall((ROOT / "Makefile").read_text())) - {"help"}
@@ -52,12 +60,25 @@ def test_a_readme_maps_every_room(readme):
     assert mapped == rooms
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
-def test_files_that_a_readme_links_to_exist(readme):
-    text = (ROOT / readme).read_text(encoding="utf-8")
-    links = [target for target in re.findall(r"\]\(([^)#]+)", text) if "://" not in target]
+def test_links_of_documents_lead_to_files():
+    links = [
+        (document, target)
+        for document in DOCUMENTS
+        for target in re.findall(r"\]\(([^)#]+)", document.read_text(encoding="utf-8"))
+        if "://" not in target
+    ]
     assert links
-    assert [target for target in links if not (ROOT / target).exists()] == []
+    assert [link for link in links if not (link[0].parent / link[1]).exists()] == []
+
+
+def test_paths_that_documents_name_exist():
+    named = {
+        path
+        for document in DOCUMENTS
+        for path in NAMED_PATH.findall(document.read_text(encoding="utf-8"))
+    }
+    assert named
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
 def test_the_project_has_one_version():
@@ -71,3 +92,5 @@ def test_ci_runs_the_same_commands_as_a_person():
     steps = re.findall(r"^step ([\w-]+)$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
     assert steps == ["check", "crashtest", "drill", "test", "test-stack"]
     assert set(steps) <= set(TARGET.findall((ROOT / "Makefile").read_text()))
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    assert workflow["jobs"]["make"]["strategy"]["matrix"]["target"] == steps
