@@ -12,7 +12,8 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
 # Chromium logs every answer of 400 and above by itself; the page shows those to its reader.
 OWN_WORDS_OF_CHROMIUM = "Failed to load resource"
 OPEN_ATTEMPTS = 3
-LOADED_OR_NOT = "#starters button:visible, .not-loaded-note:visible"
+LOADED = "#language-switch:not(:empty)"
+LOADED_OR_NOT = f"{LOADED}:visible, .not-loaded-note:visible"
 # Keeps what the answer showed after each change, as a reader would have seen it.
 WATCH = """() => {
   window.seen = [];
@@ -40,13 +41,13 @@ class ChatPage:
 
     def open(self) -> None:
         """Again, when Chromium gave up loading: it does so if any program changes the machine's network."""
-        starters = self.page.locator("#starters button").first
+        loaded = self.page.locator(LOADED)
         for _ in range(OPEN_ATTEMPTS):
             self.page.goto(self.url)
             expect(self.page.locator(LOADED_OR_NOT).first).to_be_visible()
-            if starters.is_visible():
+            if loaded.is_visible():
                 return
-        expect(starters).to_be_visible()
+        expect(loaded).to_be_visible()
 
     @property
     def field(self) -> Locator:

@@ -1,83 +1,107 @@
-// Shows a growing Markdown text in an element, by nodes only: text from a model never becomes HTML.
+// Shows a growing Markdown text in an element. Each frame costs as much as the last block of the text, not all of it.
 
-import { closeOpenMarks, parseBlocks, parseInline } from "./markdown.js";
+import { words } from "./language.js";
+import { lastBlockOffset, toHtml } from "./markdown.js";
+import { patchChildren } from "./patch.js";
+import { sanitized } from "./sanitize.js";
+import { readable } from "./unfinished.js";
+
+const BLOCKS = new Set(["ul", "ol", "li", "blockquote", "p", "div"]);
 
 export class AnswerView {
   #element;
-  #settled = 0; // everything before this offset is in the document for good
-  #tail = [];
+  #settledText = 0; // what stands before this offset of the text ...
+  #settledNodes = 0; // ... is shown by this many nodes, and changes no more
+  #definitions = {};
 
   constructor(element) {
     this.#element = element;
   }
 
-  /** `text` continues what was shown before; an empty one begins anew. */
-  show(text, { growing }) {
-    if (text === "") return this.#clear();
-    for (const node of this.#tail) node.remove();
-    this.#settle(text);
-    this.#tail = this.#append(parseBlocks(text.slice(this.#settled)), growing);
+  /** `text` continues what was shown before; an empty one begins again. */
+  grow(text) {
+    if (text === "") this.#element.replaceChildren();
+    if (text === "") return this.#begin();
+    this.#draw(text, (tail) => {
+      const nodes = render(readable(tail), { ...this.#definitions });
+      markEnd(nodes);
+      return nodes;
+    });
   }
 
-  // Work stays proportional to the last block: whole lines decide which blocks can change no more.
+  /** The text as it stays. One that was cut may end in half a mark. */
+  finish(text, { cut }) {
+    this.#draw(text, (tail) => render(cut ? readable(tail) : tail, this.#definitions));
+    // A link's definition may come after its use: only now are all of them known.
+    if (Object.keys(this.#definitions).length > 0) patchChildren(this.#element, render(text));
+    this.#begin();
+  }
+
+  #draw(text, renderTail) {
+    const settling = this.#settle(text);
+    const tail = renderTail(text.slice(this.#settledText));
+    patchChildren(this.#element, [...settling, ...tail], this.#settledNodes);
+    this.#settledNodes += settling.length;
+  }
+
+  // Whole lines decide: half a line can still turn out to go on with the block before it.
   #settle(text) {
-    const wholeLines = text.slice(this.#settled, text.lastIndexOf("\n") + 1);
-    const blocks = parseBlocks(wholeLines);
-    if (blocks.length < 2) return;
-    this.#append(blocks.slice(0, -1));
-    this.#settled += blocks.at(-1).offset;
+    const whole = text.slice(this.#settledText, text.lastIndexOf("\n") + 1);
+    const length = lastBlockOffset(whole);
+    this.#settledText += length;
+    return length === 0 ? [] : render(whole.slice(0, length), this.#definitions);
   }
 
-  #append(blocks, growing = false) {
-    const nodes = blocks.map((block) => RENDER[block.kind](block, growing));
-    this.#element.append(...nodes);
-    return nodes;
-  }
-
-  #clear() {
-    this.#element.replaceChildren();
-    this.#settled = 0;
-    this.#tail = [];
+  #begin() {
+    this.#settledText = 0;
+    this.#settledNodes = 0;
+    this.#definitions = {};
   }
 }
 
-const RENDER = {
-  paragraph: ({ text }, growing) => element("p", inline(text, growing)),
-  heading: ({ text, level }, growing) => element(`h${Math.min(6, level + 2)}`, inline(text, growing)),
-  rule: () => element("hr"),
-  code: renderCode,
-  list: renderList,
-};
-
-function renderCode({ language, text }) {
-  const block = element("div", [element("pre", [element("code", [text])])]);
-  block.className = "code";
-  if (language) block.prepend(element("span", [language]));
-  return block;
+function render(source, definitions) {
+  const body = sanitized(toHtml(source, definitions));
+  body.querySelectorAll("pre").forEach(frameCode);
+  body.querySelectorAll("table").forEach(frameTable);
+  return [...body.childNodes].filter((node) => node.nodeType === Node.ELEMENT_NODE || node.data.trim() !== "");
 }
 
-function renderList(list, growing) {
-  const node = element(list.ordered ? "ol" : "ul", list.items.map((item) => renderItem(item, growing)));
-  if (list.ordered && list.start !== 1) node.start = list.start;
-  return node;
+function frameCode(pre) {
+  const [, language = ""] = /^language-(.*)/.exec(pre.firstElementChild?.className ?? "") ?? [];
+  const head = element("div", "code-head", element("span", "", language), copyButton());
+  const block = element("div", "code", head);
+  pre.replaceWith(block);
+  pre.tabIndex = 0; // a box that scrolls has to scroll by keyboard, too
+  block.append(pre);
 }
 
-function renderItem({ text, lists }, growing) {
-  return element("li", [...inline(text, growing), ...lists.map((list) => renderList(list, growing))]);
+function copyButton() {
+  const button = element("button", "copy-code");
+  button.type = "button";
+  button.dataset.text = "copy";
+  button.textContent = words().copy;
+  return button;
 }
 
-function inline(text, growing) {
-  return parseInline(growing ? closeOpenMarks(text) : text).map(renderPart);
+function frameTable(table) {
+  const frame = element("div", "table");
+  frame.tabIndex = 0;
+  table.replaceWith(frame);
+  frame.append(table);
 }
 
-function renderPart(part) {
-  if (part.kind === "code") return element("code", [part.text]);
-  if (part.kind === "bold") return element("strong", part.parts.map(renderPart));
-  return part.text;
+/** Marks where the next word will appear. */
+function markEnd(nodes) {
+  let last = nodes.at(-1);
+  while (isBlock(last?.lastElementChild)) last = last.lastElementChild;
+  last?.classList?.add("growing");
 }
 
-function element(name, children = []) {
+const isBlock = (node) => BLOCKS.has(node?.localName) && node.className !== "code-head";
+
+function element(name, className, ...children) {
   const node = document.createElement(name);
+  if (className) node.className = className;
   node.append(...children);
   return node;
 }

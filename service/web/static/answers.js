@@ -1,10 +1,10 @@
 // One question to the service, and every way in which it can end, as a sequence of events:
-// start, token, restart, then one of done and error. Stopped by its signal it just ends.
+// start, token, thinking, data, restart, then one of done and error. Stopped by its signal it just ends.
 
+import { watchLine } from "./line.js";
 import { SseParser } from "./sse.js";
 
-// The service sends at least a comment every 10 s; a line this long silent is a dead one.
-const SILENCE_LIMIT_MS = 60_000;
+const HEADERS = { "Content-Type": "application/json", Accept: "text/event-stream" };
 const DRAIN_LIMIT_MS = 2_000;
 
 const CODE_BY_STATUS = {
@@ -14,10 +14,10 @@ const CODE_BY_STATUS = {
 };
 const RETRYABLE = new Set(["rate_limited", "unavailable", "request_timeout", "unexpected"]);
 
-export async function* ask(body, { sessionId, signal }) {
+export async function* ask(body, { sessionId, key, signal }) {
   const line = watchLine(signal);
   try {
-    const response = await post(body, sessionId, line.signal);
+    const response = await post(body, { sessionId, key, signal: line.signal });
     line.heard();
     if (!isEventStream(response)) yield await readProblem(response);
     else yield* readEvents(response, line);
@@ -28,10 +28,11 @@ export async function* ask(body, { sessionId, signal }) {
   }
 }
 
-function post(body, sessionId, signal) {
+function post(body, { sessionId, key, signal }) {
+  const authorization = key ? { Authorization: `Bearer ${key}` } : {};
   return fetch("/chat/stream", {
     method: "POST",
-    headers: { "Content-Type": "application/json", Accept: "text/event-stream", "X-Session-ID": sessionId },
+    headers: { ...HEADERS, "X-Session-ID": sessionId, ...authorization },
     body: JSON.stringify(body),
     cache: "no-store",
     signal,
@@ -69,26 +70,6 @@ function drain(reader, line) {
   const timer = setTimeout(() => reader.cancel().catch(() => {}), DRAIN_LIMIT_MS);
   const next = () => reader.read().then(({ done }) => (done ? undefined : next()));
   next().catch(() => {}).finally(() => clearTimeout(timer));
-}
-
-/** Ends the request when the reader of the page stops it, or when nothing is heard for too long. */
-function watchLine(signal) {
-  const controller = new AbortController();
-  const abort = () => controller.abort();
-  let timer = setTimeout(abort, SILENCE_LIMIT_MS);
-  signal.addEventListener("abort", abort);
-  return {
-    signal: controller.signal,
-    stopped: () => signal.aborted,
-    heard() {
-      clearTimeout(timer);
-      timer = setTimeout(abort, SILENCE_LIMIT_MS);
-    },
-    leave() {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", abort);
-    },
-  };
 }
 
 /** An error answer as an event: the service's own JSON, or whatever a proxy said in its place. */

@@ -1,33 +1,50 @@
 // The page's composition root: the only module that knows all the others.
 
+import { access } from "./access.js";
 import { ask } from "./answers.js";
+import { setUpChoices } from "./choices.js";
 import { Composer, isComposing } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { setUpInstruction } from "./instruction.js";
 import { fillWords, markDocument, switchLanguage, words } from "./language.js";
+import { reason } from "./problem.js";
 import { Follower } from "./scroll.js";
-import { reason, TurnView } from "./turn.js";
+import { begin, end, hear, newTurn } from "./turn.js";
+import { TurnView } from "./turn-view.js";
 import { fitViewport } from "./viewport.js";
 
 const find = (id) => document.getElementById(id);
 const READ_ALOUD_CHARS = 280;
 
 const instruction = setUpInstruction();
+const choices = setUpChoices();
 const composer = new Composer({ onSend: send, onStop: stop });
-const follower = new Follower(find("scroller"), find("turns"), find("to-newest"));
-let conversation = new Conversation();
+const follower = new Follower(find("scroller"), find("turns"), find("to-latest"));
+let conversation = Conversation.restored();
 let views = [];
-let running = null; // {controller, view} of the answer on its way
+let running = null; // {controller, turn, view} of the answer on its way
 
 function send(question) {
-  const turn = { question, answer: "", state: "waiting" };
-  const view = new TurnView(turn, { retry: () => answer(turn, view), edit: () => edit(turn) });
+  const turn = newTurn(question);
   conversation.turns.push(turn);
-  views.push(view);
-  find("turns").append(view.element);
+  const view = addView(turn);
   composer.fill("");
   composer.makeRoom();
   answer(turn, view);
+}
+
+function addView(turn) {
+  const view = new TurnView(turn, {
+    ask: () => answer(turn, view),
+    edit: () => edit(turn),
+    enterKey: (key) => {
+      access.keep(key);
+      answer(turn, view);
+    },
+  });
+  views.push(view);
+  find("turns").append(view.element);
+  return view;
 }
 
 function edit({ question }) {
@@ -38,19 +55,21 @@ function edit({ question }) {
 async function answer(turn, view) {
   if (running) return;
   const controller = new AbortController();
-  running = { controller, view };
-  begin(turn, view);
-  const request = conversation.request(turn, instruction.text());
-  for await (const event of ask(request, { sessionId: conversation.sessionId, signal: controller.signal })) {
-    hear(turn, view, event);
+  const { signal } = controller;
+  running = { controller, turn, view };
+  start(turn, view);
+  const request = { ...conversation.request(turn, instruction.text()), ...choices.fields() };
+  let isStopped = true;
+  for await (const event of ask(request, { sessionId: conversation.sessionId, key: access.key(), signal })) {
+    take(turn, view, event);
+    if (event.type === "done" || event.type === "error") isStopped = false;
   }
-  if (turn.endedAtMs === null) end(turn, view, "stopped");
+  if (isStopped) complete(turn, view, "stopped");
 }
 
-function begin(turn, view) {
+function start(turn, view) {
   const focusWasInTurn = view.element.contains(document.activeElement);
-  Object.assign(turn, { answer: "", state: "waiting", restarted: false, usage: null, error: null, requestId: null });
-  Object.assign(turn, { askedAtMs: performance.now(), firstTokenAtMs: null, endedAtMs: null, retryAtMs: 0, finishReason: null });
+  begin(turn);
   view.clear();
   view.update();
   composer.setRunning(true);
@@ -58,57 +77,45 @@ function begin(turn, view) {
   drawConversation();
   follower.follow();
   announce(words().announceWaiting);
+  conversation.save();
 }
 
-function hear(turn, view, event) {
-  if (event.type === "start") turn.requestId = event.request_id;
-  else if (event.type === "token") addText(turn, view, event.text);
-  else if (event.type === "restart") beginAnew(turn, view);
-  else if (event.type === "done") complete(turn, view, event);
-  else if (event.type === "error") fail(turn, view, event);
+function take(turn, view, event) {
+  const { state, thinking: { sinceMs } } = turn;
+  if (event.type === "error") refuseKey(event);
+  hear(turn, event);
+  if (event.type === "token") view.type(event.text);
+  if (event.type === "restart") view.clear();
+  if (event.type === "done") return complete(turn, view, "done");
+  if (event.type === "error") return complete(turn, view, "failed");
+  if (event.type !== "token" || turn.state !== state) view.update();
+  if (event.type === "restart") announce(words().restarted);
+  if (event.type === "thinking" && sinceMs === null) announce(words().announceThinking);
 }
 
-function addText(turn, view, text) {
-  turn.answer += text;
-  turn.firstTokenAtMs ??= performance.now();
-  view.type(text);
-  if (turn.state === "waiting") setState(turn, view, "streaming");
-}
-
-function beginAnew(turn, view) {
-  Object.assign(turn, { answer: "", restarted: true });
-  view.clear();
-  setState(turn, view, "waiting");
-  announce(words().restarted);
-}
-
-function complete(turn, view, { model, usage, cost_usd: costUsd, finish_reason: finishReason }) {
-  turn.firstTokenAtMs ??= performance.now();
-  Object.assign(turn, { model, usage, costUsd, finishReason });
-  end(turn, view, "done");
-}
-
-function fail(turn, view, error) {
-  turn.error = error;
-  turn.requestId = error.request_id ?? turn.requestId;
-  turn.retryAtMs = performance.now() + (error.retryAfterSeconds ?? 0) * 1000;
-  end(turn, view, "failed");
+function refuseKey(error) {
+  if (error.code !== "unauthorized") return;
+  error.hadKey = access.key() !== null;
+  access.forget();
 }
 
 /** Every ending comes by here; a conversation that was left behind is not touched. */
-async function end(turn, view, state) {
-  turn.endedAtMs = performance.now();
+async function complete(turn, view, state) {
   if (state !== "done") view.flush();
-  await view.settle(state === "done");
+  await view.settle();
   if (running?.view !== view) return;
   running = null;
-  setState(turn, view, state);
+  end(turn, state);
+  view.showAnswer();
+  view.update();
   composer.setRunning(false);
+  if (turn.error?.code === "unauthorized") view.focusKey();
   announce(ending(turn));
+  conversation.save();
 }
 
-function ending({ state, answer: text, error }) {
-  if (state === "failed") return reason(error);
+function ending({ state, answer: text, error, notRegenerated }) {
+  if (state === "failed" || notRegenerated) return reason(error ?? notRegenerated);
   if (state === "stopped") return words().announceStopped;
   return text.length > READ_ALOUD_CHARS ? words().announceDone : text;
 }
@@ -119,10 +126,11 @@ function stop() {
   running.view.flush();
 }
 
-function startAnew() {
+function startNewConversation() {
   stop();
   running = null;
   conversation = new Conversation();
+  conversation.save();
   views = [];
   find("turns").replaceChildren();
   composer.setRunning(false);
@@ -131,13 +139,9 @@ function startAnew() {
   announce(words().announceNew);
 }
 
-function setState(turn, view, state) {
-  turn.state = state;
-  view.update();
-}
-
 function drawConversation() {
   find("welcome").hidden = views.length > 0;
+  find("incomplete").hidden = !conversation.incomplete;
   find("new-conversation").disabled = views.length === 0;
 }
 
@@ -168,13 +172,17 @@ function speak() {
   for (const view of views) view.update();
 }
 
+function showRestored() {
+  for (const turn of conversation.turns) addView(turn).showAnswer();
+}
+
 function onKey(event) {
   if (event.key !== "Escape" || isComposing(event)) return;
   if (running) stop();
   else instruction.close();
 }
 
-find("new-conversation").addEventListener("click", startAnew);
+find("new-conversation").addEventListener("click", startNewConversation);
 find("language-switch").addEventListener("click", () => {
   switchLanguage();
   speak();
@@ -183,6 +191,9 @@ document.addEventListener("keydown", onKey);
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) running?.view.flush();
 });
+addEventListener("pagehide", () => conversation.save());
 fitViewport();
+showRestored();
 speak();
 drawConversation();
+if (views.length > 0) follower.follow();

@@ -1,9 +1,20 @@
-// What was asked and answered so far. A turn is {question, answer, state, …}; state is one of
-// waiting, streaming, done, stopped, failed.
+// What was asked and answered so far. It survives a reload of the page, as far as the browser has room for it.
+
+import { tab } from "./memory.js";
+import { restoredTurn } from "./turn.js";
+
+const KEY = "chat.conversation";
 
 export class Conversation {
   turns = [];
   sessionId = newSessionId();
+  /** The browser had no room for some of the oldest turns. */
+  incomplete = false;
+
+  static restored() {
+    const conversation = new Conversation();
+    return Object.assign(conversation, parse(tab.recall(KEY)));
+  }
 
   /** The body of the next request. Only whole answers, with their questions, are told to the model again. */
   request(turn, system) {
@@ -13,6 +24,30 @@ export class Conversation {
       ...(system.trim() === "" ? {} : { system }),
       ...(whole.length === 0 ? {} : { history: whole.flatMap(messages) }),
     };
+  }
+
+  /** Without its oldest turns where all of them are too much. */
+  save() {
+    const turns = this.turns.map((turn) => JSON.stringify(turn));
+    let { incomplete } = this;
+    while (!tab.remember(KEY, this.#written(turns, incomplete)) && turns.length > 0) {
+      turns.splice(0, Math.ceil(turns.length / 4));
+      incomplete = true;
+    }
+  }
+
+  #written(turns, incomplete) {
+    const rest = JSON.stringify({ sessionId: this.sessionId, incomplete });
+    return `{"turns":[${turns.join()}],${rest.slice(1)}`;
+  }
+}
+
+function parse(text) {
+  try {
+    const { turns, sessionId, incomplete } = JSON.parse(text);
+    return { turns: turns.map(restoredTurn), sessionId, incomplete };
+  } catch {
+    return {}; // nothing was saved
   }
 }
 

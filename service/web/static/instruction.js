@@ -1,6 +1,9 @@
 // The panel for the system instruction. Its button shows, and says, when one is set.
 
 import { fillWords } from "./language.js";
+import { tab } from "./memory.js";
+
+const KEY = "chat.instruction";
 
 export function setUpInstruction() {
   const panel = document.getElementById("instruction-panel");
@@ -23,6 +26,11 @@ export function setUpInstruction() {
 
   toggle.addEventListener("click", () => open(panel.hidden));
   document.getElementById("instruction-close").addEventListener("click", () => open(false));
-  field.addEventListener("input", () => mark(field.value.trim() !== ""));
+  field.addEventListener("input", () => {
+    mark(field.value.trim() !== "");
+    tab.remember(KEY, field.value);
+  });
+  field.value = tab.recall(KEY) ?? "";
+  mark(field.value.trim() !== "");
   return { text: () => field.value, close: () => open(false) };
 }

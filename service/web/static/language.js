@@ -1,11 +1,11 @@
 // Which language the page speaks, and how its words get into the document.
 
-import { recall, remember } from "./memory.js";
+import { visits } from "./memory.js";
 import { TEXTS } from "./texts.js";
 
 const KEY = "chat.language";
 
-let language = TEXTS[recall(KEY)] ? recall(KEY) : navigator.language.startsWith("ko") ? "ko" : "en";
+let language = TEXTS[visits.recall(KEY)] ? visits.recall(KEY) : navigator.language.startsWith("ko") ? "ko" : "en";
 
 /** The words of the language shown now. */
 export function words() {
@@ -14,7 +14,7 @@ export function words() {
 
 export function switchLanguage() {
   language = language === "ko" ? "en" : "ko";
-  remember(KEY, language);
+  visits.remember(KEY, language);
 }
 
 /** Elements name their words: data-text for content, data-label and data-placeholder for attributes. */
@@ -32,4 +32,11 @@ export function markDocument() {
 function nameElement(element, name) {
   element.setAttribute("aria-label", name);
   if (element.localName === "button") element.title = name;
+}
+
+const HANGUL = /\p{Script=Hangul}/u;
+
+/** Questions and answers need not be in the page's language: screen readers and line breaks have to know. */
+export function nameLanguage(element, text) {
+  element.lang = HANGUL.test(text) ? "ko" : "";
 }

@@ -4,15 +4,18 @@ const AT_END_PIXELS = 32;
 
 export class Follower {
   #scroller;
-  #toNewest;
-  #following = true;
+  #content;
+  #toLatest;
+  #following = false;
   #lastTop = 0;
+  #lastExtent = 0;
 
-  constructor(scroller, content, toNewest) {
+  constructor(scroller, content, toLatest) {
     this.#scroller = scroller;
-    this.#toNewest = toNewest;
+    this.#content = content;
+    this.#toLatest = toLatest;
     scroller.addEventListener("scroll", () => this.#onScroll(), { passive: true });
-    toNewest.addEventListener("click", () => this.follow());
+    toLatest.addEventListener("click", () => this.follow());
     const sizes = new ResizeObserver(() => this.#onGrowth());
     sizes.observe(content);
     sizes.observe(scroller);
@@ -23,26 +26,31 @@ export class Follower {
     this.#onGrowth();
   }
 
-  // Upwards is always the reader's wish (or the text was thrown away, and then the end is in sight).
+  // However little it is, up is the reader's wish; unless there is less to scroll, which moves it up by itself.
   #onScroll() {
     const { scrollTop } = this.#scroller;
-    if (this.#distanceToEnd() <= AT_END_PIXELS) this.#following = true;
-    else if (scrollTop < this.#lastTop) this.#following = false;
-    this.#lastTop = scrollTop;
-    this.#offerNewest();
+    if (scrollTop < this.#lastTop && this.#extent() >= this.#lastExtent) this.#following = false;
+    else if (scrollTop > this.#lastTop && this.#distanceToEnd() <= AT_END_PIXELS) this.#following = true;
+    this.#look();
   }
 
   #onGrowth() {
     if (this.#following) this.#scroller.scrollTop = this.#scroller.scrollHeight;
-    this.#offerNewest();
+    this.#look();
   }
 
-  #offerNewest() {
-    this.#toNewest.hidden = this.#following || this.#distanceToEnd() <= AT_END_PIXELS;
+  #look() {
+    this.#lastTop = this.#scroller.scrollTop;
+    this.#lastExtent = this.#extent();
+    const isInSight = this.#following || this.#distanceToEnd() <= AT_END_PIXELS;
+    this.#toLatest.hidden = isInSight || this.#content.childElementCount === 0;
   }
 
   #distanceToEnd() {
-    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    return scrollHeight - scrollTop - clientHeight;
+    return this.#extent() - this.#scroller.scrollTop;
+  }
+
+  #extent() {
+    return this.#scroller.scrollHeight - this.#scroller.clientHeight;
   }
 }

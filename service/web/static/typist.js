@@ -4,6 +4,8 @@ const SLOWEST_CHARS_PER_SECOND = 140;
 const CATCH_UP_SECONDS = 0.35;
 // The end of the text may be half a word. It is shown anyway when nothing has followed for this long.
 const HALF_WORD_PATIENCE_MS = 150;
+// Of a slow device's time at most this share goes into drawing text, however long its last block is.
+const BUSIEST_SHARE = 0.4;
 // Chinese, Japanese and long addresses have no spaces, so a "word" has a longest length.
 const WORD = /\s*\S{1,24}/uy;
 
@@ -16,6 +18,7 @@ export class Typist {
   #allowance = 0;
   #frame = 0;
   #lastFrameMs = 0;
+  #restUntilMs = 0;
   #lastTextMs = 0;
   #allShown = null;
 
@@ -52,15 +55,16 @@ export class Typist {
     });
   }
 
-  #wake() {
+  #wake(lastFrameMs = performance.now()) {
     if (this.#frame !== 0) return;
-    this.#lastFrameMs = performance.now();
+    this.#lastFrameMs = lastFrameMs;
     this.#frame = requestAnimationFrame(() => this.#step());
   }
 
   #step() {
     this.#frame = 0;
     const now = performance.now();
+    if (now < this.#restUntilMs) return this.#wake(this.#lastFrameMs);
     const backlog = this.#text.length - this.#shown;
     const speed = Math.max(SLOWEST_CHARS_PER_SECOND, backlog / CATCH_UP_SECONDS);
     this.#allowance = Math.min(backlog, this.#allowance + (speed * (now - this.#lastFrameMs)) / 1000);
@@ -86,6 +90,9 @@ export class Typist {
     if (end <= this.#shown) return;
     this.#allowance = Math.max(0, this.#allowance - (end - this.#shown));
     this.#shown = end;
+    const began = performance.now();
     this.#show(this.#text.slice(0, end));
+    const ended = performance.now();
+    this.#restUntilMs = ended + (ended - began) / BUSIEST_SHARE - (ended - began);
   }
 }

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.support.chat_page import ChatPage
 from tests.support.service import Service
+from tests.support.stub_service import StubService
 
 FLAGS = (
     "--no-sandbox",
@@ -19,6 +20,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP chat.test 127.0.0.1",
 )
 PATIENCE_MS = 30_000
 
@@ -65,6 +67,12 @@ def open_page(browser: Browser, service: Service) -> Iterator[Callable[..., Chat
     for page in pages:
         assert page.complaints == []
         assert page.foreign_requests == []
+
+
+@pytest.fixture
+def stub() -> Iterator[StubService]:
+    with StubService() as running:
+        yield running
 
 
 @pytest.fixture

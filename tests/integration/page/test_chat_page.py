@@ -215,8 +215,8 @@ def test_copy_gives_exactly_what_the_model_wrote(open_page):
     page = open_page(permissions=["clipboard-read", "clipboard-write"])
     text = "a\n\nb\u2028c **한글** 😀 `x`"
     page.ask(directive(text=text))
-    page.turn.locator("[data-part=copy]").click()
-    expect(page.turn.locator("[data-part=copy]")).to_have_text("Copied")
+    page.turn.locator(".receipt .copy").click()
+    expect(page.turn.locator(".receipt .copy")).to_have_text("Copied")
     assert page.page.evaluate("navigator.clipboard.readText()") == text
 
 
@@ -247,7 +247,7 @@ def test_a_restart_throws_the_shown_text_away_and_says_so(page):
     page.page.route("**/chat/stream", lambda route: route.fulfill(body=body, headers=EVENT_STREAM))
     page.ask("hi")
     expect(page.answer).to_have_text("second try")
-    expect(page.turn.locator("[data-part=restarted]")).to_contain_text("begun anew")
+    expect(page.turn.locator("[data-part=restarted]")).to_contain_text("has been restarted")
     expect(page.figure("model")).to_have_text("other")
     expect(page.figure("cost")).to_have_text("< $0.000001")
 

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.simulator import directive
+from tests.support.stub_service import answered, event, refusal
 
 PHONE = {"viewport": {"width": 360, "height": 640}, "is_mobile": True, "has_touch": True}
 BRIGHTNESS = """() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3)
@@ -46,7 +47,7 @@ def test_the_language_is_the_browsers(open_page, locale, language):
 def test_the_language_can_be_switched_and_is_remembered(page):
     page.ask("hi")
     page.page.get_by_role("button", name="한국어").click()
-    expect(page.page).to_have_title("대화")
+    expect(page.page).to_have_title("채팅")
     expect(page.figure("cost")).to_have_text("가격 정보 없음")
     expect(page.page.get_by_role("button", name="보내기")).to_be_visible()
     page.open()
@@ -134,13 +135,56 @@ def test_a_reader_who_scrolled_up_is_left_alone(page):
     page.ask(directive(text=LONG, gap=0.02), state="streaming")
     page.page.locator("#scroller").hover()
     page.page.mouse.wheel(0, -900)
-    expect(page.page.locator("#to-newest")).to_be_visible()
+    expect(page.page.locator("#to-latest")).to_be_visible()
     top = page.page.locator("#scroller").evaluate("(it) => it.scrollTop")
     page.expect_state("done")
     assert page.page.locator("#scroller").evaluate("(it) => it.scrollTop") == top
-    page.page.get_by_role("button", name="To the newest").click()
+    page.page.get_by_role("button", name="Jump to latest").click()
     assert distance_to_end(page) <= 1
-    expect(page.page.locator("#to-newest")).to_be_hidden()
+    expect(page.page.locator("#to-latest")).to_be_hidden()
+
+
+def test_a_reader_who_scrolls_up_slowly_is_not_snapped_back(page):
+    page.ask(directive(text=LONG))
+    page.ask(directive(text=LONG, gap=0.02), state="streaming")
+    scroller = page.page.locator("#scroller")
+    scroller.hover()
+    tops = []
+    for _ in range(8):
+        page.page.mouse.wheel(0, -2)
+        height = scroller.evaluate("(it) => it.scrollHeight")
+        # the text grows between two turns of the wheel
+        page.page.wait_for_function("(height) => scroller.scrollHeight > height", arg=height)
+        tops.append(scroller.evaluate("(it) => it.scrollTop"))
+    assert tops == sorted(tops, reverse=True)
+    page.expect_state("done")
+    assert scroller.evaluate("(it) => it.scrollTop") <= tops[-1]
+    expect(page.page.locator("#to-latest")).to_be_visible()
+
+
+@pytest.mark.parametrize("locale", ["ko-KR", "en-US"])
+def test_on_the_smallest_screen_nothing_is_hidden(open_page, stub, locale):
+    long_names = {"enum": ["a-model-with-quite-a-long-name-2026-05", "another", None]}
+    stub.request_schema = {"model": long_names, "chain": long_names}
+    page = open_page(stub, locale=locale, **(PHONE | {"viewport": {"width": 320, "height": 568}}))
+    expect(page.page.locator("#welcome h2")).to_be_in_viewport(ratio=1)
+    expect(page.page.locator("#to-latest")).to_be_hidden()
+    table = "| " + " | ".join(["a long head"] * 6) + " |\n|" + "---|" * 6 + "\n| b |\n"
+    sources = event("data", name="sources", value=["x" * 300, "https://a.test/" + "y" * 300])
+    stub.script = answered(f"{'w' * 300}\n\n{table}\n```\n{'x' * 300}\n```\n", sources)
+    page.ask("hi")
+    stub.status, stub.script = 401, [refusal("unauthorized")]
+    page.ask("again", state="failed")
+    page.page.locator("#instruction-toggle").click()
+    assert page.page.locator("html, #scroller").evaluate_all(
+        "(all) => all.map((it) => it.scrollWidth - it.clientWidth)"
+    ) == [0, 0]
+    for control in page.page.locator(
+        "button:visible, select:visible, textarea:visible, input:visible, a:visible, li:visible"
+    ).all():
+        box = control.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 320
 
 
 def test_a_starter_is_put_into_the_field_and_not_sent(page, simulator):

@@ -69,55 +69,6 @@ STREAMS = {
     "invalid UTF-8": (b"data: \xff\xed\x95\n\n", [("message", "\ufffd\ufffd", "")]),
     "nothing": (b"", []),
 }
-SHOWN = """({ AnswerView }, { pieces, growing }) => {
-  const element = document.createElement("div");
-  const view = new AnswerView(element);
-  let text = "";
-  for (const piece of pieces) view.show((text += piece), { growing: true });
-  if (!growing) view.show(text, { growing: false });
-  return element.innerHTML;
-}"""
-# name: (Markdown, HTML of its nodes)
-DOCUMENTS = {
-    "paragraphs": ("a\nb\n\nc", "<p>a\nb</p><p>c</p>"),
-    "bold": ("**a b** c", "<p><strong>a b</strong> c</p>"),
-    "bold before a Korean particle": ("**굵게**는", "<p><strong>굵게</strong>는</p>"),
-    "bold with code": ("**use `x*`**", "<p>**use <code>x*</code>**</p>"),
-    "stars that are not bold": ("2 ** 3 ** 4 and 2**8", "<p>2 ** 3 ** 4 and 2**8</p>"),
-    "inline code": ("`a` ``b ` c`` `d", "<p><code>a</code> <code>b ` c</code> `d</p>"),
-    "headings": ("# a\n### b ##\n#c", "<h3>a</h3><h5>b</h5><p>#c</p>"),
-    "a rule": ("a\n\n---\nb", "<p>a</p><hr><p>b</p>"),
-    "a fence": (
-        "```python\nif a < b:\n\n    **c**\n```\nd",
-        '<div class="code"><span>python</span><pre><code>if a &lt; b:\n\n    **c**</code></pre></div><p>d</p>',
-    ),
-    "a fence in a fence": (
-        "````\n```\na\n```\n````",
-        '<div class="code"><pre><code>```\na\n```</code></pre></div>',
-    ),
-    "a fence that is not closed": (
-        "~~~\na\n",
-        '<div class="code"><pre><code>a\n</code></pre></div>',
-    ),
-    "a list right after text": (
-        "a:\n- b\n* c\n\nd",
-        "<p>a:</p><ul><li>b</li><li>c</li></ul><p>d</p>",
-    ),
-    "a loose list": ("1. a\n\n2. b\n\n   more", "<ol><li>a</li><li>b\nmore</li></ol>"),
-    "a list that begins later": ("3) a", '<ol start="3"><li>a</li></ol>'),
-    "a nested list": (
-        "1. a\n   - b\n   - c\n     1. d\n2. e",
-        "<ol><li>a<ul><li>b</li><li>c<ol><li>d</li></ol></li></ul></li><li>e</li></ol>",
-    ),
-    "a list of another kind": ("- a\n1. b", "<ul><li>a</li></ul><ol><li>b</li></ol>"),
-    "code within a numbered list": (
-        "1. a\n   ```\n   x\n     y\n   ```\n2. b",
-        '<ol><li>a</li></ol><div class="code"><pre><code>x\n  y</code></pre></div><ol start="2"><li>b</li></ol>',
-    ),
-    "a year is no list": ("It was in\n1984. Then", "<p>It was in\n1984. Then</p>"),
-    "HTML is text": ("<b>a</b> &amp;", "<p>&lt;b&gt;a&lt;/b&gt; &amp;amp;</p>"),
-    "CRLF": ("a\r\nb\r\n\r\n- c\r\n", "<p>a\nb</p><ul><li>c</li></ul>"),
-}
 COSTS = [
     (None, "no price"),
     (0, "$0"),
@@ -154,47 +105,6 @@ def test_the_event_stream_is_read_alike_however_it_is_split(page):
         ]:
             read = [tuple(event) for event in page.module("sse.js", PARSE, pieces)]
             assert read == events, (name, pieces)
-
-
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_markdown_becomes_nodes(page, name):
-    text, html = DOCUMENTS[name]
-    assert page.module("answer.js", SHOWN, {"pieces": [text], "growing": False}) == html
-
-
-def test_a_growing_answer_ends_as_if_it_had_come_at_once(page):
-    text = "\n\n".join(document for document, _ in DOCUMENTS.values() if "~~~" not in document)
-    at_once = page.module("answer.js", SHOWN, {"pieces": [text], "growing": False})
-    grown = page.module("answer.js", SHOWN, {"pieces": list(text), "growing": False})
-    assert grown == at_once
-
-
-@pytest.mark.parametrize(
-    ("text", "html"),
-    [
-        ("a **bo", "<p>a <strong>bo</strong></p>"),
-        ("a **bold text**", "<p>a <strong>bold text</strong></p>"),
-        ("a **", "<p>a </p>"),
-        ("a `co", "<p>a <code>co</code></p>"),
-        ("2**8 is", "<p>2**8 is</p>"),
-    ],
-)
-def test_a_mark_on_its_way_does_not_flash(page, text, html):
-    assert page.module("answer.js", SHOWN, {"pieces": list(text), "growing": True}) == html
-
-
-def test_a_very_long_answer_stays_quick(page):
-    text = "".join(
-        f"Paragraph **{number}** with `code`.\n\n- item\n- item\n\n" for number in range(4000)
-    )
-    pieces = [text[at : at + 40] for at in range(0, len(text), 40)]
-    script = f"""(module, argument) => {{
-      const began = performance.now();
-      ({SHOWN})(module, argument);
-      return performance.now() - began;
-    }}"""
-    milliseconds = page.module("answer.js", script, {"pieces": pieces, "growing": True})
-    assert milliseconds / len(pieces) < 8, "a frame has 16 ms, and the page other things to do"
 
 
 @pytest.mark.parametrize(("usd", "shown"), COSTS)

@@ -1,0 +1,32 @@
+// Turns an element's children into others by changing only what differs: what is equal keeps its layout, its scroll
+// position and the reader's selection.
+
+/** Children before index `from` are not looked at. */
+export function patchChildren(element, fresh, from = 0) {
+  const old = [...element.childNodes].slice(from);
+  fresh.forEach((node, at) => {
+    if (at >= old.length) element.append(node);
+    else if (!old[at].isEqualNode(node)) patchNode(old[at], node);
+  });
+  for (const node of old.slice(fresh.length)) node.remove();
+}
+
+function patchNode(old, fresh) {
+  if (old.nodeName !== fresh.nodeName) old.replaceWith(fresh);
+  else if (old.nodeType === Node.TEXT_NODE) patchText(old, fresh.data);
+  else {
+    patchAttributes(old, fresh);
+    patchChildren(old, [...fresh.childNodes]);
+  }
+}
+
+// Appending leaves a selection alone that begins or ends in the text.
+function patchText(node, text) {
+  if (text.startsWith(node.data)) node.appendData(text.slice(node.data.length));
+  else node.data = text;
+}
+
+function patchAttributes(old, fresh) {
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+}

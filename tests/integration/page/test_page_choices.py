@@ -1,0 +1,122 @@
+"""Lists, keys, and asking again: what the page offers where the service has it."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.stub_service import answered, refusal
+
+
+@pytest.fixture
+def page(open_page, stub):
+    return open_page(stub)
+
+
+def refuse(stub, status, code, *, retryable=False):
+    stub.status, stub.script = status, [refusal(code, retryable=retryable)]
+
+
+def answer(stub, text):
+    stub.status, stub.script = 200, answered(text)
+
+
+def test_without_a_choice_there_is_no_list(open_page, stub):
+    stub.request_schema = {"model": {"enum": ["one", None]}}
+    page = open_page(stub)
+    page.ask("hi")
+    expect(page.page.locator("#choices")).to_be_hidden()
+    assert set(stub.asked[-1][1]) == {"question"}
+
+
+def test_models_and_chains_can_be_chosen_and_are_remembered(open_page, stub):
+    stub.request_schema = {
+        "model": {"enum": ["one", "two", None]},
+        "chain": {"enum": ["chat", "search", None]},
+    }
+    page = open_page(stub)
+    page.ask("by default")
+    assert set(stub.asked[-1][1]) == {"question"}
+    page.page.get_by_label("Model").select_option("two")
+    page.page.get_by_label("Chain").select_option("search")
+    page.open()
+    page.ask("chosen")
+    assert stub.asked[-1][1]["model"] == "two"
+    assert stub.asked[-1][1]["chain"] == "search"
+    stub.request_schema = {"model": {"enum": ["one", "three", None]}}
+    page.open()
+    page.ask("gone")
+    assert "model" not in stub.asked[-1][1]
+
+
+def test_the_services_models_are_listed(open_page, serve):
+    page = open_page(serve(LLM_MODELS="other"))
+    expect(page.page.get_by_label("Model").locator("option")).to_have_text(["sim", "other"])
+    page.page.get_by_label("Model").select_option("other")
+    page.ask("hi")
+    expect(page.figure("model")).to_have_text("other")
+
+
+def test_a_key_is_asked_for_once_and_sent_from_then_on(page, stub):
+    refuse(stub, 401, "unauthorized")
+    page.ask("hi", state="failed")
+    assert "authorization" not in stub.asked[-1][0]
+    field = page.page.get_by_label("Access key")
+    expect(field).to_be_focused()
+    answer(stub, "Welcome.")
+    field.fill(" csk_abc ")
+    field.press("Enter")
+    page.expect_state("done")
+    assert stub.asked[-1][0]["authorization"] == "Bearer csk_abc"
+    page.open()
+    page.ask("again")
+    assert stub.asked[-1][0]["authorization"] == "Bearer csk_abc"
+    assert "csk_abc" not in page.page.content()
+
+
+def test_a_key_that_is_refused_is_forgotten(page, stub):
+    refuse(stub, 401, "unauthorized")
+    page.ask("hi", state="failed")
+    page.page.get_by_label("Access key").fill("csk_wrong")
+    page.page.get_by_role("button", name="Use key").click()
+    expect(page.problem).to_contain_text("did not accept that access key")
+    assert len(stub.asked) == 2
+    page.open()
+    page.ask("again", state="failed")
+    assert "authorization" not in stub.asked[-1][0]
+    expect(page.problem).to_contain_text("needs an access key")
+
+
+def test_the_last_answer_can_be_regenerated(page, stub):
+    page.ask("one")
+    page.ask("two")
+    answer(stub, "Another one.")
+    expect(page.page.get_by_role("button", name="Regenerate")).to_have_count(1)
+    page.page.get_by_role("button", name="Regenerate").click()
+    expect(page.answer).to_have_text("Another one.")
+    page.expect_state("done")
+    expect(page.page.locator(".turn")).to_have_count(2)
+    assert [message["content"] for message in stub.asked[-1][1]["history"]] == ["one", "An answer."]
+    assert stub.asked[-1][1]["question"] == "two"
+
+
+def test_an_answer_is_kept_when_it_cannot_be_regenerated(page, stub):
+    page.ask("one")
+    refuse(stub, 503, "overloaded", retryable=True)
+    page.page.get_by_role("button", name="Regenerate").click()
+    expect(page.turn.locator("[data-part=kept]")).to_contain_text("at capacity right now")
+    expect(page.answer).to_have_text("An answer.")
+    page.expect_state("done")
+    answer(stub, "Another one.")
+    page.page.get_by_role("button", name="Regenerate").click()
+    expect(page.answer).to_have_text("Another one.")
+    expect(page.turn.locator("[data-part=kept]")).to_be_hidden()
+
+
+def test_code_is_copied_alone(open_page, stub):
+    page = open_page(stub, permissions=["clipboard-read", "clipboard-write"])
+    answer(stub, "a\n\n```sh\nls -l\n```\n\n```\nb <c>\nd\n```")
+    page.ask("hi")
+    for at, code in enumerate(["ls -l", "b <c>\nd"]):
+        button = page.turn.locator(".copy-code").nth(at)
+        button.click()
+        expect(button).to_have_text("Copied")
+        assert page.page.evaluate("navigator.clipboard.readText()") == code
