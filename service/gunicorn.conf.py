@@ -17,13 +17,20 @@ from gunicorn.workers.base import Worker
 
 from service import settings as environment
 from service.llm import price_file
+from service.llm.wire import address, proxies
 from service.telemetry.worker_marks import WorkerMarks
 
 try:
     settings = environment.load()
     # each worker reads them for itself; here a mistake is one sentence
     price_file.read(settings.prices_path)
-except (environment.UnsafeSettings, price_file.UnusablePrices) as refusal:
+    for base_url in filter(None, (settings.openai_base_url, settings.fallback_base_url)):
+        proxies.proxy_for(address.parse(base_url))
+except (
+    environment.UnsafeSettings,
+    price_file.UnusablePrices,
+    proxies.UnusableProxy,
+) as refusal:
     raise SystemExit(f"The service cannot start: {refusal}.") from None
 
 # the values of prometheus_client are chosen when it is imported: the directory has to be known before

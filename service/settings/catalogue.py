@@ -16,6 +16,7 @@ from service.settings.kinds import (
     NONE_ALLOWED,
     Count,
     ExistingFile,
+    Headers,
     HeaderSecret,
     Heartbeat,
     LogLevel,
@@ -65,6 +66,9 @@ class LLM(Group):
     openai_base_url: Url = OPENAI_BASE_URL
     """Any server with OpenAI's API. One other than the default may need no key.
     OpenAI API를 따르는 서버의 주소입니다. 기본값이 아니면 키가 없어도 됩니다."""
+    openai_extra_headers: Headers = SecretStr("")
+    """More headers for that server: `name: value`, separated by semicolons. They win over the service's own.
+    그 서버에 더 보낼 헤더입니다. `이름: 값`을 세미콜론으로 구분하며, 서비스가 보내는 헤더보다 우선합니다."""
     llm_model: str = "gpt-4o-mini"
     """The model that answers when a request names none.
     요청에 모델이 없을 때 쓰는 모델입니다."""

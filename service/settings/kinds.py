@@ -1,5 +1,6 @@
 """The kinds of values that a setting may have; `title` names one in the documentation."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -7,6 +8,11 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 REDIS_SCHEMES = ("redis", "rediss", "unix")
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+FRAMING_HEADERS = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "upgrade"}
+)
 
 
 def _split(value: Any) -> Any:
@@ -42,6 +48,24 @@ def _fits_into_a_header(value: SecretStr) -> SecretStr:
     key = value.get_secret_value()
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ValueError("must be one line of ASCII characters without spaces")
+    return value
+
+
+def headers_in(text: str) -> dict[str, str]:
+    """`name: value`, by semicolons or line by line. Raises ValueError."""
+    headers = {}
+    for pair in filter(None, (part.strip() for part in re.split(r"[;\r\n]", text))):
+        name, found, value = (part.strip() for part in pair.partition(":"))
+        if not found or not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
+            raise ValueError("must be `name: value` pairs in ASCII, separated by semicolons")
+        if name.lower() in FRAMING_HEADERS:
+            raise ValueError("may not hold the headers that frame a request")
+        headers[name] = value
+    return headers
+
+
+def _are_headers(value: SecretStr) -> SecretStr:
+    headers_in(value.get_secret_value())
     return value
 
 
@@ -87,6 +111,7 @@ Url = Annotated[str, AfterValidator(_is_url), Field(title="URL")]
 File = Annotated[str, Field(title="file")]
 ExistingFile = Annotated[File, AfterValidator(_file_exists)]
 HeaderSecret = Annotated[SecretStr, AfterValidator(_fits_into_a_header)]
+Headers = Annotated[SecretStr, AfterValidator(_are_headers)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_is_redis_url)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 

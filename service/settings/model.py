@@ -1,11 +1,14 @@
 """The settings as the service uses them: every group's fields, what has to fit together, and what follows from them."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Self
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import SecretStr, model_validator
 
 from service.settings import catalogue
+from service.settings.kinds import headers_in
 
 STOP_MARGIN_SECONDS = 15
 GRACEFUL_MARGIN_SECONDS = 5
@@ -60,13 +63,26 @@ class Settings(
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, for redaction."""
-        held: list[SecretStr] = [getattr(self, name) for name in SECRETS]
-        return tuple(value for secret in held if (value := secret.get_secret_value()))
+        held = [getattr(self, name).get_secret_value() for name in SECRETS]
+        headers = [value for value in self.extra_headers.values() if len(value) >= 12]
+        addresses = map(_secrets_of, (self.openai_base_url, self.fallback_base_url))
+        return tuple(filter(None, (*held, *headers, *chain.from_iterable(addresses))))
+
+    @property
+    def extra_headers(self) -> dict[str, str]:
+        return headers_in(self.openai_extra_headers.get_secret_value())
 
     @property
     def prices_path(self) -> Path | None:
         """Prices that win over the shipped ones."""
         return Path(self.prices_file) if self.prices_file else None
+
+
+def _secrets_of(address: str) -> list[str]:
+    """What an address may hold beside a place: a password, and keys in its query."""
+    url = urlsplit(address)
+    values = [value for _, value in parse_qsl(url.query) if len(value) >= 12]
+    return [url.password or "", unquote(url.password or ""), *values]
 
 
 # each may come from a file instead, named by NAME_FILE

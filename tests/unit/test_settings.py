@@ -365,3 +365,53 @@ def test_a_key_that_no_header_can_carry_is_refused(name, key, folder):
 def test_a_refusal_shows_no_secret(name):
     secret = {"REDIS_URL": "redis://:sk-canary@redis"}.get(name, "sk-canary")
     assert "canary" not in refusal(KEY | {name: secret, "PORT": "x", "METRICS_PORT": "y"})
+
+
+HEADERS = (
+    "X-Title: chat; api-key:sk-canary-123456 ;\nHTTP-Referer: https://a.example/b?c=d; X-Odd: a: b"
+)
+
+
+def test_extra_headers_are_pairs_by_semicolons_or_lines(folder):
+    wanted = {
+        "X-Title": "chat",
+        "api-key": "sk-canary-123456",
+        "HTTP-Referer": "https://a.example/b?c=d",
+        "X-Odd": "a: b",
+    }
+    path = folder / "headers"
+    path.write_text(HEADERS)
+    for environment in (
+        {"OPENAI_EXTRA_HEADERS": HEADERS},
+        {"OPENAI_EXTRA_HEADERS_FILE": str(path)},
+    ):
+        loaded = load(KEY | environment)
+        assert loaded.extra_headers == wanted
+        assert "sk-canary-123456" in loaded.secrets
+        assert "chat" not in loaded.secrets
+    assert load(KEY).extra_headers == {}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *("canary", "X-A: ", ": canary", "X A: canary", "X-A: canarï", "X-A: can\x7fary"),
+        *("Host: canary", "content-length: 5", "Transfer-Encoding: chunked", "X-A: b; canary"),
+    ],
+)
+def test_headers_that_no_request_can_carry_are_refused(headers):
+    said = refusal(KEY | {"OPENAI_EXTRA_HEADERS": headers})
+    assert said.startswith("OPENAI_EXTRA_HEADERS: ")
+    assert "canar" not in said
+
+
+def test_what_addresses_hold_beside_a_place_is_secret():
+    loaded = load(
+        {
+            "OPENAI_BASE_URL": "http://user:pass%2Fword-canary@llm/v1?key=canary-query-1&v=2",
+            "FALLBACK_BASE_URL": "http://other/v1?key=canary-query-2",
+        }
+    )
+    assert set(loaded.secrets) == {
+        *("pass%2Fword-canary", "pass/word-canary", "canary-query-1", "canary-query-2")
+    }
