@@ -43,6 +43,21 @@ def gunicorn(name):
     )
 
 
+def test_the_page_and_nginx_call_a_status_by_one_code():
+    """The page has only the status where a proxy before it answered with a body that is no JSON."""
+    problems = (SOURCES / "snippets/problems.conf").read_text()
+    named = re.search(r"map \$status \$problem_code \{(.*?)\}", problems, re.DOTALL)[1]
+    scripts = (ROOT / "service/web/static").glob("*.js")
+    page = "\n".join(script.read_text(encoding="utf-8") for script in scripts)
+    shown = re.search(r"^const CODE_BY_STATUS = \{(.*?)\}", page, re.MULTILINE | re.DOTALL)[1]
+    nginx, by_page = (
+        dict(re.findall(pattern, text))
+        for pattern, text in ((r"(\d{3}) (\w+);", named), (r'(\d{3}): "(\w+)"', shown))
+    )
+    assert nginx
+    assert nginx.items() <= by_page.items()
+
+
 def test_an_answer_without_a_word_is_waited_for_longer_than_a_turn_lasts():
     assert seconds(directive("proxy_read_timeout")) >= default("turn_timeout_seconds") + 10
 
