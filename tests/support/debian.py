@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -10,12 +11,17 @@ PACKAGES = {
     "promtool": "prometheus",
     "amtool": "prometheus-alertmanager",
     "prometheus-alertmanager": "prometheus-alertmanager",
+    "postgres": "postgresql",
+    "initdb": "postgresql",
+    "psql": "postgresql",
 }
+# Debian keeps a server's programs apart, by version
+PLACES = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
 
 
 def program(name: str) -> str:
     """Its path."""
-    path = shutil.which(name)
+    path = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *PLACES]))
     if path is None:
         lacking = f"there is no {name} on PATH (Debian: apt-get install {PACKAGES[name]})"
         if os.environ.get("CI") == "true":

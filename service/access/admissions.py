@@ -1,0 +1,153 @@
+"""What turns ask of the store while they run: to begin, and to hold more. Many at once are one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from service.access import schema
+from service.access.allowance import (
+    Amount,
+    Limits,
+    Refusal,
+    State,
+    admit,
+    amount_of,
+    everywhere,
+    top_up,
+)
+from service.access.ledger import Facts
+from service.access.periods import Calendar, Moment
+from service.access.states import LockedStates
+
+LEASES = select(schema.leases.c.turn_id, schema.leases.c.user_id).where(
+    schema.leases.c.turn_id.in_(bindparam("turns", expanding=True))
+)
+RAISE = (
+    update(schema.leases)
+    .where(schema.leases.c.turn_id == bindparam("of_turn"))
+    .values(
+        tokens=schema.leases.c.tokens + bindparam("more_tokens"),
+        cost=schema.leases.c.cost + bindparam("more_cost"),
+        spent=bindparam("spent_so_far"),
+    )
+)
+
+
+class UnknownKey(Exception):
+    """The database does not have a key that it had: it is not the one that it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A turn with its first model call. cost in picodollars."""
+
+    facts: Facts
+    input_tokens: int
+    output_tokens: int
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """Another model call of a turn that holds a lease. spent: what its calls have cost so far."""
+
+    facts: Facts
+    amount: Amount
+    spent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """refusal None: granted, and so much is held. levels: the key's state and limits, and its user's, after it."""
+
+    held: Amount
+    refusal: Refusal | None
+    levels: list[tuple[State, Limits]]
+    moment: Moment
+
+
+def decide(
+    connection: Connection, calendar: Calendar, worker: str, asked: Sequence[Begin | More]
+) -> list[Answer]:
+    """In the order in which they were asked. Raises UnknownKey."""
+    wanted = {(one.facts.key, one.facts.user_id or "") for one in asked}
+    states = LockedStates(connection, calendar, wanted)
+    if unknown := [key for key, _ in wanted if not states.has(key)]:
+        raise UnknownKey(unknown[0])
+    places = _places_of_leases(connection, [one for one in asked if isinstance(one, More)])
+    answers = []
+    leases: list[dict[str, Any]] = []
+    raised: list[dict[str, Any]] = []
+    for one in asked:
+        if isinstance(one, Begin):
+            place = states.place(one.facts.key, one.facts.user_id)
+            answers.append(begin := _begin(states, place, one))
+            if not begin.refusal:
+                leases.append(_lease(one.facts, place, worker, begin))
+        else:
+            answers.append(more := _more(states, places.get(one.facts.turn_id), one))
+            if not more.refusal:
+                raised.append(_raised(one))
+    if leases:
+        connection.execute(insert(schema.leases), leases)
+    if raised:
+        connection.execute(RAISE, raised)
+    states.save()
+    return answers
+
+
+def _begin(states: LockedStates, place: str, one: Begin) -> Answer:
+    levels = states.levels(one.facts.key, place)
+    limits = [limits for _, limits in levels]
+    amount = amount_of(one.input_tokens, one.output_tokens, one.cost, limits)
+    if isinstance(amount, Refusal):
+        return Answer(Amount(), amount, levels, states.moment)
+    begun = everywhere(admit, levels, states.moment, amount)
+    if isinstance(begun, Refusal):
+        return Answer(Amount(), begun, levels, states.moment)
+    states.put(one.facts.key, place, begun)
+    return Answer(amount, None, states.levels(one.facts.key, place), states.moment)
+
+
+def _more(states: LockedStates, place: str | None, one: More) -> Answer:
+    """Without its lease, which was swept, it is only asked whether the money would do: the truth is settled later."""
+    levels = states.levels(one.facts.key, place or "")
+    held = everywhere(top_up, levels, states.moment, one.amount)
+    if isinstance(held, Refusal):
+        return Answer(Amount(), held, levels, states.moment)
+    if place is None:
+        return Answer(one.amount, None, levels, states.moment)
+    states.put(one.facts.key, place, held)
+    return Answer(one.amount, None, states.levels(one.facts.key, place), states.moment)
+
+
+def _places_of_leases(connection: Connection, more: Sequence[More]) -> dict[str, str]:
+    if not more:
+        return {}
+    turns = [one.facts.turn_id for one in more]
+    return {row.turn_id: row.user_id for row in connection.execute(LEASES, {"turns": turns})}
+
+
+def _lease(facts: Facts, place: str, worker: str, begun: Answer) -> dict[str, Any]:
+    return {
+        "turn_id": facts.turn_id,
+        "key": facts.key,
+        "user_id": place,
+        "worker": worker,
+        "began_at_us": begun.moment.us,
+        "tokens": begun.held.tokens,
+        "cost": begun.held.cost,
+        "spent": 0,
+        "facts": asdict(facts),
+    }
+
+
+def _raised(one: More) -> dict[str, Any]:
+    return {
+        "of_turn": one.facts.turn_id,
+        "more_tokens": one.amount.tokens,
+        "more_cost": one.amount.cost,
+        "spent_so_far": one.spent,
+    }

@@ -1,0 +1,268 @@
+"""What a key, or a user under it, may do now: pure arithmetic on plain values, in whole numbers.
+
+Requests and tokens are meters that fill by what is used and drain at the limit's rate; a full meter is one minute's
+worth. Money is reserved before it is spent, and a budget holds reserved and spent together. A refusal changes nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from service.access.periods import Moment
+
+# a meter counts requests, or tokens, times this: then it drains by the limit per microsecond, without fractions
+UNIT = 60_000_000
+# when an answer that is open now will have ended, nobody knows
+OPEN_ANSWER_US = 1_000_000
+
+LimitName = Literal[
+    "requests_per_minute", "tokens_per_minute", "open_answers", "budget_day", "budget_month"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """None: no limit. Budgets are in picodollars."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    open_answers: int | None = None
+    budget_day: int | None = None
+    budget_month: int | None = None
+
+    @property
+    def any(self) -> bool:
+        return self != UNLIMITED
+
+    @property
+    def money(self) -> bool:
+        return self.budget_day is not None or self.budget_month is not None
+
+
+UNLIMITED = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is used up at a time. day and month name the periods that spent_day and spent_month belong to."""
+
+    at_us: int = 0
+    requests: int = 0
+    tokens: int = 0
+    open_answers: int = 0
+    reserved: int = 0
+    day: str = ""
+    spent_day: int = 0
+    month: str = ""
+    spent_month: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Tokens and picodollars: what is held, or what was spent."""
+
+    tokens: int = 0
+    cost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """wait_us: after it, the same request is worth asking again; None: it never will be.
+
+    spent: it is money that is gone, rather than held by answers that are still open.
+    """
+
+    limit: LimitName
+    wait_us: int | None
+    spent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """One limit per minute, as its caller may see it."""
+
+    limit: int
+    remaining: int
+    full_after_us: int
+
+
+Rule = Callable[[State, Limits, Moment, Amount], State | Refusal]
+
+
+def amount_of(
+    input_tokens: int, output_tokens: int, cost: int, limits: Sequence[Limits]
+) -> Amount | Refusal:
+    """What an answer holds: at most a minute's worth of tokens, since its output is only a guess; what it took above
+    that is settled after it. An input that is longer would be refused for ever."""
+    most = min((one.tokens_per_minute for one in limits if one.tokens_per_minute), default=None)
+    if most is not None and input_tokens > most:
+        return Refusal("tokens_per_minute", None)
+    tokens = input_tokens + output_tokens
+    return Amount(tokens if most is None else min(tokens, most), cost)
+
+
+def admit(state: State, limits: Limits, moment: Moment, amount: Amount) -> State | Refusal:
+    """Begins an answer: the state with it, or the refusal that lasts longest."""
+    state = at(state, limits, moment)
+    refusal = longest(
+        [
+            _rate("requests_per_minute", state.requests, limits.requests_per_minute, 1),
+            _rate("tokens_per_minute", state.tokens, limits.tokens_per_minute, amount.tokens),
+            _open(state, limits),
+            *_budgets(state, limits, moment, amount.cost),
+        ]
+    )
+    if refusal:
+        return refusal
+    begun = replace(
+        state,
+        requests=state.requests + UNIT if limits.requests_per_minute else 0,
+        open_answers=state.open_answers + 1,
+    )
+    return _hold(begun, limits, amount)
+
+
+def top_up(state: State, limits: Limits, moment: Moment, amount: Amount) -> State | Refusal:
+    """Another model call of an open answer: only money refuses it; its tokens count against later answers."""
+    state = at(state, limits, moment)
+    refusal = longest(_budgets(state, limits, moment, amount.cost))
+    return refusal or _hold(state, limits, amount)
+
+
+def everywhere(
+    rule: Rule, levels: Sequence[tuple[State, Limits]], moment: Moment, amount: Amount
+) -> list[State] | Refusal:
+    """A rule for a key and its user at once: either all of their states change, or none."""
+    answers = [rule(state, limits, moment, amount) for state, limits in levels]
+    refusals = [answer for answer in answers if isinstance(answer, Refusal)]
+    return longest(refusals) or [answer for answer in answers if isinstance(answer, State)]
+
+
+def settle(
+    state: State, limits: Limits, moment: Moment, held: Amount | None, spent: Amount, day: str
+) -> State:
+    """Ends an answer of this day: what it held is given back, what it spent is counted; None: it held nothing."""
+    state = at(state, limits, moment)
+    if held is not None:
+        tokens = max(0, state.tokens + (spent.tokens - held.tokens) * UNIT)
+        state = replace(
+            state,
+            tokens=tokens if limits.tokens_per_minute else 0,
+            open_answers=max(0, state.open_answers - 1),
+            reserved=max(0, state.reserved - held.cost),
+        )
+    return replace(
+        state,
+        spent_day=state.spent_day + (spent.cost if day >= state.day else 0),
+        spent_month=state.spent_month + (spent.cost if day[:7] >= state.month else 0),
+    )
+
+
+def at(state: State, limits: Limits, moment: Moment) -> State:
+    """The state as time alone has changed it. A clock that goes back changes nothing."""
+    elapsed = max(0, moment.us - state.at_us)
+    new_day, new_month = moment.day > state.day, moment.month > state.month
+    return State(
+        at_us=max(moment.us, state.at_us),
+        requests=_drained(state.requests, limits.requests_per_minute, elapsed),
+        tokens=_drained(state.tokens, limits.tokens_per_minute, elapsed),
+        open_answers=state.open_answers,
+        reserved=state.reserved,
+        day=moment.day if new_day else state.day,
+        spent_day=0 if new_day else state.spent_day,
+        month=moment.month if new_month else state.month,
+        spent_month=0 if new_month else state.spent_month,
+    )
+
+
+def clamp(state: State, limits: Limits) -> State:
+    """After limits were lowered: nobody waits for more than a minute because of what the old ones allowed."""
+    return replace(
+        state,
+        requests=min(state.requests, (limits.requests_per_minute or 0) * UNIT),
+        tokens=min(state.tokens, (limits.tokens_per_minute or 0) * UNIT),
+    )
+
+
+def idle(state: State, limits: Limits, moment: Moment) -> bool:
+    """Whether a new state would say the same."""
+    state = at(state, limits, moment)
+    spent = limits.money and (state.spent_day or state.spent_month)
+    return not (state.requests or state.tokens or state.open_answers or state.reserved or spent)
+
+
+def longest(refusals: Sequence[Refusal | None]) -> Refusal | None:
+    """Asking again before all of them have ended would be refused again."""
+    given = [refusal for refusal in refusals if refusal]
+    return max(given, key=_length, default=None)
+
+
+def request_meter(state: State, limits: Limits) -> Meter | None:
+    return _meter(state.requests, limits.requests_per_minute)
+
+
+def token_meter(state: State, limits: Limits) -> Meter | None:
+    return _meter(state.tokens, limits.tokens_per_minute)
+
+
+def _length(refusal: Refusal) -> float:
+    return float("inf") if refusal.wait_us is None else refusal.wait_us
+
+
+def _hold(state: State, limits: Limits, held: Amount) -> State:
+    return replace(
+        state,
+        tokens=state.tokens + held.tokens * UNIT if limits.tokens_per_minute else 0,
+        reserved=state.reserved + held.cost,
+    )
+
+
+def _drained(used: int, per_minute: int | None, elapsed_us: int) -> int:
+    return 0 if per_minute is None else max(0, used - per_minute * elapsed_us)
+
+
+def _rate(name: LimitName, used: int, per_minute: int | None, wanted: int) -> Refusal | None:
+    if per_minute is None:
+        return None
+    over = used + (wanted - per_minute) * UNIT
+    return Refusal(name, -(-over // per_minute)) if over > 0 else None
+
+
+def _open(state: State, limits: Limits) -> Refusal | None:
+    full = limits.open_answers is not None and state.open_answers >= limits.open_answers
+    return Refusal("open_answers", OPEN_ANSWER_US) if full else None
+
+
+def _budgets(state: State, limits: Limits, moment: Moment, cost: int) -> list[Refusal | None]:
+    day_left_us = moment.day_ends_us - moment.us
+    month_left_us = moment.month_ends_us - moment.us
+    return [
+        _budget(
+            "budget_day", limits.budget_day, state.spent_day, state.reserved, cost, day_left_us
+        ),
+        _budget(
+            "budget_month",
+            limits.budget_month,
+            state.spent_month,
+            state.reserved,
+            cost,
+            month_left_us,
+        ),
+    ]
+
+
+def _budget(
+    name: LimitName, budget: int | None, spent: int, reserved: int, cost: int, left_us: int
+) -> Refusal | None:
+    if budget is None or spent + reserved + cost <= budget:
+        return None
+    if spent + cost > budget:
+        return Refusal(name, left_us, spent=True)
+    return Refusal(name, OPEN_ANSWER_US)
+
+
+def _meter(used: int, per_minute: int | None) -> Meter | None:
+    if per_minute is None:
+        return None
+    remaining = max(0, per_minute * UNIT - used) // UNIT
+    return Meter(per_minute, remaining, -(-used // per_minute))

@@ -1,0 +1,73 @@
+"""The end of turns in the store: the ledger's row, what it cost against the budgets, and the lease given back.
+
+It may be done again with the same rows: a row that is there already changes nothing, and its lease is gone.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from service.access import schema
+from service.access.allowance import Amount, settle
+from service.access.ledger import LedgerRow, columns
+from service.access.periods import Calendar
+from service.access.states import LockedStates
+
+WRITTEN = select(schema.ledger.c.turn_id, schema.ledger.c.cost, schema.ledger.c.lost).where(
+    schema.ledger.c.turn_id.in_(bindparam("turns", expanding=True))
+)
+LEASES = select(schema.leases).where(
+    schema.leases.c.turn_id.in_(bindparam("turns", expanding=True))
+)
+GIVE_BACK = delete(schema.leases).where(schema.leases.c.turn_id == bindparam("of_turn"))
+REPLACE = update(schema.ledger).where(schema.ledger.c.turn_id == bindparam("of_turn"))
+
+
+def close(connection: Connection, calendar: Calendar, rows: Iterable[LedgerRow]) -> int:
+    """How many rows were new. The first of two rows of one turn counts."""
+    ended = {row.facts.turn_id: row for row in reversed(list(rows))}
+    wanted = {(row.facts.key, row.facts.user_id or "") for row in ended.values()}
+    states = LockedStates(connection, calendar, wanted)
+    turns = {"turns": list(ended)}
+    written = {row.turn_id: row for row in connection.execute(WRITTEN, turns)}
+    leases = {row.turn_id: row for row in connection.execute(LEASES, turns)}
+    new = [row for turn, row in ended.items() if turn not in written]
+    found = [
+        row for turn, row in ended.items() if turn in written and written[turn].lost > row.lost
+    ]
+    for row in [*new, *found]:
+        known = written.get(row.facts.turn_id)
+        _settle(states, row, leases.get(row.facts.turn_id), known.cost if known else 0, calendar)
+    _write(connection, new, found, calendar)
+    if leases:
+        connection.execute(GIVE_BACK, [{"of_turn": turn} for turn in leases])
+    states.save()
+    return len(new)
+
+
+def _settle(
+    states: LockedStates, row: LedgerRow, lease: Any, already_counted: int, calendar: Calendar
+) -> None:
+    key = row.facts.key
+    if not states.has(key):
+        return
+    place = lease.user_id if lease else states.place(key, row.facts.user_id)
+    held = Amount(lease.tokens, lease.cost) if lease else None
+    spent = Amount(row.spent.tokens, row.spent.cost - already_counted)
+    day = calendar.moment(row.ended_at_us).day
+    settled = [
+        settle(state, limits, states.moment, held, spent, day)
+        for state, limits in states.levels(key, place)
+    ]
+    states.put(key, place, settled)
+
+
+def _write(
+    connection: Connection, new: Sequence[LedgerRow], found: Sequence[LedgerRow], calendar: Calendar
+) -> None:
+    if new:
+        connection.execute(insert(schema.ledger), [columns(row, calendar) for row in new])
+    if found:
+        values = [{**columns(row, calendar), "of_turn": row.facts.turn_id} for row in found]
+        connection.execute(REPLACE, values)

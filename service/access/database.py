@@ -1,0 +1,185 @@
+"""The connection to SQLite or PostgreSQL, with what each of them needs to be exact and never in the way.
+
+SQLite begins a transaction that writes by taking the write lock: one that reads first would lose updates, or fail at
+once. Its calls block, so a service makes them in a thread that is not the event loop's. PostgreSQL ends by itself what
+a client that is gone has left running.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError
+
+# admissions, the ledger's writer, and whoever looks after keys and leases
+CONNECTIONS = 3
+CONNECT_SECONDS = 2
+SQLITE_BUSY_SECONDS = 0.15
+POSTGRESQL_SESSION = {
+    "statement_timeout": 250,
+    "lock_timeout": 250,
+    "idle_in_transaction_session_timeout": 1000,
+    # an admission that a crash of the database forgets is no loss: its answer is counted all the same
+    "synchronous_commit": "off",
+}
+# what has time: rows that must not be lost, reports, and clearing up
+POSTGRESQL_BACKGROUND = {
+    "statement_timeout": "30s",
+    "lock_timeout": "2s",
+    "synchronous_commit": "on",
+}
+# clock_timestamp() goes on while a transaction waits; now() is its start
+POSTGRESQL_CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+CLOCK = text(f"SELECT {POSTGRESQL_CLOCK}")
+DRIVERS = {
+    "sqlite": "sqlite+pysqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+# two processes cannot share memory there, and SQLite's write-ahead log needs that
+NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "lustre", "gpfs", "ceph", "gluster", "fuse.")
+
+
+class UnusableDatabase(ValueError):
+    """A sentence for whoever starts the service. It never quotes the address, which may hold a password."""
+
+
+class Database:
+    """One process's connections: made after the fork, opened when they are first used."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        options = _sqlite_options() if self.is_sqlite else _postgresql_options()
+        # a query's values are keys' hashes and users' names: they stay out of errors
+        self._engine = create_engine(
+            url,
+            hide_parameters=True,
+            pool_size=CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=CONNECT_SECONDS,
+            **options,
+        )
+        if self.is_sqlite:
+            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "begin", _begin_sqlite)
+
+    @contextmanager
+    def writing(self, *, background: bool = False) -> Iterator[Connection]:
+        """A transaction. In the background it may take its time, and is on the disk when it is done."""
+        with self._engine.begin() as connection:
+            if background and not self.is_sqlite:
+                connection.execute(SET_LOCAL, POSTGRESQL_BACKGROUND)
+            yield connection
+
+    @contextmanager
+    def reading(self, *, background: bool = False) -> Iterator[Connection]:
+        with self._engine.connect().execution_options(reading=True) as connection:
+            if background and not self.is_sqlite:
+                connection.execute(SET_LOCAL, POSTGRESQL_BACKGROUND)
+            yield connection
+
+    def in_use(self) -> int:
+        """Connections that somebody holds now."""
+        return int(self._engine.pool.checkedout())  # type: ignore[attr-defined]
+
+    def forget(self) -> None:
+        """Closes what is idle; the next transaction opens a new connection."""
+        self._engine.dispose()
+
+
+def now_us(connection: Connection) -> int:
+    """The one clock of everybody who shares the database."""
+    if connection.dialect.name == "sqlite":
+        return time.time_ns() // 1000
+    return int(connection.scalar(CLOCK) or 0)
+
+
+def database_url(address: str) -> URL:
+    """Raises UnusableDatabase."""
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        raise UnusableDatabase("is not the address of a database") from None
+    driver = DRIVERS.get(url.drivername)
+    if driver is None or not url.database:
+        raise UnusableDatabase(
+            "must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE,"
+            " the password percent-encoded"
+        )
+    return url.set(drivername=driver)
+
+
+def prepare_file(url: URL) -> None:
+    """Makes the folder of an SQLite file. Raises UnusableDatabase where the file could not be shared or written."""
+    folder = Path(str(url.database)).absolute().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnusableDatabase(f"{folder} cannot be made: {error.strerror}") from None
+    kind = file_system(folder, Path("/proc/mounts"))
+    if kind.startswith(NETWORK_FILE_SYSTEMS):
+        raise UnusableDatabase(
+            f"{folder} is on a network file system ({kind}), where SQLite loses data; use a local disk or PostgreSQL"
+        )
+
+
+def file_system(folder: Path, mounts: Path) -> str:
+    """The kind of file system that a folder is on, as Linux names it; empty where that is not known."""
+    try:
+        lines = [line.split() for line in mounts.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return ""
+    holders = [line for line in lines if folder.resolve().is_relative_to(_unescaped(line[1]))]
+    # the deepest mount wins, and of two at the same place the later
+    return max(
+        enumerate(holders), key=lambda item: (len(item[1][1]), item[0]), default=(0, [""] * 3)
+    )[1][2]
+
+
+def _unescaped(mount_point: str) -> str:
+    return mount_point.replace("\\040", " ")
+
+
+def _sqlite_options() -> dict[str, Any]:
+    return {"connect_args": {"timeout": SQLITE_BUSY_SECONDS}}
+
+
+def _postgresql_options() -> dict[str, Any]:
+    session = " ".join(f"-c {name}={value}" for name, value in POSTGRESQL_SESSION.items())
+    arguments = {
+        "connect_timeout": CONNECT_SECONDS,
+        "options": session,
+        "application_name": "chat-service",
+        # a server that is gone without a word is noticed by the kernel, too
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
+        "tcp_user_timeout": 5000,
+    }
+    return {"connect_args": arguments}
+
+
+SET_LOCAL = text(
+    "SELECT " + ", ".join(f"set_config('{name}', :{name}, true)" for name in POSTGRESQL_BACKGROUND)
+)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # the driver would begin transactions by itself, and later than we want
+    connection.isolation_level = None
+    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if mode != "wal":
+        raise UnusableDatabase("SQLite's write-ahead log cannot be used here")
+    # after a power failure the last rows may be missing, and the log has them
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("reading")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -1,0 +1,132 @@
+"""Brings the tables to this version: at each start, by whichever process comes first, while the others wait."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, NullPool, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+
+from service.access import schema
+from service.access.database import UnusableDatabase, prepare_file
+
+FOLDER = Path(__file__).with_name("migrations")
+# for a database that is still starting, or that somebody else migrates
+WAIT_SECONDS = 30.0
+PAUSE_SECONDS = 0.1
+# any number that no other program takes
+LOCK_ID = 0x63686174
+# the words of a server that will not change its mind
+HOPELESS = {
+    "password authentication failed": "refuses the user or the password",
+    "no password supplied": "wants a password",
+    "role": "does not know the user",
+    "does not exist": "does not have this database",
+    "readonly database": "can only be read",
+    "unable to open database file": "cannot be opened",
+    "not a database": "is no database",
+    "permission denied": "does not let this user make tables",
+}
+
+
+def migrate(url: URL, wait_seconds: float = WAIT_SECONDS) -> None:
+    """Raises UnusableDatabase, with a sentence that does not quote the address."""
+    if url.get_backend_name() == "sqlite":
+        prepare_file(url)
+    until = time.monotonic() + wait_seconds
+    _patiently(lambda: _migrate_once(url, until), until)
+
+
+def _migrate_once(url: URL, until: float) -> None:
+    with _connection(url) as connection:
+        if _is_current(connection):
+            return
+        with _locked(connection, until):
+            if not _is_current(connection):
+                config = _config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+
+
+def _is_current(connection: Connection) -> bool:
+    context = MigrationContext.configure(connection, opts={"version_table": schema.VERSION_TABLE})
+    there = context.get_current_revision()
+    script = ScriptDirectory.from_config(_config())
+    known = {revision.revision for revision in script.walk_revisions()}
+    if there is not None and there not in known:
+        raise UnusableDatabase(
+            f"was migrated by a newer version of this service (to {there}, this one knows {max(known)});"
+            " start that version, or restore a backup"
+        )
+    return there == script.get_current_head()
+
+
+@contextmanager
+def _connection(url: URL) -> Iterator[Connection]:
+    sqlite = url.get_backend_name() == "sqlite"
+    # a lock is waited for here, and not in the driver
+    options = {"timeout": 0} if sqlite else {"connect_timeout": 2}
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options)
+    if sqlite:
+        event.listen(engine, "connect", _prepare_sqlite)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _locked(connection: Connection, until: float) -> Iterator[None]:
+    """One process at a time; what it does is one transaction."""
+    connection.rollback()
+    if connection.dialect.name == "sqlite":
+        with connection.begin():
+            connection.exec_driver_sql("BEGIN EXCLUSIVE")
+            yield
+        return
+    asked = text("SELECT pg_try_advisory_xact_lock(:id)")
+    while True:
+        with connection.begin():
+            if connection.scalar(asked, {"id": LOCK_ID}):
+                yield
+                return
+        if time.monotonic() > until:
+            raise UnusableDatabase("is being migrated by another process that does not finish")
+        time.sleep(PAUSE_SECONDS)
+
+
+def _patiently(attempt: Callable[[], None], until: float) -> None:
+    while True:
+        try:
+            return attempt()
+        except DBAPIError as error:
+            reason = _hopeless(error)
+            if reason or time.monotonic() > until:
+                raise UnusableDatabase(reason or f"does not answer ({_kind(error)})") from None
+        time.sleep(PAUSE_SECONDS)
+
+
+def _hopeless(error: DBAPIError) -> str | None:
+    said = str(error.orig)
+    return next((reason for words, reason in HOPELESS.items() if words in said), None)
+
+
+def _kind(error: DBAPIError) -> str:
+    return type(error.orig).__name__
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    return config
+
+
+def _prepare_sqlite(connection: object, _record: object) -> None:
+    # its own transactions would end before a table is made
+    connection.isolation_level = None  # type: ignore[attr-defined]

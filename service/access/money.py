@@ -1,0 +1,22 @@
+"""US dollars as whole picodollars: sums are exact, and the same on every database."""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+PICODOLLARS = 10**12
+# what a signed 64-bit column holds, with room for sums
+MOST_USD = Decimal(1_000_000)
+
+
+def picodollars(usd: float | Decimal) -> int:
+    """A float's digits beyond the twelfth are noise of its arithmetic."""
+    return int((Decimal(usd) * PICODOLLARS).to_integral_value(ROUND_HALF_EVEN))
+
+
+def dollars(amount: int) -> Decimal:
+    return Decimal(amount) / PICODOLLARS
+
+
+def shown(amount: int) -> str:
+    """For people and CSV: all digits that are there, at least two after the point."""
+    whole, _, part = f"{dollars(amount):f}".partition(".")
+    return f"{whole}.{part.rstrip('0'):0<2}"

@@ -1,0 +1,144 @@
+"""The tables. All times are microseconds since 1970, all money is picodollars: the same whole numbers everywhere.
+
+Their names begin alike, because the database may be shared with what a chain keeps.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Uuid,
+)
+
+NAMING = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+}
+VERSION_TABLE = "access_version"
+
+metadata = MetaData(naming_convention=NAMING)
+
+
+def _number(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, default=0, server_default="0")
+
+
+def _key_name() -> Column[str]:
+    return Column("key", String(64), ForeignKey("access_keys.name"), primary_key=True)
+
+
+# one row: which database this is, and how often keys were changed in it
+store = Table(
+    "access_store",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True),
+    Column("identity", String(32), nullable=False),
+    _number("changes"),
+)
+
+keys = Table(
+    "access_keys",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("limits", JSON, nullable=False),
+    Column("per_user", JSON, nullable=False),
+    Column("models", JSON(none_as_null=True)),
+    Column("chains", JSON(none_as_null=True)),
+    Column("allow_unpriced", Boolean, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("expires_at_us", BigInteger),
+    _number("created_at_us"),
+    # the store's number of changes when this key was changed last
+    _number("change"),
+    Index(None, "change"),
+)
+
+secrets = Table(
+    "access_secrets",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("key", String(64), ForeignKey("access_keys.name"), nullable=False, index=True),
+    Column("expires_at_us", BigInteger),
+    _number("created_at_us"),
+)
+
+# what decides about a key is in its one row, which is locked first; its users' rows have a name
+states = Table(
+    "access_states",
+    metadata,
+    _key_name(),
+    Column("user_id", String(64), primary_key=True),
+    _number("at_us"),
+    _number("requests"),
+    _number("tokens"),
+    _number("open_answers"),
+    _number("reserved"),
+    Column("day", String(10), nullable=False, default=""),
+    _number("spent_day"),
+    Column("month", String(7), nullable=False, default=""),
+    _number("spent_month"),
+    # how many users the key has rows for
+    _number("users"),
+)
+
+# answers that are open, and what they hold
+leases = Table(
+    "access_leases",
+    metadata,
+    Column("turn_id", Uuid(as_uuid=False), primary_key=True),
+    Column("key", String(64), ForeignKey("access_keys.name"), nullable=False),
+    # the row of states, which many users share where there are too many
+    Column("user_id", String(64), nullable=False),
+    Column("worker", String(32), nullable=False, index=True),
+    _number("began_at_us"),
+    _number("tokens"),
+    _number("cost"),
+    _number("spent"),
+    Column("facts", JSON, nullable=False),
+)
+
+workers = Table(
+    "access_workers",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    _number("seen_at_us"),
+)
+
+ledger = Table(
+    "access_ledger",
+    metadata,
+    Column("turn_id", Uuid(as_uuid=False), primary_key=True),
+    Column("request_id", String(64), nullable=False),
+    # a name, and no reference: rows restored from a log may be older than the database
+    Column("key", String(64), nullable=False),
+    Column("user_id", String(64)),
+    Column("route", String(32), nullable=False),
+    Column("chain", String(64)),
+    Column("models", String(256), nullable=False),
+    Column("ending", String(32), nullable=False),
+    Column("code", String(32)),
+    Column("ended_at_us", BigInteger, nullable=False, index=True),
+    _number("duration_ms"),
+    Column("day", String(10), nullable=False),
+    _number("calls"),
+    _number("input_tokens"),
+    _number("cached_input_tokens"),
+    _number("output_tokens"),
+    _number("estimated_tokens"),
+    _number("unpriced_tokens"),
+    _number("cost"),
+    # where a turn used more than one: the part of each
+    Column("by_model", JSON(none_as_null=True)),
+    # written for a worker that died; what it would have written itself replaces it
+    Column("lost", Boolean, nullable=False),
+)

@@ -1,0 +1,109 @@
+"""What has to be done now and then: workers say that they live, answers of dead ones are closed, old rows go."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from service.access import schema
+from service.access.allowance import idle
+from service.access.closing import close
+from service.access.database import now_us
+from service.access.ledger import Call, Facts, LedgerRow
+from service.access.periods import MICROSECONDS, Calendar
+from service.access.states import LockedStates, state_of
+
+# a worker that has not been seen for this long is dead
+LEASE_SECONDS = 30
+# more at once would hold up answers
+BATCH = 200
+DAY_SECONDS = 86400
+
+
+def beat(connection: Connection, worker: str) -> int:
+    """Says that a worker lives; the time in the database's clock."""
+    now = now_us(connection)
+    seen = update(schema.workers).where(schema.workers.c.id == worker).values(seen_at_us=now)
+    if not connection.execute(seen).rowcount:
+        connection.execute(insert(schema.workers), {"id": worker, "seen_at_us": now})
+    return now
+
+
+def sweep(connection: Connection, calendar: Calendar, worker: str, running: Collection[str]) -> int:
+    """Closes answers that nobody gives any more: of dead workers, and of this one where it does not know them.
+
+    Called only by who has beaten without a break for LEASE_SECONDS: when the database comes back, everybody's last
+    sign of life is old. Returns how many there were.
+    """
+    now = now_us(connection)
+    dead = schema.workers.c.seen_at_us < now - LEASE_SECONDS * MICROSECONDS
+    joined = schema.leases.outerjoin(schema.workers, schema.leases.c.worker == schema.workers.c.id)
+    own = schema.leases.c.worker == worker
+    old = schema.leases.c.began_at_us < now - LEASE_SECONDS * MICROSECONDS
+    leases = connection.execute(
+        select(schema.leases, schema.workers.c.seen_at_us)
+        .select_from(joined)
+        .where(dead | schema.workers.c.id.is_(None) | (own & old))
+        .limit(BATCH)
+    ).all()
+    ended = [lease for lease in leases if lease.turn_id not in running]
+    if ended:
+        close(connection, calendar, [_lost(lease, now) for lease in ended])
+    _forget_workers(connection, now)
+    return len(ended)
+
+
+def forget_idle_users(connection: Connection, calendar: Calendar, key: str) -> int:
+    """Users' rows that say nothing any more."""
+    locked = LockedStates(connection, calendar, [(key, "")])
+    if not locked.has(key):
+        return 0
+    of_users = select(schema.states).where(
+        schema.states.c.key == key, schema.states.c.user_id != ""
+    )
+    gone = [
+        row.user_id
+        for row in connection.execute(of_users)
+        if idle(state_of(row), locked.per_user(key), locked.moment)
+    ]
+    for first in range(0, len(gone), BATCH):
+        some = schema.states.c.user_id.in_(gone[first : first + BATCH])
+        connection.execute(delete(schema.states).where(schema.states.c.key == key, some))
+    locked.forget_users(key, len(gone))
+    locked.save()
+    return len(gone)
+
+
+def keys_with_users(connection: Connection) -> list[str]:
+    counted = select(schema.states.c.key).where(schema.states.c.users > 0)
+    return list(connection.scalars(counted))
+
+
+def forget_old_rows(connection: Connection, days: int) -> int:
+    """The oldest rows of the ledger that are older than this; at most a batch, and 0 when there are no more."""
+    before = now_us(connection) - days * DAY_SECONDS * MICROSECONDS
+    ledger = schema.ledger.c
+    oldest = select(ledger.turn_id).where(ledger.ended_at_us < before).limit(BATCH)
+    return connection.execute(delete(schema.ledger).where(ledger.turn_id.in_(oldest))).rowcount
+
+
+def _forget_workers(connection: Connection, now: int) -> None:
+    """Those whose answers are all closed; their leases would be found without them, too."""
+    old = schema.workers.c.seen_at_us < now - DAY_SECONDS * MICROSECONDS
+    connection.execute(delete(schema.workers).where(old))
+
+
+def _lost(lease: Any, now: int) -> LedgerRow:
+    """What is known of an answer whose worker died."""
+    facts = Facts(**lease.facts)
+    ended_at_us = max(lease.seen_at_us or 0, lease.began_at_us)
+    spent = Call(facts.model or "unknown", 0, 0, estimated=True, cost=lease.spent)
+    return LedgerRow(
+        facts=facts,
+        ending="failed",
+        code="internal",
+        ended_at_us=min(ended_at_us, now),
+        duration_ms=(ended_at_us - lease.began_at_us) // 1000,
+        calls=(spent,) if lease.spent else (),
+        lost=True,
+    )
