@@ -5,8 +5,11 @@ ChatError
 │   ├── PayloadTooLarge
 │   ├── UnsupportedMediaType
 │   └── RequestTimeout             the body did not arrive
+├── Unauthorized, Forbidden        who asks, before there is a turn
 ├── Rejected                       our own limits
 │   ├── RateLimited
+│   ├── BudgetExceeded
+│   ├── Unavailable                nobody can be let in now
 │   ├── Overloaded
 │   ├── CircuitOpen
 │   └── Draining
@@ -57,7 +60,11 @@ ErrorCode = Literal[
     "payload_too_large",
     "unsupported_media_type",
     "request_timeout",
+    "unauthorized",
+    "forbidden",
     "rate_limited",
+    "budget_exceeded",
+    "unavailable",
     "overloaded",
     "circuit_open",
     "draining",
@@ -140,6 +147,22 @@ class RequestTimeout(InvalidRequest):
     message = "The request did not arrive in time."
 
 
+class Unauthorized(ChatError):
+    """cause: no_key, or what is wrong with the one that was given."""
+
+    code = "unauthorized"
+    status = 401
+    ending = "rejected"
+    message = "A valid API key is required."
+
+
+class Forbidden(ChatError):
+    code = "forbidden"
+    status = 403
+    ending = "rejected"
+    message = "This API key may not be used for this request."
+
+
 class Rejected(ChatError):
     ending: ClassVar[Ending] = "rejected"
     retryable = True
@@ -150,6 +173,23 @@ class RateLimited(Rejected):
     status = 429
     message = "Too many requests. Please slow down."
     default_retry_after_seconds = 1
+
+
+class BudgetExceeded(Rejected):
+    code = "budget_exceeded"
+    status = 429
+    retryable = False
+    message = "The budget of this API key is used up."
+    default_retry_after_seconds = 3600
+
+
+class Unavailable(Rejected):
+    """nginx says the same where it finds no replica."""
+
+    code = "unavailable"
+    status = 503
+    message = "The service is not available at the moment. Please try again."
+    default_retry_after_seconds = 2
 
 
 class Overloaded(Rejected):

@@ -17,6 +17,7 @@ from service.access.allowance import (
     everywhere,
     top_up,
 )
+from service.access.health import StoreReplaced
 from service.access.ledger import Facts
 from service.access.periods import Calendar, Moment
 from service.access.states import LockedStates
@@ -33,10 +34,6 @@ RAISE = (
         spent=bindparam("spent_so_far"),
     )
 )
-
-
-class UnknownKey(Exception):
-    """The database does not have a key that it had: it is not the one that it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +68,11 @@ class Answer:
 def decide(
     connection: Connection, calendar: Calendar, worker: str, asked: Sequence[Begin | More]
 ) -> list[Answer]:
-    """In the order in which they were asked. Raises UnknownKey."""
+    """In the order in which they were asked. Raises StoreReplaced."""
     wanted = {(one.facts.key, one.facts.user_id or "") for one in asked}
     states = LockedStates(connection, calendar, wanted)
-    if unknown := [key for key, _ in wanted if not states.has(key)]:
-        raise UnknownKey(unknown[0])
+    if not all(states.has(key) for key, _ in wanted):
+        raise StoreReplaced
     places = _places_of_leases(connection, [one for one in asked if isinstance(one, More)])
     answers = []
     leases: list[dict[str, Any]] = []

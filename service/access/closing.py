@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from service.access import schema
 from service.access.allowance import Amount, settle
+from service.access.health import StoreReplaced
 from service.access.ledger import LedgerRow, columns
 from service.access.periods import Calendar
 from service.access.states import LockedStates
@@ -24,11 +25,19 @@ GIVE_BACK = delete(schema.leases).where(schema.leases.c.turn_id == bindparam("of
 REPLACE = update(schema.ledger).where(schema.ledger.c.turn_id == bindparam("of_turn"))
 
 
-def close(connection: Connection, calendar: Calendar, rows: Iterable[LedgerRow]) -> int:
-    """How many rows were new. The first of two rows of one turn counts."""
+def close(
+    connection: Connection,
+    calendar: Calendar,
+    rows: Iterable[LedgerRow],
+    *,
+    known_keys: bool = True,
+) -> int:
+    """How many rows were new. The first of two rows of one turn counts. known_keys: raises StoreReplaced for others."""
     ended = {row.facts.turn_id: row for row in reversed(list(rows))}
     wanted = {(row.facts.key, row.facts.user_id or "") for row in ended.values()}
     states = LockedStates(connection, calendar, wanted)
+    if known_keys and not all(states.has(key) for key, _ in wanted):
+        raise StoreReplaced
     turns = {"turns": list(ended)}
     written = {row.turn_id: row for row in connection.execute(WRITTEN, turns)}
     leases = {row.turn_id: row for row in connection.execute(LEASES, turns)}

@@ -1,0 +1,40 @@
+"""Whether the store is asked at all: one failure is enough not to wait for it again until it has been seen well."""
+
+from service.access.listener import Listener
+
+DEPENDENCY = "database"
+
+
+class StoreAway(Exception):
+    """The store did not answer in time, or is not asked now."""
+
+
+class StoreReplaced(StoreAway):
+    """It is not the store that it was, such as an empty one after a failover: what it says of keys is not true."""
+
+
+class Health:
+    """One worker's view. It begins as up: the first who asks finds out."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._said: tuple[bool, str | None] | None = None
+        self.up = True
+
+    def failed(self, cause: str) -> None:
+        """cause: a kind of error; its text may quote the address."""
+        self._is(up=False, cause=cause)
+
+    def recovered(self) -> None:
+        self._is(up=True, cause=None)
+
+    def require(self) -> None:
+        """Raises StoreAway."""
+        if not self.up:
+            raise StoreAway
+
+    def _is(self, *, up: bool, cause: str | None) -> None:
+        self.up = up
+        if (up, cause) != self._said:
+            self._said = up, cause
+            self._listener.dependency_is(DEPENDENCY, up=up, cause=cause)

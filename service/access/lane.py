@@ -1,0 +1,136 @@
+"""Where a worker's store jobs run: off the event loop, one after the other, and in nobody's greenlet.
+
+Callers wait for an answer, and not longer than they want to; whoever gives up, or is killed, leaves nothing half done.
+All who wait at the same time are served by one transaction.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Generic, Protocol, TypeVar
+
+import gevent
+from gevent.threadpool import ThreadPool
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.access.health import Health, StoreAway, StoreReplaced
+
+# more in one transaction would make the first of them wait for too long
+MOST_AT_ONCE = 100
+SLOW = "slow"
+REPLACED = "replaced"
+
+Job = TypeVar("Job")
+Answer = TypeVar("Answer")
+T = TypeVar("T")
+
+
+class TooSlow(Exception):
+    """A job was ended because it took longer than it may."""
+
+
+class Runner(Protocol):
+    """Runs a blocking job without holding up the loop. Raises TooSlow."""
+
+    def __call__(self, job: Callable[[], T], seconds: float) -> T: ...
+
+
+def in_thread() -> Runner:
+    """For SQLite, whose calls block: a real thread. They end by themselves, since they wait for locks only briefly."""
+    pool = ThreadPool(1)
+
+    def run(job: Callable[[], T], seconds: float) -> T:  # noqa: ARG001
+        result: T = pool.apply(job)
+        return result
+
+    return run
+
+
+def cooperatively(job: Callable[[], T], seconds: float) -> T:
+    """For PostgreSQL, whose driver waits as the loop does. A connection that is left in the middle is closed."""
+    timeout = gevent.Timeout.start_new(seconds)
+    try:
+        return job()
+    except gevent.Timeout as expired:
+        if expired is timeout:
+            raise TooSlow from None
+        raise
+    finally:
+        timeout.close()
+
+
+class Lane(Generic[Job, Answer]):
+    """work: answers to jobs, in their order."""
+
+    def __init__(
+        self,
+        work: Callable[[list[Job]], list[Answer]],
+        run: Runner,
+        health: Health,
+        seconds: float,
+    ) -> None:
+        self._work = work
+        self._run = run
+        self._health = health
+        self._seconds = seconds
+        self._waiting: queue.Queue[tuple[Job, Future[Answer]]] = queue.Queue()
+
+    def start(self) -> None:
+        """Called in the worker, after its fork."""
+        threading.Thread(target=self._serve, name="store", daemon=True).start()
+
+    def put(self, job: Job) -> "Future[Answer]":
+        """Its outcome comes in any case, also for a caller who has left. Raises StoreAway at once where it is known."""
+        self._health.require()
+        outcome: Future[Answer] = Future()
+        self._waiting.put((job, outcome))
+        return outcome
+
+    def answer(self, outcome: "Future[Answer]") -> Answer:
+        """Raises StoreAway."""
+        try:
+            return outcome.result(self._seconds)
+        except FutureTimeout:
+            outcome.cancel()
+            self._health.failed(SLOW)
+            raise StoreAway from None
+
+    def _serve(self) -> None:
+        while True:
+            batch = self._next_batch()
+            if not batch:
+                continue
+            outcomes = [outcome for _, outcome in batch]
+            try:
+                answers = self._work_on([job for job, _ in batch])
+                for outcome, answer in zip(outcomes, answers, strict=True):
+                    outcome.set_result(answer)
+            except Exception as error:  # noqa: BLE001 - it is those who wait that it is raised for
+                for outcome in outcomes:
+                    outcome.set_exception(error)
+
+    def _work_on(self, jobs: list[Job]) -> list[Answer]:
+        self._health.require()
+        try:
+            return self._run(lambda: self._work(jobs), self._seconds)
+        except StoreReplaced:
+            self._health.failed(REPLACED)
+        except TooSlow:
+            self._health.failed(SLOW)
+        except SQLAlchemyError as error:
+            self._health.failed(kind_of(error))
+        raise StoreAway
+
+    def _next_batch(self) -> "list[tuple[Job, Future[Answer]]]":
+        """Without those who have left."""
+        batch = [self._waiting.get()]
+        while len(batch) < MOST_AT_ONCE and not self._waiting.empty():
+            batch.append(self._waiting.get())
+        return [(job, outcome) for job, outcome in batch if outcome.set_running_or_notify_cancel()]
+
+
+def kind_of(error: Exception) -> str:
+    """What went wrong, without a word of the error's own text."""
+    return type(getattr(error, "orig", None) or error).__name__

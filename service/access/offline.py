@@ -1,0 +1,90 @@
+"""Limits while the store is away: each worker holds them by itself, from what the store said last.
+
+So a key may have more than it is allowed, by the number of workers at most; what was spent is charged when the store
+is back.
+"""
+
+from collections import OrderedDict
+from dataclasses import replace
+
+from service.access.admissions import Answer
+from service.access.allowance import (
+    Amount,
+    Limits,
+    Refusal,
+    Rule,
+    State,
+    admit,
+    amount_of,
+    everywhere,
+    settle,
+    top_up,
+)
+from service.access.keys import Key
+from service.access.periods import Moment
+
+MOST_STATES = 10_000
+
+Place = tuple[str, str]
+
+
+class Offline:
+    """What one worker remembers of keys, and of their users as long as there are not too many."""
+
+    def __init__(self) -> None:
+        self._states: OrderedDict[Place, State] = OrderedDict()
+
+    def saw(self, key: str, user: str | None, levels: list[tuple[State, Limits]]) -> None:
+        """The answers that others give are not seen to end, so those that are open now do not count."""
+        for (state, _), place in zip(levels, _places(key, user, levels), strict=True):
+            self._put(place, replace(state, open_answers=0, reserved=0))
+
+    def begin(
+        self,
+        key: Key,
+        user: str | None,
+        moment: Moment,
+        input_tokens: int,
+        output_tokens: int,
+        cost: int,
+    ) -> Answer:
+        levels = self._levels(key, user)
+        amount = amount_of(input_tokens, output_tokens, cost, [limits for _, limits in levels])
+        if isinstance(amount, Refusal):
+            return Answer(Amount(), amount, levels, moment)
+        return self._decide(admit, key, user, moment, amount)
+
+    def more(self, key: Key, user: str | None, moment: Moment, amount: Amount) -> Answer:
+        return self._decide(top_up, key, user, moment, amount)
+
+    def end(self, key: Key, user: str | None, moment: Moment, held: Amount, spent: Amount) -> None:
+        levels = self._levels(key, user)
+        for (state, limits), place in zip(levels, _places(key.name, user, levels), strict=True):
+            self._put(place, settle(state, limits, moment, held, spent, moment.day))
+
+    def _decide(
+        self, rule: Rule, key: Key, user: str | None, moment: Moment, amount: Amount
+    ) -> Answer:
+        levels = self._levels(key, user)
+        states = everywhere(rule, levels, moment, amount)
+        if isinstance(states, Refusal):
+            return Answer(Amount(), states, levels, moment)
+        for state, place in zip(states, _places(key.name, user, levels), strict=True):
+            self._put(place, state)
+        return Answer(amount, None, self._levels(key, user), moment)
+
+    def _levels(self, key: Key, user: str | None) -> list[tuple[State, Limits]]:
+        levels = [(self._states.get((key.name, ""), State()), key.limits)]
+        if user and key.per_user.any:
+            levels.append((self._states.get((key.name, user), State()), key.per_user))
+        return levels
+
+    def _put(self, place: Place, state: State) -> None:
+        self._states[place] = state
+        self._states.move_to_end(place)
+        while len(self._states) > MOST_STATES:
+            self._states.popitem(last=False)
+
+
+def _places(key: str, user: str | None, levels: list[tuple[State, Limits]]) -> list[Place]:
+    return [(key, ""), (key, user or "")][: len(levels)]

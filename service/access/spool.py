@@ -1,0 +1,98 @@
+"""Rows of the ledger on the local disk, while the store is away: one file per process, one JSON object per line.
+
+A file belongs to who holds its lock. When a process is gone its lock is, too: another one takes its rows over.
+"""
+
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from service.access.ledger import LedgerRow
+
+MOST_BYTES = 64 * 1024 * 1024
+SUFFIX = ".rows"
+
+
+class SpoolFull(OSError):
+    """What is not kept here is in the log alone."""
+
+
+class Spool:
+    """The files of one folder; its methods raise OSError where the disk says so."""
+
+    def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
+        self._folder = folder
+        self._most_bytes = most_bytes
+        self._path = folder / f"{uuid.uuid4().hex}{SUFFIX}"
+        self._file: IO[bytes] | None = None
+        self.rows = 0
+
+    def add(self, rows: Sequence[LedgerRow]) -> None:
+        """All of them, or none."""
+        file = self._own_file()
+        lines = b"".join(_line(row) for row in rows)
+        size = file.tell()
+        if size + len(lines) > self._most_bytes:
+            raise SpoolFull
+        try:
+            file.write(lines)
+        except OSError:
+            file.truncate(size)
+            raise
+        self.rows += len(rows)
+
+    def own_rows(self) -> Iterator[LedgerRow]:
+        return _read(self._path) if self.rows else iter(())
+
+    def clear(self) -> None:
+        """After its rows have reached the store."""
+        if self._file is not None:
+            self._path.unlink(missing_ok=True)
+            self._file.close()
+            self._file = None
+        self.rows = 0
+
+    def left_behind(self) -> Iterator[Iterator[LedgerRow]]:
+        """The rows of each process that is gone; its file is deleted when the next one is asked for."""
+        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+            if path == self._path:
+                continue
+            with path.open("rb") as file:
+                if _lock(file):
+                    yield _read(path)
+                    path.unlink(missing_ok=True)
+
+    def _own_file(self) -> IO[bytes]:
+        if self._file is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # names of keys and users are nobody else's business
+            descriptor = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
+            self._file = os.fdopen(descriptor, "ab", buffering=0)
+            _lock(self._file)
+        return self._file
+
+
+def _lock(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _line(row: LedgerRow) -> bytes:
+    return json.dumps(row.as_json(), separators=(",", ":")).encode() + b"\n"
+
+
+def _read(path: Path) -> Iterator[LedgerRow]:
+    """Without a line that a crash cut short: the log has that row."""
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                yield LedgerRow.from_json(json.loads(line))
+            except (ValueError, TypeError, KeyError):
+                continue

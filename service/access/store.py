@@ -1,0 +1,86 @@
+"""The store of one process: each of its methods is one transaction. They block; a worker calls them through a Lane."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from service.access import admissions, closing, registry, upkeep
+from service.access.admissions import Answer, Begin, More
+from service.access.database import Database
+from service.access.ledger import LedgerRow
+from service.access.periods import Calendar
+
+# PostgreSQL ends one of two transactions that wait for each other, which ours do not, and asks for another attempt
+TRY_AGAIN = ("40001", "40P01")
+
+T = TypeVar("T")
+
+
+class Store:
+    """worker: who holds the leases that are given here."""
+
+    def __init__(self, database: Database, calendar: Calendar, worker: str) -> None:
+        self.database = database
+        self.calendar = calendar
+        self.worker = worker
+
+    def decide(self, asked: Sequence[Begin | More]) -> list[Answer]:
+        return self._write(
+            lambda connection: admissions.decide(connection, self.calendar, self.worker, asked)
+        )
+
+    def close(self, rows: Iterable[LedgerRow]) -> int:
+        """How many were new."""
+        ended = list(rows)
+        return self._write(
+            lambda connection: closing.close(connection, self.calendar, ended), background=True
+        )
+
+    def restore(self, rows: Iterable[LedgerRow]) -> int:
+        """Rows of any age, also of keys that are not here any more; how many were new."""
+        ended = list(rows)
+        return self._write(
+            lambda connection: closing.close(connection, self.calendar, ended, known_keys=False),
+            background=True,
+        )
+
+    def changes_since(self, number: int) -> registry.Changes:
+        with self.database.reading() as connection:
+            return registry.changes_since(connection, number)
+
+    def beat(self) -> int:
+        """The time in the store's clock."""
+        return self._write(lambda connection: upkeep.beat(connection, self.worker))
+
+    def sweep(self, running: Collection[str]) -> int:
+        return self._write(
+            lambda connection: upkeep.sweep(connection, self.calendar, self.worker, running),
+            background=True,
+        )
+
+    def forget_idle_users(self) -> int:
+        with self.database.reading() as connection:
+            names = upkeep.keys_with_users(connection)
+        return sum(self._forget_idle_users(name) for name in names)
+
+    def forget_old_rows(self, days: int) -> int:
+        return self._write(
+            lambda connection: upkeep.forget_old_rows(connection, days), background=True
+        )
+
+    def _forget_idle_users(self, key: str) -> int:
+        return self._write(
+            lambda connection: upkeep.forget_idle_users(connection, self.calendar, key)
+        )
+
+    def _write(self, job: Callable[[Connection], T], *, background: bool = False) -> T:
+        try:
+            with self.database.writing(background=background) as connection:
+                return job(connection)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in TRY_AGAIN:
+                raise
+        with self.database.writing(background=background) as connection:
+            return job(connection)
