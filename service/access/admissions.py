@@ -56,6 +56,17 @@ class More:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What is left for a key, and for a user under it."""
+
+    key: str
+    user_id: str | None
+
+
+Question = Begin | More | Look
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """refusal None: granted, and so much is held. levels: the key's state and limits, and its user's, after it."""
 
@@ -66,33 +77,46 @@ class Answer:
 
 
 def decide(
-    connection: Connection, calendar: Calendar, worker: str, asked: Sequence[Begin | More]
+    connection: Connection, calendar: Calendar, worker: str, asked: Sequence[Question]
 ) -> list[Answer]:
     """In the order in which they were asked. Raises StoreReplaced."""
-    wanted = {(one.facts.key, one.facts.user_id or "") for one in asked}
+    wanted = {_who(one) for one in asked}
     states = LockedStates(connection, calendar, wanted)
     if not all(states.has(key) for key, _ in wanted):
         raise StoreReplaced
     places = _places_of_leases(connection, [one for one in asked if isinstance(one, More)])
-    answers = []
-    leases: list[dict[str, Any]] = []
-    raised: list[dict[str, Any]] = []
-    for one in asked:
-        if isinstance(one, Begin):
-            place = states.place(one.facts.key, one.facts.user_id)
-            answers.append(begin := _begin(states, place, one))
-            if not begin.refusal:
-                leases.append(_lease(one.facts, place, worker, begin))
-        else:
-            answers.append(more := _more(states, places.get(one.facts.turn_id), one))
-            if not more.refusal:
-                raised.append(_raised(one))
+    answers = [_answer(states, places, one) for one in asked]
+    granted = [pair for pair in zip(asked, answers, strict=True) if not pair[1].refusal]
+    leases = [
+        _lease(one.facts, places[one.facts.turn_id], worker, answer)
+        for one, answer in granted
+        if isinstance(one, Begin)
+    ]
+    raised = [_raised(one) for one, _ in granted if isinstance(one, More)]
     if leases:
         connection.execute(insert(schema.leases), leases)
     if raised:
         connection.execute(RAISE, raised)
     states.save()
     return answers
+
+
+def _answer(states: LockedStates, places: dict[str, str], one: Question) -> Answer:
+    """places: by turn, which user's row holds its lease."""
+    if isinstance(one, Begin):
+        place = states.place(one.facts.key, one.facts.user_id)
+        places[one.facts.turn_id] = place
+        return _begin(states, place, one)
+    if isinstance(one, More):
+        return _more(states, places.get(one.facts.turn_id), one)
+    levels = states.levels(one.key, states.place(one.key, one.user_id))
+    return Answer(Amount(), None, levels, states.moment)
+
+
+def _who(one: Question) -> tuple[str, str]:
+    if isinstance(one, Look):
+        return one.key, one.user_id or ""
+    return one.facts.key, one.facts.user_id or ""
 
 
 def _begin(states: LockedStates, place: str, one: Begin) -> Answer:

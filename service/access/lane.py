@@ -25,6 +25,8 @@ REPLACED = "replaced"
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
 T = TypeVar("T")
+# what becomes of a job
+Outcome = Future
 
 
 class TooSlow(Exception):
@@ -75,20 +77,20 @@ class Lane(Generic[Job, Answer]):
         self._run = run
         self._health = health
         self._seconds = seconds
-        self._waiting: queue.Queue[tuple[Job, Future[Answer]]] = queue.Queue()
+        self._waiting: queue.Queue[tuple[Job, Outcome[Answer]]] = queue.Queue()
 
     def start(self) -> None:
         """Called in the worker, after its fork."""
         threading.Thread(target=self._serve, name="store", daemon=True).start()
 
-    def put(self, job: Job) -> "Future[Answer]":
+    def put(self, job: Job) -> Outcome[Answer]:
         """Its outcome comes in any case, also for a caller who has left. Raises StoreAway at once where it is known."""
         self._health.require()
-        outcome: Future[Answer] = Future()
+        outcome: Outcome[Answer] = Outcome()
         self._waiting.put((job, outcome))
         return outcome
 
-    def answer(self, outcome: "Future[Answer]") -> Answer:
+    def answer(self, outcome: Outcome[Answer]) -> Answer:
         """Raises StoreAway."""
         try:
             return outcome.result(self._seconds)
@@ -123,7 +125,7 @@ class Lane(Generic[Job, Answer]):
             self._health.failed(kind_of(error))
         raise StoreAway
 
-    def _next_batch(self) -> "list[tuple[Job, Future[Answer]]]":
+    def _next_batch(self) -> list[tuple[Job, Outcome[Answer]]]:
         """Without those who have left."""
         batch = [self._waiting.get()]
         while len(batch) < MOST_AT_ONCE and not self._waiting.empty():

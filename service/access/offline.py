@@ -12,7 +12,6 @@ from service.access.allowance import (
     Amount,
     Limits,
     Refusal,
-    Rule,
     State,
     admit,
     amount_of,
@@ -52,26 +51,30 @@ class Offline:
         amount = amount_of(input_tokens, output_tokens, cost, [limits for _, limits in levels])
         if isinstance(amount, Refusal):
             return Answer(Amount(), amount, levels, moment)
-        return self._decide(admit, key, user, moment, amount)
-
-    def more(self, key: Key, user: str | None, moment: Moment, amount: Amount) -> Answer:
-        return self._decide(top_up, key, user, moment, amount)
-
-    def end(self, key: Key, user: str | None, moment: Moment, held: Amount, spent: Amount) -> None:
-        levels = self._levels(key, user)
-        for (state, limits), place in zip(levels, _places(key.name, user, levels), strict=True):
-            self._put(place, settle(state, limits, moment, held, spent, moment.day))
-
-    def _decide(
-        self, rule: Rule, key: Key, user: str | None, moment: Moment, amount: Amount
-    ) -> Answer:
-        levels = self._levels(key, user)
-        states = everywhere(rule, levels, moment, amount)
+        states = everywhere(admit, levels, moment, amount)
         if isinstance(states, Refusal):
             return Answer(Amount(), states, levels, moment)
         for state, place in zip(states, _places(key.name, user, levels), strict=True):
             self._put(place, state)
         return Answer(amount, None, self._levels(key, user), moment)
+
+    def more(self, key: Key, user: str | None, moment: Moment, amount: Amount) -> Answer:
+        """Only whether the money would do: a turn's later calls are not held for."""
+        levels = self._levels(key, user)
+        states = everywhere(top_up, levels, moment, amount)
+        refusal = states if isinstance(states, Refusal) else None
+        return Answer(Amount() if refusal else amount, refusal, levels, moment)
+
+    def look(self, key: Key, user: str | None, moment: Moment) -> Answer:
+        return Answer(Amount(), None, self._levels(key, user), moment)
+
+    def end(
+        self, key: Key, user: str | None, moment: Moment, held: Amount | None, spent: Amount
+    ) -> None:
+        """held None: it was begun in the store."""
+        levels = self._levels(key, user)
+        for (state, limits), place in zip(levels, _places(key.name, user, levels), strict=True):
+            self._put(place, settle(state, limits, moment, held, spent, moment.day))
 
     def _levels(self, key: Key, user: str | None) -> list[tuple[State, Limits]]:
         levels = [(self._states.get((key.name, ""), State()), key.limits)]

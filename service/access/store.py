@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from service.access import admissions, closing, registry, upkeep
-from service.access.admissions import Answer, Begin, More
+from service.access.admissions import Answer, Question
 from service.access.database import Database
 from service.access.ledger import LedgerRow
 from service.access.periods import Calendar
@@ -26,7 +26,7 @@ class Store:
         self.calendar = calendar
         self.worker = worker
 
-    def decide(self, asked: Sequence[Begin | More]) -> list[Answer]:
+    def decide(self, asked: Sequence[Question]) -> list[Answer]:
         return self._write(
             lambda connection: admissions.decide(connection, self.calendar, self.worker, asked)
         )

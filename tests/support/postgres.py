@@ -31,6 +31,7 @@ OPTIONS = {
     "fsync": "off",
     "shared_buffers": "32MB",
 }
+INIT = ("--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C.UTF-8")
 ACCESS = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 # PostgreSQL does not run as root
 UNPRIVILEGED = "postgres"
@@ -48,9 +49,8 @@ class PostgresServer:
         self._data = self._base / "data"
         self._server: subprocess.Popen[bytes] | None = None
 
-    @property
-    def url(self) -> str:
-        return f"postgresql://chat:{PASSWORD_IN_URL}@127.0.0.1:{self.port}/chat"
+    def address(self, database: str = "chat") -> str:
+        return f"postgresql://chat:{PASSWORD_IN_URL}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
         if not self._data.exists():
@@ -138,8 +138,7 @@ class PostgresServer:
 
     def _init(self) -> None:
         subprocess.run(
-            [program("initdb"), "-D", str(self._data), "-A", "trust", "-N"]
-            + ["--encoding", "UTF8", "--locale", "C.UTF-8"],
+            [program("initdb"), "-D", str(self._data), *INIT],
             stdout=subprocess.DEVNULL,
             check=True,
             user=self._user,

@@ -6,7 +6,7 @@ MINUTE_US = 60_000_000
 
 
 class Arrivals:
-    """GCRA: each unit takes a minute divided by the limit, and as much as fits into the next minute may come at once."""
+    """GCRA: a unit takes a minute divided by the limit, and as much as fits into the next minute may come at once."""
 
     def __init__(self):
         self.free_at = Fraction(0)

@@ -1,0 +1,157 @@
+"""Access to the service, for one worker: who asks, an account for each turn, and what is left for whom."""
+
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from service.access import secret
+from service.access.account import Account
+from service.access.admissions import Answer, Look, Question
+from service.access.figures import Figures
+from service.access.health import Health, StoreAway
+from service.access.keeper import Keeper
+from service.access.keyring import Keyring
+from service.access.keys import Key
+from service.access.lane import Lane, Runner, in_thread
+from service.access.ledger import Facts, LedgerRow
+from service.access.listener import KeyProblem, Listener
+from service.access.offline import Offline
+from service.access.periods import Moment
+from service.access.spool import Spool
+from service.access.store import Store
+from service.access.writer import Writer
+from service.errors import Forbidden, Unauthorized, Unavailable
+
+# what a turn waits for the store at most
+STORE_SECONDS = 0.25
+Mode = Literal["auto", "keys", "open"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """mode auto: open while nobody was given a key. ledger_days: how long rows are kept."""
+
+    mode: Mode
+    serves_without_store: bool
+    ledger_days: int
+
+
+class Access:
+    """Made after the fork; start() begins its background work."""
+
+    def __init__(
+        self, policy: Policy, store: Store, run: Runner, spool: Spool, listener: Listener
+    ) -> None:
+        self._policy = policy
+        self._calendar = store.calendar
+        self._running: set[str] = set()
+        self._health = Health(listener)
+        self._keyring = Keyring()
+        self.listener = listener
+        self.offline = Offline()
+        self.lane: Lane[Question, Answer] = Lane(store.decide, run, self._health, STORE_SECONDS)
+        self._writer = Writer(store, self._health, run, spool, in_thread(), listener)
+        self._keeper = Keeper(
+            store,
+            self._keyring,
+            self._health,
+            run,
+            lambda: self._running,
+            listener,
+            policy.ledger_days,
+        )
+
+    def start(self) -> None:
+        """Waits until the keys are known, or the store is known to be away."""
+        self._keeper.look()
+        self._keeper.start()
+        self.lane.start()
+        self._writer.start()
+
+    def stop(self, seconds: float) -> bool:
+        """Whether all rows have reached the store, or the disk."""
+        return self._writer.flush(seconds)
+
+    # who asks
+
+    @property
+    def is_open(self) -> bool:
+        """Whether whoever has no key is let in."""
+        mode = self._policy.mode
+        return mode == "open" or (mode == "auto" and self._keyring.is_empty)
+
+    def identify(self, authorization: str | None) -> Key:
+        """The value of the header. Raises Unauthorized, Forbidden, or Unavailable where nobody can tell."""
+        if self._keyring.number < 0:
+            self._look_again()
+        bearer = _bearer(authorization)
+        if self.is_open and not (bearer and bearer.startswith(secret.PREFIX)):
+            # OpenAI's clients always send a key: somebody else's is none of ours
+            return self._usable(self._keyring.anonymous)
+        if not bearer:
+            raise self._unauthorized("no_key")
+        if not secret.is_well_formed(bearer):
+            raise self._unauthorized("malformed")
+        return self._find(secret.digest(bearer))
+
+    # a turn
+
+    @property
+    def serves_without_store(self) -> bool:
+        return self._policy.serves_without_store
+
+    def account(self, key: Key, facts: Facts) -> Account:
+        return Account(self, key, facts)
+
+    def usage(self, key: Key, user: str | None) -> Figures:
+        """What is left, from the store, or from what it said last."""
+        try:
+            answer = self.lane.answer(self.lane.put(Look(key.name, user)))
+        except StoreAway:
+            answer = self.offline.look(key, user, self.now())
+        return Figures.of(answer)
+
+    def now(self) -> Moment:
+        """In the store's clock, as far as it is known."""
+        return self._calendar.moment(time.time_ns() // 1000 + self._keeper.clock_ahead_us)
+
+    def opened(self, turn_id: str) -> None:
+        self._running.add(turn_id)
+
+    def closed(self, row: LedgerRow) -> None:
+        self._running.discard(row.facts.turn_id)
+        self._writer.put(row)
+
+    def _find(self, secret_hash: str) -> Key:
+        key, problem = self._keyring.find(secret_hash, self.now().us)
+        if problem == "unknown":
+            # it may have been made a moment ago
+            self._look_again()
+            key, problem = self._keyring.find(secret_hash, self.now().us)
+        if key is None:
+            raise self._unauthorized("unknown")
+        if problem:
+            self.listener.key_refused(problem)
+            raise Forbidden(cause=problem)
+        return key
+
+    def _usable(self, key: Key) -> Key:
+        if not key.is_usable(self.now().us):
+            self.listener.key_refused("disabled")
+            raise Forbidden(cause="disabled")
+        return key
+
+    def _look_again(self) -> None:
+        try:
+            self._keeper.look_again(STORE_SECONDS)
+        except StoreAway:
+            raise Unavailable(cause="database") from None
+
+    def _unauthorized(self, problem: KeyProblem) -> Unauthorized:
+        self.listener.key_refused(problem)
+        return Unauthorized(cause=problem)
+
+
+def _bearer(authorization: str | None) -> str | None:
+    scheme, _, credentials = (authorization or "").strip().partition(" ")
+    return credentials.strip() or None if scheme.lower() == "bearer" else None
