@@ -1,39 +1,60 @@
 """Access to the service, for one worker: who asks, an account for each turn, and what is left for whom."""
 
 import time
+import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+from psycopg import waiting
 
 from service.access import secret
 from service.access.account import Account
 from service.access.admissions import Answer, Look, Question
+from service.access.database import Database, database_url
 from service.access.figures import Figures
 from service.access.health import Health, StoreAway
 from service.access.keeper import Keeper
 from service.access.keyring import Keyring
 from service.access.keys import Key
-from service.access.lane import Lane, Runner, in_thread
+from service.access.lane import Lane, Runner, cooperatively, in_thread
 from service.access.ledger import Facts, LedgerRow
 from service.access.listener import KeyProblem, Listener
 from service.access.offline import Offline
-from service.access.periods import Moment
+from service.access.periods import Calendar, Moment
 from service.access.spool import Spool
 from service.access.store import Store
 from service.access.writer import Writer
 from service.errors import Forbidden, Unauthorized, Unavailable
 
-# what a turn waits for the store at most
-STORE_SECONDS = 0.25
 Mode = Literal["auto", "keys", "open"]
 
 
 @dataclass(frozen=True)
 class Policy:
-    """mode auto: open while nobody was given a key. ledger_days: how long rows are kept."""
+    """mode auto: open while nobody was given a key. ledger_days: how long rows are kept. store_seconds: what a turn
+    waits for the store at most."""
 
-    mode: Mode
-    serves_without_store: bool
-    ledger_days: int
+    mode: Mode = "auto"
+    serves_without_store: bool = True
+    ledger_days: int = 400
+    store_seconds: float = 0.25
+
+
+def open_access(
+    address: str, folder: Path, zone: str, policy: Policy, listener: Listener
+) -> "Access":
+    """In the worker, after its fork, with tables that are up to date. folder: where rows wait for the store.
+
+    Raises UnusableDatabase.
+    """
+    url = database_url(address)
+    database = Database(url, busy_seconds=policy.store_seconds)
+    if not database.is_sqlite and waiting.wait is waiting.wait_c:
+        raise RuntimeError("psycopg was imported before gevent's patch: it would block the loop")
+    run = in_thread() if database.is_sqlite else cooperatively
+    store = Store(database, Calendar(zone), worker=uuid.uuid4().hex)
+    return Access(policy, store, run, Spool(folder), listener)
 
 
 class Access:
@@ -49,7 +70,9 @@ class Access:
         self._keyring = Keyring()
         self.listener = listener
         self.offline = Offline()
-        self.lane: Lane[Question, Answer] = Lane(store.decide, run, self._health, STORE_SECONDS)
+        self.lane: Lane[Question, Answer] = Lane(
+            store.decide, run, self._health, policy.store_seconds
+        )
         self._writer = Writer(store, self._health, run, spool, in_thread(), listener)
         self._keeper = Keeper(
             store,
@@ -93,6 +116,10 @@ class Access:
         if not secret.is_well_formed(bearer):
             raise self._unauthorized("malformed")
         return self._find(secret.digest(bearer))
+
+    def key(self, name: str) -> Key:
+        """One that identify() gave out before."""
+        return self._keyring.keys[name]
 
     # a turn
 
@@ -143,7 +170,7 @@ class Access:
 
     def _look_again(self) -> None:
         try:
-            self._keeper.look_again(STORE_SECONDS)
+            self._keeper.look_again(self._policy.store_seconds)
         except StoreAway:
             raise Unavailable(cause="database") from None
 

@@ -17,7 +17,6 @@ from sqlalchemy.exc import ArgumentError
 # admissions, the ledger's writer, and whoever looks after keys and leases
 CONNECTIONS = 3
 CONNECT_SECONDS = 2
-SQLITE_BUSY_SECONDS = 0.15
 POSTGRESQL_SESSION = {
     "statement_timeout": 250,
     "lock_timeout": 250,
@@ -49,12 +48,15 @@ class UnusableDatabase(ValueError):
 
 
 class Database:
-    """One process's connections: made after the fork, opened when they are first used."""
+    """One process's connections: made after the fork, opened when they are first used.
 
-    def __init__(self, url: URL) -> None:
+    busy_seconds: how long SQLite waits for another process's transaction.
+    """
+
+    def __init__(self, url: URL, busy_seconds: float = 5) -> None:
         self.url = url
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        options = _sqlite_options() if self.is_sqlite else _postgresql_options()
+        options = _sqlite_options(busy_seconds) if self.is_sqlite else _postgresql_options()
         # a query's values are keys' hashes and users' names: they stay out of errors
         self._engine = create_engine(
             url,
@@ -145,8 +147,8 @@ def _unescaped(mount_point: str) -> str:
     return mount_point.replace("\\040", " ")
 
 
-def _sqlite_options() -> dict[str, Any]:
-    return {"connect_args": {"timeout": SQLITE_BUSY_SECONDS}}
+def _sqlite_options(busy_seconds: float) -> dict[str, Any]:
+    return {"connect_args": {"timeout": busy_seconds}}
 
 
 def _postgresql_options() -> dict[str, Any]:

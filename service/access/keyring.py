@@ -14,7 +14,7 @@ class Keyring:
     def __init__(self) -> None:
         self.number = -1
         self._identity: str | None = None
-        self._keys: dict[str, Key] = {}
+        self.keys: dict[str, Key] = {}
         self._secrets: dict[str, tuple[str, int | None]] = {}
 
     def learn(self, changes: Changes) -> None:
@@ -24,30 +24,27 @@ class Keyring:
         self._identity = changes.identity
         if changes.number < self.number:
             # an older state of it was restored, and this is all of it
-            self._keys.clear()
+            self.keys.clear()
             self._secrets.clear()
         self.number = changes.number
-        self._keys |= {key.name: key for key in changes.keys}
+        self.keys |= {key.name: key for key in changes.keys}
         self._secrets |= {found: (name, ends) for found, name, ends in changes.secrets}
 
     @property
     def is_empty(self) -> bool:
         """Whether nobody was ever given a key."""
-        return self._keys.keys() <= {ANONYMOUS}
+        return self.keys.keys() <= {ANONYMOUS}
 
     @property
     def anonymous(self) -> Key:
         """Before the store was asked, nobody is let in without a key."""
         unknown = Key(ANONYMOUS, disabled=True)
-        return self._keys.get(ANONYMOUS, unknown)
-
-    def key(self, name: str) -> Key | None:
-        return self._keys.get(name)
+        return self.keys.get(ANONYMOUS, unknown)
 
     def find(self, secret_hash: str, now_us: int) -> tuple[Key | None, KeyProblem | None]:
         """The key, or why it is none; one that may not be used is found, with its problem."""
         name, secret_ends = self._secrets.get(secret_hash, ("", None))
-        key = self._keys.get(name)
+        key = self.keys.get(name)
         if key is None:
             return None, "unknown"
         if key.disabled:

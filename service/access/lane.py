@@ -44,10 +44,22 @@ def in_thread() -> Runner:
     pool = ThreadPool(1)
 
     def run(job: Callable[[], T], seconds: float) -> T:  # noqa: ARG001
-        result: T = pool.apply(job)
-        return result
+        outcome: Outcome[T] = Outcome()
+        # the pool would print what is raised in its thread
+        pool.apply(_into(outcome, job))
+        return outcome.result()
 
     return run
+
+
+def _into(outcome: Outcome[T], job: Callable[[], T]) -> Callable[[], None]:
+    def work() -> None:
+        try:
+            outcome.set_result(job())
+        except Exception as error:  # noqa: BLE001 - raised where the job was given
+            outcome.set_exception(error)
+
+    return work
 
 
 def cooperatively(job: Callable[[], T], seconds: float) -> T:

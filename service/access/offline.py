@@ -34,9 +34,15 @@ class Offline:
         self._states: OrderedDict[Place, State] = OrderedDict()
 
     def saw(self, key: str, user: str | None, levels: list[tuple[State, Limits]]) -> None:
-        """The answers that others give are not seen to end, so those that are open now do not count."""
+        """The answers that others give are not seen to end, so those that are open now do not count. What was spent
+        here, and is not in the store yet, does."""
         for (state, _), place in zip(levels, _places(key, user, levels), strict=True):
-            self._put(place, replace(state, open_answers=0, reserved=0))
+            here = self._states.get(place, State())
+            same_day, same_month = here.day == state.day, here.month == state.month
+            spent_day = max(state.spent_day, here.spent_day if same_day else 0)
+            spent_month = max(state.spent_month, here.spent_month if same_month else 0)
+            seen = replace(state, spent_day=spent_day, spent_month=spent_month)
+            self._put(place, replace(seen, open_answers=0, reserved=0))
 
     def begin(
         self,

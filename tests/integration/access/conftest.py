@@ -58,7 +58,7 @@ def create(database):
 
     def make(name, **fields):
         secret = new_secret()
-        with database.writing() as connection:
+        with database.writing(background=True) as connection:
             assert registry.create(connection, Key(name, **fields), digest(secret), 0)
         return secret
 

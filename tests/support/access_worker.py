@@ -1,0 +1,247 @@
+"""What a worker does with the store, without a web server: for tests of races, and of a store that is away.
+
+with AccessWorker(address, folder) as worker:
+    worker.ask("turns", count=200, cost=5)      # at once; how each of them went
+"""
+
+if __name__ == "__main__":
+    from gevent import monkey
+
+    monkey.patch_all()
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import gevent
+from gevent.fileobject import FileObjectThread
+
+from service.access.access import Access, Policy, open_access
+from service.access.account import Account
+from service.access.ledger import Facts
+from service.chat.events import Usage
+from service.errors import ChatError
+from tests.support.service import ROOT
+
+TICK_SECONDS = 0.01
+
+
+class AccessWorker:
+    """A process of its own, patched by gevent as a worker is. policy: fields of Policy that differ."""
+
+    def __init__(self, address: str, folder: Path, **policy: Any) -> None:
+        options = json.dumps({"address": address, "folder": str(folder), "policy": policy})
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.access_worker", options],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self._process.pid
+
+    def ask(self, command: str, **arguments: Any) -> Any:
+        self.tell(command, **arguments)
+        return self.answer()
+
+    def tell(self, command: str, **arguments: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([command, arguments]) + "\n")
+        self._process.stdin.flush()
+
+    def answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the worker has ended")
+        return json.loads(line)
+
+    def until(self, command: str, wanted: Any, timeout: float = 20, **arguments: Any) -> None:
+        """Asks until this is the answer."""
+        until = time.monotonic() + timeout
+        while (found := self.ask(command, **arguments)) != wanted:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{command} is {found}, not {wanted}")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+class Heard:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.dependency: list[tuple[bool, str | None]] = []
+        self.waiting = 0
+        self.dropped: list[tuple[int, str]] = []
+        self.swept = 0
+
+    def dependency_is(self, _dependency: str, *, up: bool, cause: str | None = None) -> None:
+        self.dependency.append((up, cause))
+
+    def key_refused(self, problem: str) -> None:
+        pass
+
+    def turn_refused(self, key: str, limit: str) -> None:
+        pass
+
+    def ledger_waiting(self, rows: int) -> None:
+        self.waiting = rows
+
+    def rows_dropped(self, rows: int, cause: str) -> None:
+        self.dropped.append((rows, cause))
+
+    def leases_swept(self, count: int) -> None:
+        self.swept += count
+
+
+class Commands:
+    """Each method is a command; what it returns is the answer."""
+
+    def __init__(self, access: Access, heard: Heard) -> None:
+        self._access = access
+        self._heard = heard
+        self._open: list[Account] = []
+        self._longest_gap = 0.0
+        gevent.spawn(self._measure_gaps)
+
+    def turns(self, count: int = 1, *, in_turn: bool = False, **arguments: Any) -> list[Any]:
+        """[error code or None, why, seconds it waited, the key's state's time]; all at once, or one after the other."""
+        if in_turn:
+            return [self._turn(**arguments) for _ in range(count)]
+        greenlets = [gevent.spawn(self._turn, **arguments) for _ in range(count)]
+        gevent.joinall(greenlets, raise_error=True)
+        return [greenlet.value for greenlet in greenlets]
+
+    def killed_turns(self, count: int, seconds: float) -> int:
+        """Begins turns, and kills their greenlets after a while; how many were killed in the middle."""
+        greenlets = [gevent.spawn(self._turn) for _ in range(count)]
+        # all of them have begun
+        gevent.sleep(0)
+        gevent.sleep(seconds)
+        running = [greenlet for greenlet in greenlets if not greenlet.dead]
+        gevent.killall(running)
+        return len(running)
+
+    def end(self, cost: int | None = None) -> int:
+        """Ends the turns that were left open."""
+        for account in self._open:
+            self._finish(account, cost)
+        ended = len(self._open)
+        self._open.clear()
+        return ended
+
+    def identify(self, key: str | None) -> str:
+        try:
+            return self._access.identify(f"Bearer {key}" if key else None).name
+        except ChatError as error:
+            return f"{error.code}: {error.cause}"
+
+    def is_open(self) -> bool:
+        return self._access.is_open
+
+    def longest_gap(self) -> float:
+        """How long the loop stood still, at most, since this was asked last."""
+        longest, self._longest_gap = self._longest_gap, 0.0
+        return longest
+
+    def usage(self, key: str = "team-a") -> dict[str, Any]:
+        found = self._access.key(key)
+        state = self._access.usage(found, None).levels[0][0]
+        return {"spent": state.spent_month, "reserved": state.reserved, "open": state.open_answers}
+
+    def heard(self) -> dict[str, Any]:
+        return vars(self._heard)
+
+    def up(self) -> bool:
+        return bool(self._heard.dependency and self._heard.dependency[-1][0])
+
+    def waiting(self) -> int:
+        return self._heard.waiting
+
+    def flush(self) -> bool:
+        return self._access.stop(10)
+
+    def connections(self) -> int:
+        return self._access._keeper._store.database.in_use()
+
+    def _turn(
+        self,
+        key: str = "team-a",
+        user: str | None = None,
+        tokens: int = 10,
+        cost: int | None = 1,
+        *,
+        keep: bool = False,
+    ) -> list[Any]:
+        facts = Facts(str(uuid.uuid4()), "request-1", key, user, "/chat", model="sim")
+        account = self._access.account(self._access.key(key), facts)
+        began = time.monotonic()
+        code = cause = None
+        ending = "disconnected"
+        try:
+            account.begin(tokens, 0, cost)
+            if keep:
+                self._open.append(account)
+            else:
+                self._finish(account, cost)
+        except ChatError as error:
+            code, cause, ending = error.code, error.cause, error.ending
+        finally:
+            if not keep or code:
+                account.end(ending, code)
+        at_us = account.figures.levels[0][0].at_us if account.figures else 0
+        return [code, cause, time.monotonic() - began, at_us]
+
+    def _measure_gaps(self) -> None:
+        while True:
+            before = time.monotonic()
+            gevent.sleep(TICK_SECONDS)
+            gap = time.monotonic() - before - TICK_SECONDS
+            self._longest_gap = max(self._longest_gap, gap)
+
+    @staticmethod
+    def _finish(account: Account, cost: int | None) -> None:
+        usage = Usage(5, 5, "reported")
+        account.charge("sim", usage, None if cost is None else cost / 10**12)
+        account.end("completed")
+
+
+def main(options: dict[str, Any]) -> None:
+    policy = {"mode": "auto", "serves_without_store": True, "ledger_days": 400} | options["policy"]
+    heard = Heard()
+    access = open_access(
+        options["address"], Path(options["folder"]), "UTC", Policy(**policy), heard
+    )
+    access.start()
+    commands = Commands(access, heard)
+    for line in FileObjectThread(sys.stdin):
+        command, arguments = json.loads(line)
+        print(json.dumps(getattr(commands, command)(**arguments)), flush=True)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
