@@ -20,9 +20,27 @@ ERRORS: dict[ErrorCode, Text] = {
         "The body did not arrive in time.",
         "본문이 제때 도착하지 않았습니다.",
     ),
+    "unauthorized": Text(
+        "No API key, or one that is not known here.",
+        "API 키가 없거나 등록되지 않은 키입니다.",
+    ),
+    "forbidden": Text(
+        "The API key is disabled or expired, or may not use this model or chain.",
+        "API 키가 비활성화되었거나 만료되었습니다. 또는 이 모델이나 체인을 쓸 수 없는 키입니다.",
+    ),
     "rate_limited": Text(
-        "More requests, or more answers at once, than one address may have.",
-        "한 주소에 허용된 요청 수나 동시 답변 수를 넘었습니다.",
+        "More requests, tokens or open answers than one address, API key or user may have.",
+        "주소, API 키, 사용자 하나에 허용된 요청 수, 토큰 수, 동시 답변 수를 넘었습니다.",
+    ),
+    "budget_exceeded": Text(
+        "The API key's budget for this day or month is used up; `Retry-After` is the time until the next one begins, "
+        "at most a day.",
+        "API 키의 오늘 또는 이번 달 예산을 다 썼습니다. `Retry-After`는 다음 기간까지 남은 시간이며 최대 하루입니다.",
+    ),
+    "unavailable": Text(
+        "Nobody can tell at the moment who asks: the database is down. From nginx (502 to 504): it reached no replica.",
+        "데이터베이스에 연결할 수 없어 누구의 요청인지 확인하지 못합니다. nginx의 응답(502~504)이라면 연결할 수 있는 "
+        "복제본이 없다는 뜻입니다.",
     ),
     "overloaded": Text(
         "No free place within `ADMISSION_WAIT_SECONDS`.",
