@@ -24,7 +24,7 @@ from service.resilience.guard import Guard, Route
 from service.resilience.retry import RetryPolicy
 from service.resilience.sharing import RedisSharing
 from service.settings import Settings
-from service.telemetry import chain_metrics, logs, turns
+from service.telemetry import chain_metrics, logs, metrics, turns
 from service.telemetry.guard_metrics import GuardMetrics
 from service.web import chat, openapi, pages, probes, site
 from service.web.drain import Drain
@@ -36,7 +36,7 @@ PROVIDER = "openai"
 
 def create_app(settings: Settings) -> Flask:
     """One per worker, after its fork. Raises UnusablePrices, UnusableChain."""
-    logs.configure(settings.log_level, settings.secrets)
+    logs.configure(settings.log_level, settings.secrets, metrics.LOG_LINES_DROPPED.inc)
     clock = time.monotonic
     drain = Drain(settings.drain_deadline_seconds, clock)
     protection = Protection(settings, GuardMetrics())

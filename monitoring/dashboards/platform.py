@@ -49,6 +49,18 @@ SERVICE = Row(
             (Query(f"rate(chat_cpu_seconds_total{{{HERE}}}[$__rate_interval])", "{{instance}}"),),
         ),
         Panel(
+            "Log lines lost",
+            "In 5 minutes: nobody read standard output, and no answer waits for it.",
+            "아무도 표준 출력을 읽지 않아 5분 동안 버려진 로그. 답변은 로그를 기다리지 않습니다.",
+            (
+                Query(
+                    f"sum by (instance) (increase(chat_log_lines_dropped_total{{{HERE}}}[5m]))",
+                    "{{instance}}",
+                ),
+            ),
+            limits=(1, 100),
+        ),
+        Panel(
             "Metrics files",
             "Less than 1 MB a worker, and one file for all that ended; 64 MB is all there is.",
             "워커마다 1MB 미만, 끝난 워커들은 파일 하나입니다. 자리는 모두 64MB입니다.",

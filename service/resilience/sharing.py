@@ -4,8 +4,9 @@ All talk with Redis is in one background thread of the worker: it writes what ha
 what happened elsewhere. A request waits only for the lease of a probe, and no longer than LEASE_WAIT_SECONDS; without
 an answer each worker decides for itself.
 
-Keys, for a model M: `chat:breaker:M` is "open" while a breaker is open somewhere (it expires with the open period) or
-"closed" for a while after a probe succeeded; `chat:breaker:M:probe` is held by the worker that probes.
+Keys, for a model M: `{chat}:breaker:M` is "open" while a breaker is open somewhere (it expires with the open period) or
+"closed" for a while after a probe succeeded; `{chat}:breaker:M:probe` is held by the worker that probes. The braces put
+all keys into one slot of a cluster. A replica, which takes no writes, is as good as no Redis.
 """
 
 import queue
@@ -18,6 +19,7 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import MovedError
 from redis.retry import Retry
 
 from service.chat.deadline import Clock
@@ -32,6 +34,9 @@ PAUSE_SECONDS = 1.0
 # long enough for everybody to ask; whoever could not will find out with a probe
 CLOSED_SECONDS = 5
 OPEN, CLOSED = b"open", b"closed"
+TAG = "{chat}"
+# written with each look, so that a server that takes no writes is noticed before one is needed
+ALIVE_KEY, ALIVE_MS = f"{TAG}:alive", 5000
 
 LEASE = """
 if redis.call('get', KEYS[1]) == 'open' then return 0 end
@@ -125,6 +130,7 @@ class RedisSharing:
         while True:
             job = self._next_job(pause or POLL_SECONDS)
             try:
+                self._write_alive()
                 self._send()
                 job()
                 self._read()
@@ -140,6 +146,14 @@ class RedisSharing:
             return self._jobs.get(timeout=seconds)
         except queue.Empty:
             return _nothing
+
+    def _write_alive(self) -> None:
+        try:
+            self._client.set(ALIVE_KEY, self._token, px=ALIVE_MS)
+        except MovedError as moved:
+            # in a cluster, all our keys are on one server, which this one names
+            self._client = _at(self._client, moved.host, moved.port)
+            self._client.set(ALIVE_KEY, self._token, px=ALIVE_MS)
 
     def _send(self) -> None:
         for model, news in list(self._unsent.items()):
@@ -179,8 +193,17 @@ class RedisSharing:
             self._listener.dependency_is("redis", up=up, cause=cause)
 
 
+def _at(client: redis.Redis, host: str, port: int) -> redis.Redis:
+    """The same client for another server."""
+    pool = client.connection_pool
+    options = {**pool.connection_kwargs, "host": host, "port": port}
+    return redis.Redis(
+        connection_pool=redis.ConnectionPool(connection_class=pool.connection_class, **options)
+    )
+
+
 def _key(model: str) -> str:
-    return f"chat:breaker:{model}"
+    return f"{TAG}:breaker:{model}"
 
 
 def _probe_key(model: str) -> str:

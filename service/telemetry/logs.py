@@ -10,12 +10,14 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import structlog
+
+from service.telemetry.log_output import output
 
 SECRET_SHAPES = re.compile(
     # not within a word, such as the request id task-0001; JSON writes a line's end as a letter
@@ -83,10 +85,13 @@ class Quiet(logging.Filter):
         return not str(record.msg).startswith(CLIENT_GONE)
 
 
-def configure(level: str, secrets: Iterable[str]) -> None:
-    """Called once per process, in gunicorn's master and in each worker."""
+def configure(
+    level: str, secrets: Iterable[str], dropped: Callable[[int], None] = lambda _lines: None
+) -> None:
+    """Called once per process, in gunicorn's master and in each worker; dropped: of lines that nobody took."""
     redact = Redactor(secrets)
-    handler = logging.StreamHandler(sys.stdout)
+    written: Any = output(sys.stdout, dropped)
+    handler = logging.StreamHandler(written)
     handler.setFormatter(JsonFormatter(redact))
     handler.addFilter(Quiet())
     logging.basicConfig(handlers=[handler], level=level, force=True)
@@ -103,7 +108,7 @@ def configure(level: str, secrets: Iterable[str]) -> None:
             lambda _logger, _name, event: redact(_render(event)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(file=written),
         cache_logger_on_first_use=False,
     )
 

@@ -140,6 +140,12 @@ ESTIMATED = Counter(
 )
 UNPRICED = Counter("chat_unpriced_tokens_total", "Tokens of models without a price.", ("model",))
 
+# the log: the platform dashboard, and the alert on a log that nobody reads
+LOG_LINES_DROPPED = Counter(
+    "chat_log_lines_dropped_total",
+    "Log lines of workers that were lost because nobody read standard output.",
+)
+
 BUILD = Gauge(
     "chat_build_info",
     "Always 1; the labels say what runs.",

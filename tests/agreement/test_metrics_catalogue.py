@@ -40,6 +40,7 @@ CONTRACT = {
     "chat_usage_estimated_total": ("counter", ("model", "result")),
     "chat_unpriced_tokens_total": ("counter", ("model",)),
     "chat_dependency_up": ("gauge", ("dependency",)),
+    "chat_log_lines_dropped_total": ("counter", ()),
     "chat_build_info": ("gauge", ("version", "llm_client")),
     "chat_workers": ("gauge", ()),
     "chat_worker_exits_total": ("counter", ("reason",)),

@@ -5,13 +5,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from tests.drill.stage import PRIMARY, SLOTS, UNPRICED, Stage
 from tests.support.simulator import directive
 
-Act = Callable[[Stage], None]
+Act = Callable[[Stage], object]
+UNREAD = ExitStack()
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,12 @@ SCENES = (
         _empty_the_metrics_directory,
     ),
     Scene(("WorkerKilled",), _pause, _kill_a_worker),
+    Scene(
+        ("LogLinesLost",),
+        _ask(directive(tokens=2), 8),
+        lambda stage: UNREAD.enter_context(stage.service.unread_log()),
+        lambda _: UNREAD.close(),
+    ),
     Scene(
         ("RedisDown",), _pause, lambda stage: stage.redis.stop(), lambda stage: stage.redis.start()
     ),

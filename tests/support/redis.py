@@ -27,8 +27,10 @@ START_SECONDS = 20
 class RedisServer:
     """One server on a free port, in memory alone."""
 
-    def __init__(self, password: str | None = None) -> None:
+    def __init__(self, password: str | None = None, **options: str) -> None:
+        """options: of its configuration, hyphens written as underscores."""
         self.port = free_port()
+        self._options = {name.replace("_", "-"): value for name, value in options.items()}
         self.password = password
         self._directory = Path(tempfile.mkdtemp(prefix="redis-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -40,7 +42,7 @@ class RedisServer:
 
     def start(self) -> None:
         options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no"}
-        options |= {"dir": self._directory}
+        options |= {"dir": self._directory, **self._options}
         options |= {"requirepass": self.password} if self.password else {}
         flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
         self._process = subprocess.Popen([get_binary_path(), *flags], stdout=subprocess.DEVNULL)
@@ -63,6 +65,12 @@ class RedisServer:
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
+
+    def says(self, *command: str) -> str:
+        """The first line of the answer to a command."""
+        with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
+            connection.sendall(f"{' '.join(command)}\r\n".encode())
+            return connection.recv(4096).decode().splitlines()[0]
 
     def __enter__(self) -> Self:
         self.start()

@@ -5,6 +5,7 @@ with Service(simulator.base_url, DRAIN_SECONDS=5) as service:
 """
 
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -238,6 +240,14 @@ class Service:
     def events(self) -> list[dict[str, Any]]:
         """Every JSON line so far."""
         return [json.loads(line) for line in list(self.lines) if line.startswith("{")]
+
+    @contextlib.contextmanager
+    def unread_log(self) -> Iterator[None]:
+        """Nobody takes what the service writes to standard output, whose pipe holds a page."""
+        assert self._process.stdout is not None
+        with self._logged:
+            fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+            yield
 
     def _turns(self, request_id: str = "") -> list[dict[str, Any]]:
         lines = [
