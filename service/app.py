@@ -19,8 +19,9 @@ from service.llm.model_call import ModelCall
 from service.resilience.admission import Admission
 from service.resilience.breaker import Alone, Breaker, Breakers
 from service.resilience.budget import RetryBudget
-from service.resilience.call import Patience, Upstream
+from service.resilience.call import Upstream
 from service.resilience.guard import Guard, Route
+from service.resilience.patience import ALONE_SECONDS, Patience
 from service.resilience.retry import RetryPolicy
 from service.resilience.sharing import RedisSharing
 from service.settings import Settings
@@ -58,7 +59,9 @@ def create_app(settings: Settings) -> Flask:
         turn_seconds=settings.turn_timeout_seconds,
         most_calls=settings.max_calls_per_turn,
     )
-    streaming = chat.Streaming(settings.stream_hold_seconds, settings.heartbeat_seconds)
+    streaming = chat.Streaming(
+        settings.stream_hold_seconds, settings.heartbeat_seconds, settings.show_thinking
+    )
     app = site.build(
         [
             chat.blueprint(running, streaming, drain, settings.max_body_bytes, clock),
@@ -101,6 +104,7 @@ class Protection:
         self._sharing = _sharing(settings, listener)
         self._all: list[Breaker] = []
         self._budget = RetryBudget(settings.retry_budget)
+        self._patience = _patience(settings)
         self._access = _access(settings)
         self._primary = self._model(settings.models[0], self._access)
         self._routes = self._configured_routes()
@@ -130,12 +134,11 @@ class Protection:
         return Guard(
             routes=routes,
             retry=RetryPolicy(settings.retry_attempts, self._budget, self._listener),
-            patience=Patience(
-                settings.first_token_timeout_seconds, settings.idle_timeout_seconds, TICK_SECONDS
-            ),
+            patience=self._patience,
             listener=self._listener,
             clock=time.monotonic,
             sleep=time.sleep,
+            tick_seconds=TICK_SECONDS,
         )
 
     def _configured_routes(self) -> tuple[Route, ...]:
@@ -180,6 +183,7 @@ class Protection:
             name,
             settings.breaker_failures,
             settings.breaker_open_seconds,
+            _probe_seconds(settings),
             time.monotonic,
             self._listener,
             self._sharing or Alone(),
@@ -190,12 +194,27 @@ class Protection:
         return breaker
 
 
+def _patience(settings: Settings) -> Patience:
+    return Patience(
+        first_content_seconds=settings.first_token_timeout_seconds,
+        idle_seconds=settings.idle_timeout_seconds,
+        thinking_seconds=settings.thinking_timeout_seconds,
+        turn_seconds=settings.turn_timeout_seconds,
+        clock=time.monotonic,
+    )
+
+
+def _probe_seconds(settings: Settings) -> float:
+    """How long a probe may keep the next one out: one of a model that is being loaded takes longer."""
+    first = settings.first_token_timeout_seconds or ALONE_SECONDS
+    return first + settings.connect_timeout_seconds
+
+
 def _sharing(settings: Settings, listener: GuardMetrics) -> RedisSharing | None:
     url = settings.redis_url.get_secret_value()
-    probe_seconds = settings.first_token_timeout_seconds + settings.connect_timeout_seconds
     if not url:
         return None
-    return RedisSharing(url, settings.breaker_open_seconds, probe_seconds, listener)
+    return RedisSharing(url, settings.breaker_open_seconds, _probe_seconds(settings), listener)
 
 
 def _model_names(settings: Settings) -> list[str]:

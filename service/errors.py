@@ -22,9 +22,13 @@ ChatError
 │   ├── ContentFiltered
 │   ├── UpstreamError
 │   │   ├── UpstreamConflict
-│   │   └── UpstreamUntrusted
+│   │   ├── UpstreamUnavailable    it says so itself
+│   │   └── UpstreamUnreachable    nothing was sent
+│   │       └── UpstreamUntrusted
 │   ├── AnswerEmpty                it ended without a word
 │   └── UpstreamTimeout            it stayed silent
+│       ├── ConnectTimeout         nothing was sent
+│       ├── ThinkingTimeout        it thought for too long
 │       └── TurnTimeout            it spoke, but for too long
 ├── ChainFailure                   the chain, outside of model calls
 │   ├── StepTimeout
@@ -109,7 +113,7 @@ class ChatError(Exception):
         self,
         *,
         details: tuple[Detail, ...] = (),
-        retry_after_seconds: int | None = None,
+        retry_after_seconds: float | None = None,
         cause: str | None = None,
     ) -> None:
         """cause: what happened, in words of our own, for the log alone."""
@@ -220,6 +224,7 @@ class UpstreamFailure(ChatError):
 
     repeatable: asking the same model again may help; most_attempts, where it is set, bounds the attempts that end so.
     reroutable: another model may be asked. trips: it counts against the model's circuit breaker; else it is neutral.
+    systemic: it cannot be due to what was asked. retry_forbidden: the server says that asking again is no use.
     """
 
     ending: ClassVar[Ending] = "upstream_failed"
@@ -227,6 +232,8 @@ class UpstreamFailure(ChatError):
     most_attempts: ClassVar[int | None] = None
     reroutable: ClassVar[bool] = False
     trips: ClassVar[bool] = False
+    systemic: ClassVar[bool] = False
+    retry_forbidden = False
 
 
 class UpstreamRateLimited(UpstreamFailure):
@@ -290,7 +297,19 @@ class UpstreamConflict(UpstreamError):
     trips = False
 
 
-class UpstreamUntrusted(UpstreamError):
+class UpstreamUnavailable(UpstreamError):
+    """HTTP 503: the server speaks of itself, not of the request."""
+
+    systemic = True
+
+
+class UpstreamUnreachable(UpstreamError):
+    """DNS, connecting or TLS failed: nothing was sent."""
+
+    systemic = True
+
+
+class UpstreamUntrusted(UpstreamUnreachable):
     """Its certificate is wrong, and will be a second later."""
 
     repeatable = False
@@ -313,6 +332,20 @@ class UpstreamTimeout(UpstreamFailure):
     message = "The language model took too long to answer. Please try again."
     reroutable = True
     trips = True
+
+
+class ConnectTimeout(UpstreamTimeout):
+    """A lost packet is worth a second try; a host that drops them all is not worth a third."""
+
+    repeatable = True
+    most_attempts = 2
+    systemic = True
+
+
+class ThinkingTimeout(UpstreamTimeout):
+    """It lives, so its breaker does not count this; another model may come to an end sooner."""
+
+    trips = False
 
 
 class TurnTimeout(UpstreamTimeout):

@@ -8,9 +8,8 @@ LOCAL_MODEL = "smollm2-135m-instruct"
 LOCAL_DEFAULTS = {
     # The model knows no Korean; without this it lapses into French about France.
     "SYSTEM_PROMPT": "You answer questions in clear, simple English.",
-    # A small model may not find the end; a long prompt takes it a while on a slow machine.
+    # A small model may not find the end.
     "MAX_OUTPUT_TOKENS": "1024",
-    "FIRST_TOKEN_TIMEOUT_SECONDS": "60",
 }
 NAMED_BY = ("OPENAI_API_KEY", "OPENAI_API_KEY_FILE", "OPENAI_BASE_URL")
 

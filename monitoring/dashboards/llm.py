@@ -122,6 +122,20 @@ DASHBOARD = Dashboard(
                     limits=(3, 10),
                 ),
                 Panel(
+                    "Time to first word, without and with thinking",
+                    "What callers wait, retries included: for the first text, and for any sign of life.",
+                    "재시도를 포함해 첫 글까지, 그리고 생각 중이라는 표시까지 사용자가 기다리는 시간.",
+                    (
+                        *quantiles(
+                            "chat_turn_time_to_first_token_seconds", by="", legend="first word"
+                        )[:2],
+                        *quantiles(
+                            "chat_turn_time_to_first_sign_seconds", by="", legend="first sign"
+                        )[:2],
+                    ),
+                    unit="s",
+                ),
+                Panel(
                     "Time per chunk",
                     "Mean time between two texts of an attempt; above 0.25 s reading is not fluent.",
                     "한 시도에서 글과 글 사이의 평균 시간. 0.25초를 넘으면 읽기에 끊깁니다.",

@@ -23,7 +23,8 @@ class Defaults:
 class Prompt:
     """What a chain is asked. Texts are passed on as they are: braces mean nothing.
 
-    own: the optional fields that the caller gave, as against the deployment's defaults.
+    address: where the request came from. own: the optional fields that the caller gave, as against the deployment's
+    defaults.
     """
 
     system: str
@@ -34,6 +35,7 @@ class Prompt:
     max_tokens: int | None
     request_id: str
     turn_id: str = ""
+    address: str = ""
     user_id: str | None = None
     session_id: str | None = None
     chain: str = "chat"
@@ -41,10 +43,12 @@ class Prompt:
 
 
 class Asker(Protocol):
-    """Whose ids go with the prompt."""
+    """Who the prompt comes from."""
 
     @property
     def request_id(self) -> str: ...
+    @property
+    def address(self) -> str: ...
     @property
     def user_id(self) -> str | None: ...
     @property
@@ -62,6 +66,7 @@ def compose(request: ChatRequest, defaults: Defaults, asker: Asker, turn_id: str
         max_tokens=request.max_tokens or defaults.max_tokens,
         request_id=asker.request_id,
         turn_id=turn_id,
+        address=asker.address,
         user_id=asker.user_id,
         session_id=asker.session_id,
         chain=request.chain or defaults.chain,

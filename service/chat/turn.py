@@ -12,7 +12,7 @@ from typing import Protocol
 
 from service.chat.attempt import Attempt
 from service.chat.deadline import Clock, Deadline
-from service.chat.events import TICK, Done, Event, Failed, Restart, Start, Token
+from service.chat.events import TICK, Done, Event, Failed, Restart, Start, Thinking, Token
 from service.chat.prompt import Defaults, Prompt, compose
 from service.chat.request import Limits, parse
 from service.chat.running_turn import RunningTurn, new_turn_id
@@ -26,6 +26,8 @@ class Caller(Protocol):
     def route(self) -> str: ...
     @property
     def request_id(self) -> str: ...
+    @property
+    def address(self) -> str: ...
     @property
     def user_id(self) -> str | None: ...
     @property
@@ -43,6 +45,7 @@ class Record(Protocol):
     def asked(self, prompt: Prompt) -> None: ...
     def waited(self, seconds: float) -> None: ...
     def text(self, now: float) -> None: ...
+    def thinking(self, now: float) -> None: ...
     def attempt(self, attempt: Attempt) -> None: ...
     def restarted(self) -> None: ...
     def end(
@@ -128,6 +131,8 @@ class Turns:
                 return event
             if isinstance(event, Token):
                 record.text(now)
+            elif isinstance(event, Thinking):
+                record.thinking(now)
             elif isinstance(event, Restart):
                 record.restarted()
             if event is TICK or now >= look_at:

@@ -8,7 +8,9 @@ import openai
 
 from service.errors import (
     ChatError,
+    ConnectTimeout,
     ContentFiltered,
+    ContextTooLong,
     Internal,
     Overloaded,
     UpstreamConflict,
@@ -17,6 +19,8 @@ from service.errors import (
     UpstreamRateLimited,
     UpstreamRejected,
     UpstreamTimeout,
+    UpstreamUnavailable,
+    UpstreamUnreachable,
     UpstreamUntrusted,
 )
 
@@ -47,10 +51,11 @@ def of_model(error: Exception) -> ChatError:
 
 
 def _timeout(error: Exception) -> ChatError:
-    cause = _root_name(error)
-    if "PoolTimeout" in _names(error):
+    names = _names(error)
+    if "PoolTimeout" in names:
         return Overloaded(cause="connection pool")
-    return UpstreamTimeout(cause=f"socket: {cause}")
+    kind = ConnectTimeout if "ConnectTimeout" in names else UpstreamTimeout
+    return kind(cause=f"socket: {names[-1]}")
 
 
 def _refusal(error: openai.APIStatusError) -> ChatError:
@@ -67,9 +72,11 @@ def refused(status: int, code: str | None, headers: Mapping[str, str]) -> ChatEr
     if status == 409:
         return UpstreamConflict(cause=cause)
     if status == 408 or status >= 500:
-        return UpstreamError(cause=cause, retry_after_seconds=_retry_after(headers))
+        failed = UpstreamUnavailable if status == 503 else UpstreamError
+        return failed(cause=cause, retry_after_seconds=_retry_after(headers))
     if status in REQUEST_STATUSES:
-        return UpstreamInvalidRequest(cause=cause)
+        too_long = code == "context_length_exceeded"
+        return (ContextTooLong if too_long else UpstreamInvalidRequest)(cause=cause)
     return UpstreamRejected(cause=cause)
 
 
@@ -84,6 +91,16 @@ def in_band(code: object) -> ChatError:
     if code in LIMIT_CODES:
         return UpstreamRateLimited(cause="in-band error")
     return UpstreamError(cause="in-band error")
+
+
+def of_opening(error: Exception) -> ChatError:
+    """What a socket, a resolver or TLS raised before a request was sent."""
+    if isinstance(error, TimeoutError):
+        return ConnectTimeout(cause=f"socket: {_root_name(error)}")
+    failure = of_connection(error)
+    if type(failure) is UpstreamError:
+        return UpstreamUnreachable(cause=failure.cause)
+    return failure
 
 
 def of_connection(error: Exception) -> ChatError:
@@ -139,7 +156,8 @@ def _connection(error: Exception) -> ChatError:
     cause = f"connection: {_root_name(error)}"
     if any("CertificateVerif" in name or "CertVerif" in name for name in _names(error)):
         return UpstreamUntrusted(cause=cause)
-    return UpstreamError(cause=cause)
+    kind = UpstreamUnreachable if "ConnectError" in _names(error) else UpstreamError
+    return kind(cause=cause)
 
 
 def _unreadable(error: Exception) -> ChatError:

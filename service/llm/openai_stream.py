@@ -21,7 +21,7 @@ from pydantic import PrivateAttr
 from service.chat.events import TICK, Chunk, Tick, Usage
 from service.errors import UpstreamError
 from service.llm.connections import Server
-from service.llm.failures import of_connection, refused
+from service.llm.failures import of_connection, of_opening, refused
 from service.llm.frames import FrameReader
 from service.llm.pace import Pace
 from service.llm.stock import StockChatOpenAI
@@ -114,7 +114,7 @@ class LeanStream:
             return False
         self._opening = None
         if self._error is not None:
-            raise of_connection(self._error)
+            raise of_opening(self._error)
         return True
 
     def _give_way(self) -> None:

@@ -1,22 +1,23 @@
 """A circuit breaker for streams: pybreaker as the state machine, nothing held during an attempt.
 
-admit() before the attempt, one outcome after it: success, failure, or neutral. pybreaker's own call() would hold its
-lock while an answer streams, take a caller's leaving for a failure, an excluded error for a success, and let a crowd
-in when half open.
+admit() before the attempt, one outcome after it. pybreaker's own call() would hold its lock while an answer streams,
+take a caller's leaving for a failure, an excluded error for a success, and let a crowd in when half open; and it counts
+every failure, whatever was asked and whoever asked it.
 """
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Literal, Protocol
 
 import pybreaker
 
 from service.chat.deadline import Clock
 from service.errors import CircuitOpen
+from service.resilience.blame import EVERYBODY, Origin, Scope, Tally
 from service.resilience.listener import BreakerState, Listener
 
-Outcome = Literal["success", "failure", "neutral"]
+# systemic: a failure that cannot be due to what was asked
+Outcome = Literal["success", "failure", "systemic", "neutral"]
 # a probe that another worker makes: look again soon
 ELSEWHERE_SECONDS = 1.0
 
@@ -24,7 +25,7 @@ ELSEWHERE_SECONDS = 1.0
 class Sharing(Protocol):
     """Keeps breakers of the same model in other workers informed: best effort, and never waited for long."""
 
-    def opened(self, model: str) -> None: ...
+    def opened(self, model: str, scope: Scope) -> None: ...
     def closed(self, model: str) -> None: ...
     def lease_probe(self, model: str) -> bool:
         """Whether this worker may make the one probe."""
@@ -35,7 +36,7 @@ class Sharing(Protocol):
 class Alone:
     """No other workers."""
 
-    def opened(self, model: str) -> None:
+    def opened(self, model: str, scope: Scope) -> None:
         pass
 
     def closed(self, model: str) -> None:
@@ -51,8 +52,10 @@ class Alone:
 class Permit:
     """The right to make one attempt. The first outcome counts; one of an earlier state changes nothing."""
 
-    def __init__(self, breaker: "Breaker", era: int, *, probe: bool) -> None:
+    def __init__(self, breaker: "Breaker", origin: Origin, era: int, *, probe: bool) -> None:
         self._breaker = breaker
+        self.model = breaker.model
+        self.origin = origin
         self.era = era
         self.probe = probe
         self._settled = False
@@ -69,32 +72,37 @@ class Permit:
 
 
 class Breaker:
-    """One upstream model's breaker in one worker. Monotonic clock; pybreaker's wall clock is not asked."""
+    """One upstream model's breaker in one worker. Monotonic clock; pybreaker's wall clock is not asked.
+
+    It may be open for one caller alone, who made all the failures; the others are admitted as if it was closed.
+    failures: so many open it. probe_seconds: a probe that takes longer does not keep the next one out.
+    """
 
     def __init__(
         self,
         model: str,
         failures: int,
         open_seconds: float,
+        probe_seconds: float,
         clock: Clock,
         listener: Listener,
         sharing: Sharing,
     ) -> None:
         self.model = model
+        self._failures = failures
         self._open_seconds = open_seconds
+        self._probe_seconds = probe_seconds
         self._clock = clock
         self._listener = listener
         self._sharing = sharing
         self._era = 0
+        self._tally = Tally()
+        self._scope = EVERYBODY
         self._probe: Permit | None = None
+        self._probe_until = 0.0
         self._leasing = False
         self._open_until = 0.0
-        self._machine = pybreaker.CircuitBreaker(
-            fail_max=failures,
-            throw_new_error_on_trip=False,
-            name=model,
-            listeners=[_Changes(self._changed)],
-        )
+        self._machine = pybreaker.CircuitBreaker(name=model, listeners=[_Changes(self._changed)])
         listener.breaker_is(model, "closed")
 
     @property
@@ -102,41 +110,48 @@ class Breaker:
         state: BreakerState = self._machine.current_state  # type: ignore[assignment]
         return state
 
-    def admit(self) -> Permit:
+    def rejects(self, origin: Origin) -> bool:
+        """Whether it is open for them, and will be for a while."""
+        return self.state == "open" and origin.within(self._scope)
+
+    def admit(self, origin: Origin) -> Permit:
         """Raises CircuitOpen, with the seconds after which asking again makes sense."""
-        if self.state == "closed":
-            return Permit(self, self._era, probe=False)
+        if self.state == "closed" or not origin.within(self._scope):
+            return Permit(self, origin, self._era, probe=False)
         wait = self._open_until - self._clock()
         if wait > 0:
             raise self._rejection(wait)
-        if self._probe is not None or self._leasing:
+        if self._leasing or (self._probe is not None and self._clock() < self._probe_until):
             raise self._rejection(ELSEWHERE_SECONDS)
-        return self._admit_probe()
+        return self._admit_probe(origin)
 
     def record(self, permit: Permit, outcome: Outcome) -> None:
         """Called by the permit."""
         if permit.era != self._era:
             return
-        if permit is self._probe:
-            self._probe = None
-            if outcome == "neutral":
-                self._sharing.free_probe(self.model)
-        if outcome == "success":
-            self._succeed(permit)
-        elif outcome == "failure":
-            self._fail()
+        if permit.probe:
+            self._record_probe(permit, outcome)
+        elif outcome == "success":
+            self._tally = Tally()
+        elif outcome != "neutral":
+            self._tally.add(permit.origin, systemic=outcome == "systemic")
+            if len(self._tally) >= self._failures:
+                # those whom it did not hold have failed as well
+                self._open(self._tally.scope if self.state == "closed" else EVERYBODY)
 
-    def adopt_open(self, seconds: float) -> None:
+    def adopt_open(self, seconds: float, scope: Scope = EVERYBODY) -> None:
         """Another worker's breaker is open for this much longer."""
-        if self.state != "open" or self._open_until <= self._clock():
-            self._open(seconds)
+        elapsed = self._open_until <= self._clock()
+        wider = scope == EVERYBODY and self._scope != EVERYBODY
+        if self.state != "open" or elapsed or wider:
+            self._open_for(min(seconds, self._open_seconds), scope)
 
     def adopt_closed(self) -> None:
         """Another worker's probe succeeded."""
         if self.state != "closed":
             self._machine.close()
 
-    def _admit_probe(self) -> Permit:
+    def _admit_probe(self, origin: Origin) -> Permit:
         era = self._era
         self._leasing = True
         try:
@@ -145,35 +160,42 @@ class Breaker:
             self._leasing = False
         if era != self._era:
             # another worker opened or closed it while we asked
-            return self.admit()
+            return self.admit(origin)
         if not leased:
             self._open_until = self._clock() + ELSEWHERE_SECONDS
             raise self._rejection(ELSEWHERE_SECONDS)
         if self.state != "half-open":
             self._machine.half_open()
-        self._probe = Permit(self, self._era, probe=True)
+        self._probe = Permit(self, origin, self._era, probe=True)
+        self._probe_until = self._clock() + self._probe_seconds
         return self._probe
 
-    def _succeed(self, permit: Permit) -> None:
-        self._machine.call(lambda: None)
-        if permit.probe:
+    def _record_probe(self, permit: Permit, outcome: Outcome) -> None:
+        if outcome == "success":
+            self._machine.close()
             self._sharing.closed(self.model)
+        elif permit is self._probe:
+            self._probe = None
+            if outcome == "neutral":
+                self._sharing.free_probe(self.model)
+            else:
+                self._open(self._scope)
 
-    def _fail(self) -> None:
-        with suppress(_Failure):
-            self._machine.call(_raise)
-        if self.state == "open":
-            self._open_until = self._clock() + self._open_seconds
-            self._sharing.opened(self.model)
+    def _open(self, scope: Scope) -> None:
+        self._open_for(self._open_seconds, scope)
+        self._sharing.opened(self.model, scope)
 
-    def _open(self, seconds: float) -> None:
+    def _open_for(self, seconds: float, scope: Scope) -> None:
         self._open_until = self._clock() + seconds
+        self._scope = scope
         self._machine.open()
 
     def _changed(self, new: BreakerState) -> None:
         self._era += 1
         self._probe = None
-        self._listener.breaker_is(self.model, new)
+        self._tally = Tally()
+        alone = new == "open" and self._scope != EVERYBODY
+        self._listener.breaker_is(self.model, new, alone=alone)
 
     def _rejection(self, seconds: float) -> CircuitOpen:
         return CircuitOpen(cause="breaker", retry_after_seconds=max(1, math.ceil(seconds)))
@@ -190,14 +212,6 @@ class Breakers:
         if model not in self._made:
             self._made[model] = self._make(model)
         return self._made[model]
-
-
-class _Failure(Exception):
-    """Stands for a failure that has been dealt with already."""
-
-
-def _raise() -> None:
-    raise _Failure
 
 
 class _Changes(pybreaker.CircuitBreakerListener):

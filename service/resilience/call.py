@@ -4,10 +4,11 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from service.chat.deadline import Clock, Silence
+from service.chat.deadline import Clock
 from service.chat.events import TICK, Chunk, Thinking, Tick, Token, ToolCalls, Usage
 from service.chat.running_turn import ModelCall, RunningTurn
 from service.errors import ChatError, ContentFiltered, TurnTimeout, UpstreamError, UpstreamTimeout
+from service.resilience.patience import Limits, Watch
 
 LAST_FRAMES_SECONDS = 1.0
 
@@ -37,15 +38,6 @@ class Upstream:
         return self.name or call.model
 
 
-@dataclass(frozen=True)
-class Patience:
-    """Seconds of silence allowed before the first content and between contents; tick_seconds: one step's length."""
-
-    first_content_seconds: float
-    idle_seconds: float
-    tick_seconds: float
-
-
 class UpstreamCall:
     """Carries out one attempt: iterate events() for tokens and ticks; however it ends, `attempt` is its true account.
 
@@ -58,13 +50,14 @@ class UpstreamCall:
         upstream: Upstream,
         call: ModelCall,
         turn: RunningTurn,
-        patience: Patience,
+        limits: Limits,
+        tick_seconds: float,
         clock: Clock,
     ) -> None:
         self.attempt = turn.begin_attempt(upstream.model_for(call), clock())
         self._upstream = upstream
         self._call = call
-        self._patience = patience
+        self._watch = Watch(limits, clock, 2 * tick_seconds)
         self._deadline = turn.deadline
         self._clock = clock
         self._texts: list[str] = []
@@ -86,12 +79,11 @@ class UpstreamCall:
             self._account()
 
     def _read(self, stream: ModelStream) -> Generator[CallStep, None, None]:
-        silence = Silence(self._clock, 2 * self._patience.tick_seconds)
-        while (chunk := self._next(stream, silence)) is not None:
+        while (chunk := self._next(stream)) is not None:
             if isinstance(chunk, Chunk) and self._take(chunk):
-                silence.broken()
+                self._watch.heard(chunk)
                 yield from _steps(chunk)
-            elif self._enough(silence.step()):
+            elif self._enough(self._watch.silent()):
                 return
             elif chunk is TICK or self.attempt.finish_reason is None:
                 # a frame without text is a tick, too: any number of them may come, and the caller has to be looked at
@@ -99,11 +91,13 @@ class UpstreamCall:
             if self._late(chunk):
                 if self.attempt.finish_reason is not None:
                     return
+                if self._watch.missed:
+                    raise UpstreamTimeout(cause="first content")
                 raise TurnTimeout(cause="turn deadline")
 
-    def _next(self, stream: ModelStream, silence: Silence) -> Chunk | Tick | None:
+    def _next(self, stream: ModelStream) -> Chunk | Tick | None:
         """None at the end; what fails after the finish reason is an end, too."""
-        silence.resume()
+        self._watch.resume()
         try:
             return next(stream)
         except StopIteration:
@@ -136,11 +130,7 @@ class UpstreamCall:
         if self.attempt.finish_reason is not None:
             # the connection is reused only if its answer is read to the end
             return silent_seconds >= LAST_FRAMES_SECONDS
-        if self.attempt.first_chunk_at is None:
-            if silent_seconds >= self._patience.first_content_seconds:
-                raise UpstreamTimeout(cause="first content")
-        elif silent_seconds >= self._patience.idle_seconds:
-            raise UpstreamTimeout(cause="idle")
+        self._watch.check()
         return False
 
     def _late(self, chunk: Chunk | Tick) -> bool:

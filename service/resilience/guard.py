@@ -9,10 +9,12 @@ from service.chat.deadline import Clock
 from service.chat.events import TICK, CallEvent, Done, Restart, Token, ToolCalls
 from service.chat.running_turn import ModelCall, RunningTurn
 from service.errors import ChatError, CircuitOpen, Rejected, UpstreamFailure
-from service.resilience.breaker import Breaker, Breakers, Permit
-from service.resilience.call import Patience, Upstream, UpstreamCall
+from service.resilience.blame import Origin
+from service.resilience.breaker import Breaker, Breakers, Outcome, Permit
+from service.resilience.call import Upstream, UpstreamCall
 from service.resilience.listener import Listener
-from service.resilience.retry import RetryPolicy
+from service.resilience.patience import Limits, Patience
+from service.resilience.retry import Retries, RetryPolicy
 
 Steps = Generator[CallEvent, None, Attempt]
 
@@ -26,6 +28,16 @@ class Route:
 
     def breaker(self, call: ModelCall) -> Breaker:
         return self.breakers.of(self.upstream.model_for(call))
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One model call under way: who asks, and what is left of its retries."""
+
+    call: ModelCall
+    turn: RunningTurn
+    origin: Origin
+    retries: Retries
 
 
 class Interrupted(Exception):
@@ -46,81 +58,102 @@ class Guard:
     listener: Listener
     clock: Clock
     sleep: Callable[[float], None]
+    tick_seconds: float
 
     def answer(self, call: ModelCall, turn: RunningTurn) -> Generator[CallEvent, None, None]:
         """What the model says, perhaps a restart, ticks, then one Done; or a ChatError is raised."""
-        if turn.begin_call():
-            self.retry.budget.earn()
+        asking = Asking(call, turn, Origin.of(call, turn), self.retry.begin(turn.deadline))
+        first = turn.begin_call()
         try:
-            attempt = yield from self._ask_each(call, turn)
+            attempt = yield from self._ask_each(asking)
         except Interrupted as cut:
-            attempt = yield from self._restart(cut.failure, call, turn)
+            attempt = yield from self._restart(cut.failure, asking)
+        if first:
+            self.retry.budget.earn()
         yield _done(attempt)
 
-    def _ask_each(self, call: ModelCall, turn: RunningTurn) -> Steps:
-        """The first route that begins to answer; until then nothing has been shown, and changing over is silent."""
-        failure: ChatError | None = None
-        for route in self.routes:
-            if failure is not None:
-                self.listener.fell_back(failure.code)
-            try:
-                return (yield from self._ask(route, call, turn))
-            except CircuitOpen as rejection:
-                failure = failure or rejection
-            except UpstreamFailure as refusal:
-                failure = refusal
-                if not refusal.reroutable:
-                    break
-        assert failure is not None
-        raise failure
+    def _ask_each(self, asking: Asking) -> Steps:
+        """The first route that begins to answer; until then nothing has been shown, and changing over is silent.
 
-    def _ask(self, route: Route, call: ModelCall, turn: RunningTurn) -> Steps:
-        breaker = route.breaker(call)
-        retries = self.retry.begin(turn.deadline)
-        permit = breaker.admit()
+        Where none does, the first failure is raised: a spare's troubles are not what the caller asked about.
+        """
+        first: ChatError | None = None
+        for place in range(len(self.routes)):
+            if first is not None:
+                self.listener.fell_back(first.code)
+            try:
+                return (yield from self._ask(place, asking))
+            except (Rejected, UpstreamFailure) as failure:
+                first = first or failure
+                if not _may_go_on(failure) or asking.turn.deadline.passed():
+                    break
+        assert first is not None
+        raise first from None
+
+    def _ask(self, place: int, asking: Asking) -> Steps:
+        route = self.routes[place]
+        breaker = route.breaker(asking.call)
+        permit = breaker.admit(asking.origin)
+        limits = self.patience.limits(breaker.model, spared=self._spared(place, asking))
+        asking.retries.begin_route()
         while True:
             try:
-                return (yield from self._try(route, permit, call, turn))
+                return (yield from self._try(route, permit, asking, limits))
             except UpstreamFailure as failure:
                 # nobody waits for a breaker that this failure has opened
-                wait = None if breaker.state == "open" else retries.after(failure)
+                shut = breaker.rejects(asking.origin)
+                wait = None if shut else asking.retries.after(failure)
                 if wait is None:
                     raise
                 yield from self._pause(wait)
-                permit = _admit_again(breaker, failure)
+                permit = _admit_again(breaker, asking.origin, failure)
                 self.listener.retried(failure.code)
 
-    def _try(self, route: Route, permit: Permit, call: ModelCall, turn: RunningTurn) -> Steps:
+    def _spared(self, place: int, asking: Asking) -> bool:
+        """Whether a route behind this one would take the call."""
+        behind = (route.breaker(asking.call) for route in self.routes[place + 1 :])
+        return any(not breaker.rejects(asking.origin) for breaker in behind)
+
+    def _try(self, route: Route, permit: Permit, asking: Asking, limits: Limits) -> Steps:
         """One attempt. Raises Interrupted once there was content, else what the attempt raised."""
-        upstream_call = UpstreamCall(route.upstream, call, turn, self.patience, self.clock)
+        upstream_call = UpstreamCall(
+            route.upstream, asking.call, asking.turn, limits, self.tick_seconds, self.clock
+        )
+        begun = False
         try:
             with closing(upstream_call.events()) as events:
                 for event in events:
-                    if isinstance(event, Token | ToolCalls):
+                    if not begun and isinstance(event, Token | ToolCalls):
+                        begun = True
                         permit.content()
+                        self.patience.answered(permit.model)
                     yield event
             permit.settle("success")
         except UpstreamFailure as failure:
-            permit.settle("failure" if failure.trips else "neutral")
+            permit.settle(_outcome(failure))
             if upstream_call.attempt.chunks and failure.reroutable:
                 raise Interrupted(failure) from None
             raise
         finally:
             permit.settle("neutral")
-            turn.report(upstream_call.attempt)
+            if begun:
+                self.patience.answered(permit.model)
+            asking.turn.report(upstream_call.attempt)
         return upstream_call.attempt
 
-    def _restart(self, cut: UpstreamFailure, call: ModelCall, turn: RunningTurn) -> Steps:
+    def _restart(self, cut: UpstreamFailure, asking: Asking) -> Steps:
         """One more attempt, from the beginning. Whatever it fails of, the first failure is reported."""
-        if turn.restarted or not call.takes_back:
+        if asking.turn.restarted or not asking.call.takes_back:
             raise cut
-        turn.restarted = True
+        asking.turn.restarted = True
         route = self.routes[-1]
-        restart = Restart(cut.code, route.upstream.model_for(call))
+        restart = Restart(cut.code, route.upstream.model_for(asking.call))
+        breaker = route.breaker(asking.call)
+        limits = self.patience.limits(breaker.model, spared=False)
         try:
-            permit = route.breaker(call).admit()
+            permit = breaker.admit(asking.origin)
             self.listener.restarted(cut.code)
-            with closing(self._try(route, permit, call, turn)) as steps:
+            with closing(self._try(route, permit, asking, limits)) as steps:
                 return (yield from _announced(restart, steps))
         except (Rejected, UpstreamFailure, Interrupted):
             raise cut from None
@@ -128,14 +161,27 @@ class Guard:
     def _pause(self, seconds: float) -> Generator[CallEvent, None, None]:
         until = self.clock() + seconds
         while (left := until - self.clock()) > 0:
-            self.sleep(min(left, self.patience.tick_seconds))
+            self.sleep(min(left, self.tick_seconds))
             yield TICK
 
 
-def _admit_again(breaker: Breaker, failure: UpstreamFailure) -> Permit:
+def _may_go_on(failure: ChatError) -> bool:
+    """Whether another route may be asked."""
+    return isinstance(failure, CircuitOpen) or (
+        isinstance(failure, UpstreamFailure) and failure.reroutable
+    )
+
+
+def _outcome(failure: UpstreamFailure) -> Outcome:
+    if not failure.trips:
+        return "neutral"
+    return "systemic" if failure.systemic else "failure"
+
+
+def _admit_again(breaker: Breaker, origin: Origin, failure: UpstreamFailure) -> Permit:
     """A breaker that opened meanwhile ends the retries, with the failure that there was."""
     try:
-        return breaker.admit()
+        return breaker.admit(origin)
     except CircuitOpen:
         raise failure from None
 

@@ -41,7 +41,7 @@ class RetryPolicy:
 
 
 class Retries:
-    """The attempts of one model call at one upstream."""
+    """The attempts of one model call: the count begins again at each route, the time waited does not."""
 
     def __init__(self, policy: RetryPolicy, deadline: Deadline) -> None:
         denied = policy.listener.retry_denied
@@ -58,8 +58,12 @@ class Retries:
             ),
             reraise=True,
         )
+        self._waited = 0.0
+
+    def begin_route(self) -> None:
         self._retrying.begin()
         self._state = RetryCallState(self._retrying, None, (), {})
+        self._state.idle_for = self._waited
 
     def after(self, failure: UpstreamFailure) -> float | None:
         """Seconds to wait before the next attempt; None: there is none."""
@@ -69,6 +73,7 @@ class Retries:
         except UpstreamFailure:
             return None
         self._state.prepare_for_next_attempt()
+        self._waited = self._state.idle_for
         return float(wait)
 
 
@@ -79,7 +84,7 @@ def _failure(state: RetryCallState) -> UpstreamFailure:
 
 
 def _repeatable(error: BaseException) -> bool:
-    return isinstance(error, UpstreamFailure) and error.repeatable
+    return isinstance(error, UpstreamFailure) and error.repeatable and not error.retry_forbidden
 
 
 class _JitteredWait(wait_base):

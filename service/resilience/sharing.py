@@ -4,9 +4,11 @@ All talk with Redis is in one background thread of the worker: it writes what ha
 what happened elsewhere. A request waits only for the lease of a probe, and no longer than LEASE_WAIT_SECONDS; without
 an answer each worker decides for itself.
 
-Keys, for a model M: `{chat}:breaker:M` is "open" while a breaker is open somewhere (it expires with the open period) or
-"closed" for a while after a probe succeeded; `{chat}:breaker:M:probe` is held by the worker that probes. The braces put
-all keys into one slot of a cluster. A replica, which takes no writes, is as good as no Redis.
+Keys, for a model M: `{chat}:breaker:M` is "open" while a breaker is open somewhere (it expires with the open period),
+with the digests of the caller if it is open for one alone; or "closed" for a while after a probe succeeded.
+`{chat}:breaker:M:probe` is held by the worker that probes. What would last for longer than an open period is ignored:
+no breaker wrote it. The braces put all keys into one slot of a cluster. A replica, which takes no writes, is as good as
+no Redis.
 """
 
 import queue
@@ -23,6 +25,7 @@ from redis.exceptions import MovedError
 from redis.retry import Retry
 
 from service.chat.deadline import Clock
+from service.resilience.blame import Scope
 from service.resilience.breaker import Breaker
 from service.resilience.listener import Listener
 
@@ -39,7 +42,9 @@ TAG = "{chat}"
 ALIVE_KEY, ALIVE_MS = f"{TAG}:alive", 5000
 
 LEASE = """
-if redis.call('get', KEYS[1]) == 'open' then return 0 end
+local left = redis.call('pttl', KEYS[1])
+local open = string.sub(redis.call('get', KEYS[1]) or '', 1, 4) == 'open'
+if open and left > 0 and left <= tonumber(ARGV[3]) then return 0 end
 if redis.call('set', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 return 0
 """
@@ -75,7 +80,7 @@ class RedisSharing:
             # redis-py would try ten times
             retry=Retry(NoBackoff(), 0),
         )
-        self._open_seconds = open_seconds
+        self._open_ms = int(open_seconds * 1000)
         self._lease_ms = int(lease_seconds * 1000)
         self._listener = listener
         self._clock = clock
@@ -95,8 +100,8 @@ class RedisSharing:
         self._jobs.put(_nothing)
         threading.Thread(target=self._run, name="breaker-sharing", daemon=True).start()
 
-    def opened(self, model: str) -> None:
-        self._happened(model, OPEN, self._open_seconds)
+    def opened(self, model: str, scope: Scope) -> None:
+        self._happened(model, _opened(scope), self._open_ms / 1000)
 
     def closed(self, model: str) -> None:
         self._happened(model, CLOSED, CLOSED_SECONDS)
@@ -174,14 +179,15 @@ class RedisSharing:
                 state, left_ms = pipe.execute()
             if model in self._unsent:
                 continue
-            if state == OPEN and left_ms > 0:
-                breaker.adopt_open(left_ms / 1000)
+            if (state or b"").startswith(OPEN) and 0 < left_ms <= self._open_ms:
+                breaker.adopt_open(left_ms / 1000, _scope(state))
             elif state == CLOSED:
                 breaker.adopt_closed()
 
     def _lease(self, model: str) -> bool:
         keys = (_key(model), _probe_key(model))
-        answer: Any = self._client.eval(LEASE, 2, *keys, self._token, self._lease_ms)
+        times = (self._lease_ms, self._open_ms)
+        answer: Any = self._client.eval(LEASE, 2, *keys, self._token, *times)
         return bool(answer)
 
     def _free(self, model: str) -> None:
@@ -208,6 +214,14 @@ def _key(model: str) -> str:
 
 def _probe_key(model: str) -> str:
     return f"{_key(model)}:probe"
+
+
+def _opened(scope: Scope) -> bytes:
+    return b" ".join([OPEN, *(part.encode() for part in scope)])
+
+
+def _scope(state: bytes) -> Scope:
+    return tuple(state.decode(errors="replace").split()[1:])
 
 
 def _nothing() -> None:

@@ -93,6 +93,9 @@ class LLM(Group):
     fallback_api_key: HeaderSecret = SecretStr("")
     """The second model's key; empty: the first one's, if both are at the same address.
     두 번째 모델의 키입니다. 주소가 첫 모델과 같다면 비워도 됩니다."""
+    show_thinking: bool = False
+    """Whether streams carry the text of a model's reasoning; otherwise they only say that it is thinking.
+    스트림에 모델의 추론 내용을 담을지 정합니다. 아니면 생각 중이라는 사실만 알립니다."""
     system_prompt: Annotated[str | None, NONE_ALLOWED] = KOREAN_ASSISTANT
     """The system instruction of each conversation; `none`: no system message is sent.
     모든 대화에 적용되는 시스템 지시문입니다. `none`이면 시스템 메시지를 보내지 않습니다."""
@@ -144,13 +147,20 @@ class Deadlines(Group):
     connect_timeout_seconds: Seconds = 3
     """The time limit for connecting to the LLM.
     LLM에 연결하는 제한 시간입니다."""
-    first_token_timeout_seconds: Seconds = 10
-    """The time limit for the first content of an attempt. Raise it for models that think before they answer.
-    시도마다 첫 내용이 올 때까지의 제한 시간입니다. 생각한 뒤 답하는 모델이라면 늘리세요."""
+    first_token_timeout_seconds: Seconds | None = None
+    """The time limit for the first content of an attempt, and for silence while the model thinks. Empty: 60, or 15
+    where there is a fallback; without one, a model that has not answered for a minute gets the whole turn, because it
+    may have to be loaded first.
+    시도마다 첫 내용이 올 때까지, 그리고 모델이 생각하는 동안 아무것도 오지 않을 때의 제한 시간입니다.
+    비우면 60초이고, 예비 모델이 있으면 15초입니다. 예비 모델이 없고 1분 넘게 답이 없었던 모델은 로딩이 필요할 수
+    있으므로 턴 제한 시간까지 기다립니다."""
     idle_timeout_seconds: Seconds = 10
     """The time limit between two pieces of content.
     내용과 내용 사이의 제한 시간입니다."""
-    turn_timeout_seconds: Annotated[Seconds, NGINX] = 120
+    thinking_timeout_seconds: Seconds = 180
+    """How long a model may think in one attempt, as far as it sends its reasoning.
+    모델이 추론 내용을 보내면서 시도 한 번에 생각할 수 있는 시간입니다."""
+    turn_timeout_seconds: Annotated[Seconds, NGINX] = 300
     """The time limit for the whole answer, with all attempts and waits.
     재시도와 대기를 모두 포함한 답변 전체의 제한 시간입니다."""
     step_timeout_seconds: Seconds = 30
@@ -182,9 +192,9 @@ class Stopping(Group):
     SIGTERM 뒤 진행 중인 답변에 주는 시간입니다.
     비우면 TURN_TIMEOUT_SECONDS + 5이므로 배포해도 답변이 끊기지 않습니다."""
     stop_grace_seconds: Seconds | None = None
-    """How long the orchestrator waits between SIGTERM and SIGKILL (docker compose: 150). The service refuses to start
+    """How long the orchestrator waits between SIGTERM and SIGKILL (docker compose: 330). The service refuses to start
     if that is less than DRAIN_SECONDS + 15.
-    SIGTERM을 보낸 뒤 강제 종료(SIGKILL)할 때까지 기다리는 시간입니다(docker compose에서는 150).
+    SIGTERM을 보낸 뒤 강제 종료(SIGKILL)할 때까지 기다리는 시간입니다(docker compose에서는 330).
     DRAIN_SECONDS + 15보다 짧으면 서비스가 시작을 거부합니다."""
 
 

@@ -26,10 +26,11 @@ class GuardMetrics:
     def restarted(self, reason: ErrorCode) -> None:
         metrics.RESTARTS.labels(reason).inc()
 
-    def breaker_is(self, model: str, state: str) -> None:
+    def breaker_is(self, model: str, state: str, *, alone: bool = False) -> None:
         metrics.BREAKER_STATE.labels(model).set(STATES[state])
         if state != "closed" or model in self._tripped:
-            log().warning("breaker", model=model, state=state)
+            callers = "one" if alone else "all"
+            log().warning("breaker", model=model, state=state, callers=callers)
             self._tripped.add(model)
 
     def dependency_is(self, dependency: str, *, up: bool, cause: str | None = None) -> None:

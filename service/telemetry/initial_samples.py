@@ -29,6 +29,7 @@ def begin(operation: str, provider: str, models: Collection[str], chains: Collec
     ]
     for route in ROUTES:
         metrics.TURNS_STARTED.labels(route)
+        metrics.FIRST_SIGN.labels(route)
         metrics.FIRST_TOKEN.labels(route)
         metrics.LONGEST_GAP.labels(route)
     for route, ending in product(ROUTES, get_args(Ending)):

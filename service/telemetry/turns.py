@@ -34,6 +34,7 @@ class TurnRecord:
         self._started_at = clock()
         self._waited = 0.0
         self._silent = 0.0
+        self._first_sign_at: float | None = None
         self._first_text_at: float | None = None
         self._longest_gap = 0.0
         self._attempts: list[Attempt] = []
@@ -52,9 +53,17 @@ class TurnRecord:
         self._silent += seconds
 
     def text(self, now: float) -> None:
+        self._sign(now)
         if self._first_text_at is None:
             self._first_text_at = now
-        else:
+
+    def thinking(self, now: float) -> None:
+        self._sign(now)
+
+    def _sign(self, now: float) -> None:
+        if self._first_sign_at is None:
+            self._first_sign_at = now
+        if self._first_text_at is not None:
             self._longest_gap = max(self._longest_gap, self._silent)
         self._silent = 0.0
 
@@ -91,6 +100,8 @@ class TurnRecord:
             metrics.CHAIN_TURNS.labels(self._chain, ending).inc()
         if self._model is not None:
             metrics.OVERHEAD.observe(max(0.0, duration - self._waited))
+        if self._first_sign_at is not None:
+            metrics.FIRST_SIGN.labels(route).observe(self._first_sign_at - self._started_at)
         if self._first_text_at is not None:
             metrics.FIRST_TOKEN.labels(route).observe(self._first_text_at - self._started_at)
             metrics.LONGEST_GAP.labels(route).observe(self._longest_gap)

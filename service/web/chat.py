@@ -13,6 +13,7 @@ from service.web import json_text, problems, sse
 from service.web.context import WebCaller, caller_of
 from service.web.drain import Drain
 from service.web.stream import Heartbeat, Held, StreamBody
+from service.web.thinking import ThinkingEvents
 
 # nginx's word for a caller who left before the answer; nobody reads it
 CALLER_GONE = 499
@@ -26,6 +27,7 @@ class Streaming:
 
     hold_seconds: float
     heartbeat_seconds: float
+    show_thinking: bool
 
 
 def blueprint(
@@ -46,7 +48,8 @@ def blueprint(
     def stream() -> Response:
         caller = caller_of(request, "/chat/stream", max_body_bytes)
         turn = turns.run(caller)
-        held = Held(turn, streaming.hold_seconds, clock)
+        thinking = ThinkingEvents(clock, show=streaming.show_thinking)
+        held = Held(turn, streaming.hold_seconds, thinking, clock)
         if held.first is None:
             return Response(status=CALLER_GONE)
         if isinstance(held.first, Failed):

@@ -7,6 +7,7 @@ import socket
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 from flask import Request, Response, g
@@ -73,6 +74,7 @@ class WebCaller:
 
     route: str
     request_id: str
+    address: str
     user_id: str | None
     session_id: str | None
     request: Request
@@ -110,12 +112,24 @@ def caller_of(request: Request, route: str, max_body_bytes: int) -> WebCaller:
     return WebCaller(
         route=route,
         request_id=g.request_id,
+        address=_address_of(request),
         user_id=_id_of(request.headers, "X-User-ID"),
         session_id=_id_of(request.headers, "X-Session-ID"),
         request=request,
         connection=g.connection,
         max_body_bytes=max_body_bytes,
     )
+
+
+def _address_of(request: Request) -> str:
+    """The caller's own, where nginx on a private network says it."""
+    peer = request.remote_addr or ""
+    try:
+        inside = ip_address(peer).is_private
+    except ValueError:
+        return peer
+    forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    return forwarded if inside and forwarded else peer
 
 
 def _discard(stream: Any, most_bytes: int) -> None:

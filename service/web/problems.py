@@ -1,6 +1,7 @@
 """Errors as responses."""
 
 import json
+import math
 
 from flask import Response
 
@@ -18,5 +19,5 @@ def response(error: ChatError, request_id: str) -> Response:
         seconds = error.retry_after_seconds
         if seconds is None:
             seconds = error.default_retry_after_seconds
-        answer.headers["Retry-After"] = str(seconds or 1)
+        answer.headers["Retry-After"] = str(max(1, math.ceil(seconds or 1)))
     return answer

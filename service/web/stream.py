@@ -3,31 +3,39 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from service.chat.events import TICK, Event, Restart, Start, Tick, Token
+from service.chat.events import Data, Done, Event, Failed, Restart, Start, Thinking, Tick, Token
 from service.web import json_text, sse
 from service.web.context import Connection
+from service.web.thinking import ThinkingEvents
 
 
 class Held:
     """A turn up to its first content, its end, or the end of the hold, whichever comes first.
 
-    Before that a failure can still be a plain HTTP error. first: the event that ended the hold; TICK if time did;
-    None if the caller has gone.
+    Before that a failure can still be a plain HTTP error. first: the event that ended the hold; TICK or a thought if
+    time did; None if the caller has gone. thinking: what the model thought meanwhile is not lost.
     """
 
     def __init__(
-        self, turn: Iterator[Event], hold_seconds: float, clock: Callable[[], float]
+        self,
+        turn: Iterator[Event],
+        hold_seconds: float,
+        thinking: ThinkingEvents,
+        clock: Callable[[], float],
     ) -> None:
         self.turn = turn
+        self.thinking = thinking
         self.start: Start | None = None
         self.first: Event | None = None
         until = clock() + hold_seconds
         for event in turn:
             if isinstance(event, Start):
                 self.start = event
-            elif event is not TICK or clock() >= until:
+            elif not isinstance(event, Tick | Thinking) or clock() >= until:
                 self.first = event
                 return
+            elif isinstance(event, Thinking):
+                thinking.hold(event)
 
 
 @dataclass(frozen=True)
@@ -50,13 +58,14 @@ class StreamBody:
         heartbeat: Heartbeat,
     ) -> None:
         self._turn = held.turn
+        self._thinking = held.thinking
         self._request_id = request_id
         self._connection = connection
         self._streams = streams
         self._heartbeat = heartbeat
         self._halves = json_text.Halves()
-        self._opening: bytes | None = self._commit(held)
         self._written_at = heartbeat.clock()
+        self._opening: bytes | None = self._commit(held)
         streams.add(connection)
 
     def __iter__(self) -> "StreamBody":
@@ -78,23 +87,35 @@ class StreamBody:
     def _commit(self, held: Held) -> bytes:
         assert held.start is not None
         assert held.first is not None
-        return sse.encode(held.start, self._request_id) + self._encode(held.first)
+        return sse.encode(held.start, self._request_id) + (self._frame(held.first) or sse.PING)
 
     def _next_frame(self) -> bytes:
         while True:
-            event = next(self._turn)
-            if not isinstance(event, Tick) and (frame := self._encode(event)):
+            frame = self._frame(next(self._turn))
+            if frame:
                 return frame
-            if self._heartbeat.clock() - self._written_at >= self._heartbeat.seconds:
-                return sse.PING
 
-    def _encode(self, event: Event) -> bytes:
+    def _frame(self, event: Event) -> bytes:
+        """Empty where nothing is to be written yet."""
+        if isinstance(event, Tick):
+            return self._heartbeat_if_due()
+        if isinstance(event, Thinking):
+            due = self._thinking.due(event)
+            return sse.encode(due, self._request_id) if due else b""
+        before = b""
+        if self._thinking.unsaid:
+            before = sse.encode(self._thinking.rest(), self._request_id)
+        return before + self._encode(event)
+
+    def _heartbeat_if_due(self) -> bytes:
+        silent_seconds = self._heartbeat.clock() - self._written_at
+        return sse.PING if silent_seconds >= self._heartbeat.seconds else b""
+
+    def _encode(self, event: Start | Token | Data | Restart | Done | Failed) -> bytes:
         """Empty for half a character: it leaves with its other half."""
         if isinstance(event, Token):
             text = self._halves.join(event.text)
             return sse.token(text) if text else b""
-        if isinstance(event, Tick):
-            return sse.PING
         rest = self._halves.rest()
         frame = sse.encode(event, self._request_id)
         return frame if not rest or isinstance(event, Restart) else sse.token(rest) + frame

@@ -22,6 +22,7 @@ CONTRACT = {
     "chat_turns_total": ("counter", ("route", "ending")),
     "chat_turn_duration_seconds": ("histogram", ("route", "ending")),
     "chat_turn_time_to_first_token_seconds": ("histogram", ("route",)),
+    "chat_turn_time_to_first_sign_seconds": ("histogram", ("route",)),
     "chat_turn_longest_gap_seconds": ("histogram", ("route",)),
     "chat_turns_in_flight": ("gauge", ()),
     "chat_admission_slots": ("gauge", ()),

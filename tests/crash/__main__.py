@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from tests.crash import (
     downstream_cases,
+    outage_cases,
     process_cases,
     redis_cases,
     report,
@@ -23,6 +24,7 @@ from tests.support.service import ROOT
 
 CASES = (
     *upstream_cases.CASES,
+    *outage_cases.CASES,
     *downstream_cases.CASES,
     *sorted(
         process_cases.CASES + redis_cases.CASES + surroundings_cases.CASES,

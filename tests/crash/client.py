@@ -26,6 +26,7 @@ class Saw:
     code: str | None = None
     done: dict[str, Any] | None = None
     restarts: int = 0
+    thoughts: int = 0
     whole: bool = False
     seconds: float = 0.0
     first_seconds: float | None = None
@@ -122,6 +123,8 @@ def take(saw: Saw, event: Event) -> None:
     elif event.name == "restart":
         saw.text = ""
         saw.restarts += 1
+    elif event.name == "thinking":
+        saw.thoughts += 1
     elif event.name == "done":
         saw.done = event.json()
     elif event.name == "error":

@@ -66,10 +66,10 @@ def percentile(values: list[float], percent: int) -> float:
 
 def breaks_alone(trial: Trial) -> None:
     """Without Redis a worker's breaker opens by its own failures."""
-    question = directive(fault="500")
     failed = Expected("upstream_failed", None, "upstream_error", 502, "")
     refused = Expected("circuit_open", "", "circuit_open", 503, "")
-    for _ in range(20):
+    for number in range(20):
+        question = directive(fault="500") + f" question {number}"
         saw = trial.client.ask(CHAT, question, model=FRAGILE)
         trial.expect(saw, refused if saw.code == "circuit_open" else failed)
         if saw.code == "circuit_open":

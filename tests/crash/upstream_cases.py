@@ -1,9 +1,10 @@
-"""S01 to S16: what an LLM does to those who call it. Each fault is met on both routes."""
+"""S01 to S17: what an LLM does to those who call it. Each fault is met on both routes."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.resilience.patience import SPARED_SECONDS
 from tests.crash.case import Case
 from tests.crash.client import CHAT, STREAM, Saw
 from tests.crash.expected import Expected
@@ -59,8 +60,8 @@ def broken(fault: str, **orders: object) -> dict[str, object]:
     return {"fault": fault, "after": AFTER, **orders}
 
 
-def deadline(*, at: float = 10) -> tuple[float, float]:
-    """A deadline of ten seconds has to pass, and nothing else."""
+def deadline(*, at: float) -> tuple[float, float]:
+    """A deadline has to pass, and nothing else."""
     return at, at + 2
 
 
@@ -87,7 +88,7 @@ FAULTS = (
         "no response at all",
         {"fault": "silent"},
         "sim:upstream_timeout, fallback spare:ok",
-        deadline(),
+        deadline(at=SPARED_SECONDS),
         fallback=True,
     ),
     Fault(
@@ -95,7 +96,7 @@ FAULTS = (
         "first token after 20 s",
         {"fault": "slow-first", "seconds": 20},
         "sim:upstream_timeout, fallback spare:ok",
-        deadline(),
+        deadline(at=SPARED_SECONDS),
         fallback=True,
     ),
     Fault(
@@ -111,7 +112,7 @@ FAULTS = (
         "a stall of 30 s after 40 tokens",
         broken("stall", seconds=30),
         "sim:upstream_timeout, restart spare:ok",
-        deadline(),
+        deadline(at=10),
         fallback=True,
         restarts=1,
     ),
@@ -133,10 +134,14 @@ def refused(trial: Trial, orders: dict[str, object], expected: Expected, *routes
 
 
 def context_length(trial: Trial) -> None:
-    expected = Expected(
-        "invalid", "sim:upstream_invalid_request", "upstream_invalid_request", 400, "", (0, 3)
-    )
-    refused(trial, {"fault": "context-length"}, expected)
+    """The spare may hold more; a spare that does not is no news of the primary."""
+    attempts = "sim:upstream_invalid_request, fallback spare:"
+    refused(trial, {"fault": "context-length"}, Expected(attempts=attempts + "ok", text=WHOLE))
+    trial.stack.spare.set_default("fault=503")
+    attempts += "upstream_error, retry spare:upstream_error, retry spare:upstream_error"
+    told = Expected("invalid", attempts, "upstream_invalid_request", 400, "")
+    refused(trial, {"fault": "context-length"}, told, CHAT)
+    trial.stack.spare.set_default("")
 
 
 def content_filter(trial: Trial) -> None:
@@ -169,8 +174,8 @@ def primary_down(trial: Trial) -> None:
         trial.expect(saw, Expected(attempts=None, text=WHOLE, seconds=(0, 5)))
     trial.breakers[PRIMARY] = {"open", "half-open"}
     asked = trial.stack.primary.stats(PRIMARY)["requests"]
-    # five failures open a worker's breaker; then one probe every 15 s
-    most = WORKERS * (5 + 4)
+    # five turns of three attempts open a worker's breaker; then one probe every 15 s
+    most = WORKERS * (5 * 3 + 4)
     trial.check(asked <= most, f"the primary was asked {asked} times, more than {most}")
     trial.check(trial.stack.spare.stats()["requests"] == 15, "the spare was not asked 15 times")
 
@@ -222,7 +227,6 @@ CASES = (
         "S16",
         "accounting when the fallback answered",
         accounting,
-        # both turns may meet the same worker, and its breaker is not what this case is about
-        Plan(fallback=True, settings={"BREAKER_FAILURES": 10}),
+        Plan(fallback=True),
     ),
 )

@@ -5,10 +5,11 @@ from contextlib import closing
 
 import pytest
 
+from service.errors import CircuitOpen
 from service.resilience.breaker import Breaker
 from service.resilience.sharing import CLOSED_SECONDS, RedisSharing
 from tests.support.redis import RedisServer
-from tests.unit.resilience.fakes import Clock, Heard
+from tests.unit.resilience.fakes import PROBE_SECONDS, Clock, Heard, origin
 
 
 class Worker:
@@ -17,16 +18,23 @@ class Worker:
     def __init__(self, url, clock):
         self.heard = Heard()
         self.sharing = RedisSharing(url, 60, 60, self.heard, clock)
-        self.breaker = Breaker("main", 3, 60, clock, self.heard, self.sharing)
+        self.breaker = Breaker("main", 3, 60, PROBE_SECONDS, clock, self.heard, self.sharing)
         self.sharing._breakers = {"main": self.breaker}
 
     def round(self):
-        self.sharing._tell()
-        self.sharing._listen()
+        self.sharing._send()
+        self.sharing._read()
 
-    def trip(self):
+    def trip(self, *caller):
         for _ in range(3):
-            self.breaker.admit().settle("failure")
+            self.breaker.admit(origin(*caller)).settle("failure")
+
+    def admits(self, *caller):
+        try:
+            self.breaker.admit(origin(*caller))
+        except CircuitOpen:
+            return False
+        return True
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +67,25 @@ def test_news_are_told_and_heard(two):
     one.round()
     other.round()
     assert (one.breaker.state, other.breaker.state) == ("closed", "closed")
+
+
+def test_who_it_is_open_for_is_told_and_heard(two):
+    one, other = two
+    one.trip("lan", "alice")
+    one.round()
+    other.round()
+    assert other.breaker.state == "open"
+    assert [other.admits("lan", name) for name in ("alice", "bob")] == [False, True]
+    assert not other.sharing._lease("main")
+
+
+@pytest.mark.parametrize("seconds", [None, 61, 86400])
+def test_an_open_that_would_last_too_long_is_nobodys(two, seconds):
+    one, _ = two
+    one.sharing._client.set("chat:breaker:main", "open", ex=seconds)
+    one.round()
+    assert one.breaker.state == "closed"
+    assert one.sharing._lease("main")
 
 
 def test_a_probe_is_leased_to_one_and_freed_by_it_alone(two):
@@ -111,7 +138,7 @@ def test_an_older_close_does_not_win_over_an_open_that_is_yet_untold(two):
     one.sharing.closed("main")
     one.round()
     other.trip()
-    other.sharing._listen()
+    other.sharing._read()
     assert other.breaker.state == "open"
     other.round()
     one.round()

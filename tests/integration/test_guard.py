@@ -1,6 +1,7 @@
 """Retries, fallback, restart and breaker, as the caller and the upstream see them."""
 
 import concurrent.futures
+import threading
 import time
 
 import pytest
@@ -104,10 +105,10 @@ def test_without_a_fallback_the_same_model_is_asked_anew_once(serve, simulator):
     [
         ("content-filter", 422, "content_filtered"),
         ("content-filter-finish", 422, "content_filtered"),
-        ("context-length", 400, "upstream_invalid_request"),
+        ("status status=400", 400, "upstream_invalid_request"),
     ],
 )
-def test_a_policy_refusal_or_overflow_is_never_routed_around(
+def test_a_refusal_of_the_request_itself_is_never_routed_around(
     fallback, other, simulator, fault, status, code
 ):
     found, _, answer = fallback.chat(f"[sim fault={fault} after=0 tokens=1]")
@@ -115,13 +116,98 @@ def test_a_policy_refusal_or_overflow_is_never_routed_around(
     assert (simulator.stats()["requests"], other.stats()["requests"]) == (1, 0)
 
 
+def test_a_context_overflow_goes_to_the_fallback_which_may_hold_more(fallback, other, simulator):
+    status, _, answer = fallback.chat("[sim model=sim fault=context-length] [sim text=Hello]")
+    assert (status, answer["answer"], answer["model"]) == (200, "Hello", "spare")
+    assert (simulator.stats()["requests"], other.stats()["requests"]) == (1, 1)
+    assert fallback.metric("chat_breaker_state", model="sim") == 0
+
+
+def test_the_primarys_failure_is_told_when_the_fallback_refuses_the_request(
+    fallback, other, simulator
+):
+    simulator.set_default("fault=status status=500")
+    other.set_default("fault=status status=400")
+    status, _, answer = fallback.chat()
+    assert (status, answer["error"]["code"]) == (502, "upstream_error")
+    assert other.stats()["requests"] == 1
+
+
+def failing(question, status=500):
+    return directive(fault="status", status=status) + f" question {question}"
+
+
+class Asking(threading.Thread):
+    """One after the other, as fast as they are answered, until it is stopped."""
+
+    def __init__(self, ask):
+        super().__init__(daemon=True)
+        self._ask = ask
+        self._ended = threading.Event()
+        self.answers = []
+
+    def run(self):
+        while not self._ended.is_set():
+            self.answers.append(self._ask(len(self.answers)))
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self.join(30)
+
+
+POISON_SECONDS = 6
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        pytest.param(lambda _: (failing(0), {}), id="the same question"),
+        pytest.param(
+            lambda number: (failing(number), {"X-User-ID": "mallory-01"}), id="other questions"
+        ),
+        pytest.param(
+            lambda number: (
+                failing(number),
+                {"X-User-ID": f"mallory-{number:02}", "X-Forwarded-For": "192.0.2.66"},
+            ),
+            id="other questions and user ids of one address",
+        ),
+    ],
+)
+def test_no_single_caller_can_take_a_model_from_the_others(serve, simulator, poison):
+    """For many open periods, with several probes."""
+    service = serve(BREAKER_OPEN_SECONDS=1, RETRY_ATTEMPTS=1, WEB_CONCURRENCY=2)
+
+    def attack(number):
+        question, headers = poison(number)
+        return service.post("/chat", {"question": question}, headers)[0]
+
+    until = time.monotonic() + POISON_SECONDS
+    served = []
+    with Asking(attack) as attacker, Asking(attack):
+        while time.monotonic() < until:
+            headers = {"X-User-ID": "honest-bob"}
+            served.append(service.post("/chat", {"question": "hello"}, headers)[0])
+            time.sleep(0.1)  # his own pace
+    assert set(served) == {200}
+    assert len(served) > 10
+    assert attacker.answers.count(502) >= 5
+    assert set(attacker.answers) <= {502, 503}
+
+
 def test_the_breaker_opens_rejects_and_closes_again(serve, simulator):
     service = serve(BREAKER_FAILURES=5, BREAKER_OPEN_SECONDS=2, RETRY_ATTEMPTS=1)
     # neutral outcomes in between change nothing
-    for status in (500, 500, 400, 500, 500, 401):
-        service.chat(directive(fault="status", status=status))
+    for number, status in enumerate((500, 500, 400, 500, 500, 401)):
+        service.chat(failing(number, status))
+    # nor does the same question once more
+    service.chat(failing(0))
     assert service.metric("chat_breaker_state", model="sim") == 0
-    status, _, answer = service.chat(directive(fault="status", status=500))
+    status, _, answer = service.chat(failing(7))
     assert (status, answer["error"]["code"]) == (502, "upstream_error")
     before = simulator.stats()["requests"]
     status, headers, answer = service.chat()

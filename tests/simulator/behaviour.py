@@ -13,6 +13,7 @@ With `model=NAME` a directive counts only for requests of that model.
 | piece        | -          | cut `text` into pieces of so many characters                     |
 | chars        | -          | characters of each token (for answers of many megabytes)         |
 | first        | 0          | seconds to the first token, or to an error status or a reset     |
+| think        | 0          | seconds of reasoning_content, ten a second, before the first token |
 | gap          | 0          | seconds between tokens; 0 = as fast as the socket takes          |
 | headers      | 0          | seconds to the response's headers and role chunk                 |
 | fault        | none       | one of the table below                                           |
@@ -114,6 +115,7 @@ class Behaviour:
     piece: int = 0
     chars: int = 0
     first: float = 0.0
+    think: float = 0.0
     gap: float = 0.0
     headers: float = 0.0
     fault: str = "none"
@@ -187,6 +189,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "piece": _positive,
     "chars": _chars,
     "first": _seconds,
+    "think": _seconds,
     "gap": _seconds,
     "headers": _seconds,
     "fault": _fault,

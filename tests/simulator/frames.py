@@ -85,6 +85,9 @@ class Frames:
     def content(self, text: str) -> bytes:
         return b"%b%b%b" % (self._before, to_json(text)[1:-1], self._after)
 
+    def thought(self) -> bytes:
+        return self.choice(b'{"reasoning_content":"hm "}')
+
     def malformed(self, text: str) -> bytes:
         """A content frame whose JSON ends too early."""
         return self.frame(self.content(text)[len(b"data: ") : -len(self._after)])

@@ -27,6 +27,7 @@ Script = Generator[Step, None, str]
 
 FOREVER = math.inf
 _MAX_BURST_CHARS = 65536
+_THOUGHTS_PER_SECOND = 10
 
 # Endings of a request, as the record and the stats name them. A script never returns `aborted`.
 COMPLETED, REFUSED, FAILED, TRUNCATED, CUT, RESET, ABORTED = ENDINGS = (
@@ -87,10 +88,12 @@ class Answer:
         return http_head(200, about | framing | self.headers)
 
     def opening(self, prefix: bytes = b"") -> Script:
-        """Headers and role chunk, then the wait for the first token."""
+        """Headers and role chunk, then the wait for the first token, silent at first and then aloud."""
         yield b"", 0, self.behaviour.headers
         wait = max(0.0, self.first - self.behaviour.headers)
         yield self.head() + self.wrap(prefix + self.frames.role()), 0, wait
+        for _ in range(int(self.behaviour.think * _THOUGHTS_PER_SECOND)):
+            yield self.wrap(self.frames.thought()), 0, 1 / _THOUGHTS_PER_SECOND
         return COMPLETED
 
     def content(self, start: int, stop: float) -> Script:

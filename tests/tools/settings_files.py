@@ -30,8 +30,7 @@ says why.
 A secret may come from a file, such as a mounted one: `NAME_FILE` is its path, and in a container uid 10001 must be able
 to read it. docker compose mounts `OPENAI_API_KEY_FILE` and `FALLBACK_API_KEY_FILE`.
 
-With the local model of `make run`, `SYSTEM_PROMPT`, `MAX_OUTPUT_TOKENS` and `FIRST_TOKEN_TIMEOUT_SECONDS` have defaults
-that suit it.
+With the local model of `make run`, `SYSTEM_PROMPT` and `MAX_OUTPUT_TOKENS` have defaults that suit it.
 """,
     "ko": f"""# 설정
 
@@ -45,8 +44,7 @@ that suit it.
 비밀값은 마운트한 시크릿 같은 파일에서도 읽을 수 있습니다. `이름_FILE`에 경로를 적으세요. 컨테이너에서는 uid 10001이
 읽을 수 있어야 합니다. docker compose는 `OPENAI_API_KEY_FILE`과 `FALLBACK_API_KEY_FILE`의 파일을 마운트합니다.
 
-`make run`의 로컬 모델을 쓸 때는 `SYSTEM_PROMPT`, `MAX_OUTPUT_TOKENS`, `FIRST_TOKEN_TIMEOUT_SECONDS`의 기본값이 그
-모델에 맞게 바뀝니다.
+`make run`의 로컬 모델을 쓸 때는 `SYSTEM_PROMPT`와 `MAX_OUTPUT_TOKENS`의 기본값이 그 모델에 맞게 바뀝니다.
 """,
 }
 COLUMNS = {

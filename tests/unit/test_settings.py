@@ -87,14 +87,14 @@ GOOD = {
     "LLM_TEMPERATURE": [("0", 0), ("2", 2), ("", None), ("  ", None), ("none", None)],
     "MAX_OUTPUT_TOKENS": [("1", 1), ("10000000", 10_000_000), ("none", None), ("None", None)],
     "SYSTEM_PROMPT": [("none", None), ("none at all", "none at all")],
-    "STOP_GRACE_SECONDS": [("140", 140), ("86400", 86400)],
+    "STOP_GRACE_SECONDS": [("320", 320), ("86400", 86400)],
     "RETRY_ATTEMPTS": [("1", 1), ("10", 10)],
 }
 BAD = {
     "METRICS_PORT": ["8000"],
     "WEB_CONCURRENCY": ["0", "65", "auto"],
     "LLM_CLIENT": ["fast", "STOCK"],
-    "STOP_GRACE_SECONDS": ["139"],
+    "STOP_GRACE_SECONDS": ["319"],
     "RETRY_ATTEMPTS": ["0", "11", "three"],
     "MAX_QUESTION_CHARS": ["none"],
 }
@@ -213,7 +213,7 @@ def test_the_default_model_is_allowed_and_first():
 @pytest.mark.parametrize(
     ("environment", "drain", "graceful"),
     [
-        ({}, 125, 130),
+        ({}, 305, 310),
         ({"TURN_TIMEOUT_SECONDS": "10"}, 15, 20),
         ({"DRAIN_SECONDS": "5"}, 5, 10),
         ({"DRAIN_SECONDS": "5.2", "TURN_TIMEOUT_SECONDS": "600"}, 5.2, 11),

@@ -95,6 +95,19 @@ def test_headers_can_be_late(simulator: SimulatorProcess) -> None:
         assert time.monotonic() - started > 0.4
 
 
+def test_a_model_can_think_aloud_before_it_answers(simulator: SimulatorProcess) -> None:
+    with Client(simulator) as client:
+        started = time.monotonic()
+        client.post(question("[sim think=0.5 tokens=2]"))
+        client.read_until(b'"reasoning_content"')
+        assert time.monotonic() - started < 0.5
+        client.read_until(b'"content":"the"')
+        assert time.monotonic() - started > 0.5
+    reply = ask(simulator, "[sim think=0.5 tokens=2]")
+    thoughts = [frame for frame in reply.frames if "reasoning_content" in str(frame)]
+    assert (len(thoughts), reply.text) == (5, answer_text(2))
+
+
 def test_connection_is_kept_unless_the_client_closes_it(simulator: SimulatorProcess) -> None:
     with Client(simulator) as client:
         for stream in (True, False, True):

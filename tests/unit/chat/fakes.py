@@ -29,6 +29,7 @@ class Caller:
 
     route = "/chat"
     request_id = "request-7"
+    address = "192.0.2.7"
     user_id = None
     session_id = None
 
@@ -53,6 +54,7 @@ class Record:
         self.model = None
         self.waits: list[float] = []
         self.texts_at: list[float] = []
+        self.thoughts_at: list[float] = []
         self.restarts = 0
         self.attempts: list[Attempt] = []
         self.bugs = []
@@ -66,6 +68,9 @@ class Record:
 
     def text(self, now):
         self.texts_at.append(now)
+
+    def thinking(self, now):
+        self.thoughts_at.append(now)
 
     def attempt(self, attempt):
         self.journal.append("attempt reported")

@@ -6,7 +6,7 @@ from service.chat.prompt import Defaults, Prompt, compose
 from service.chat.request import ChatRequest, Message
 
 DEFAULTS = Defaults(model="small", system="be kind", temperature=0.2, max_tokens=4096)
-ASKER = SimpleNamespace(request_id="request-7", user_id=None, session_id=None)
+ASKER = SimpleNamespace(request_id="request-7", address="192.0.2.7", user_id=None, session_id=None)
 BRACES = 'a {b} {{c}} {0} {"d": 1} {e.__class__} %s ${f}'
 
 
@@ -20,6 +20,7 @@ def test_a_silent_request_gets_the_defaults():
         max_tokens=4096,
         request_id="request-7",
         turn_id="turn-7",
+        address="192.0.2.7",
     )
 
 

@@ -1,17 +1,20 @@
 """What the guard is given instead of time, models, other workers and telemetry: written by hand, read by the tests."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 from service.chat.deadline import Deadline
-from service.chat.events import TICK, Chunk, Restart, Tick, Token, Usage
+from service.chat.events import TICK, CallEvent, Chunk, Done, Restart, Tick, Token, Usage
 from service.chat.prompt import Prompt
 from service.chat.running_turn import Report, RunningTurn
 from service.errors import ChatError
+from service.resilience.blame import Origin
 from service.resilience.breaker import Alone, Breaker, Breakers
 from service.resilience.budget import RetryBudget
-from service.resilience.call import Patience, Upstream
+from service.resilience.call import Upstream
 from service.resilience.guard import Guard, Route
+from service.resilience.patience import Limits, Patience
 from service.resilience.retry import RetryPolicy
 
 TICK_SECONDS = 0.25
@@ -25,7 +28,8 @@ class FakeCall:
     offers_tools: bool = False
 
 
-PATIENCE = Patience(first_content_seconds=10, idle_seconds=10, tick_seconds=TICK_SECONDS)
+LIMITS = Limits(first_content=10, thinking_silence=10, thinking=180, idle=10, missed=10)
+PROBE_SECONDS = 63
 PROMPT = Prompt(
     system="",
     history=(),
@@ -42,6 +46,19 @@ ESTIMATED = Usage(1, 1, "estimated")
 STOP = Chunk(finish_reason="stop", usage=REPORTED)
 
 Step = Chunk | Tick | Exception
+
+
+NUMBERS = count(1)
+
+
+def origin(*caller: str, turn: str | None = None, question: int | None = None) -> Origin:
+    """Of somebody, in a turn, about a question: each one's own unless it is given."""
+    number = next(NUMBERS)
+    return Origin(
+        turn or f"turn-{number}",
+        number if question is None else question,
+        caller or (f"address-{number}", f"user-{number}"),
+    )
 
 
 def texts(*words: str) -> list[Step]:
@@ -89,8 +106,8 @@ class Heard:
     def restarted(self, reason: str) -> None:
         self.told.append(("restarted", reason))
 
-    def breaker_is(self, model: str, state: str) -> None:
-        self.states.append((model, state))
+    def breaker_is(self, model: str, state: str, *, alone: bool = False) -> None:
+        self.states.append((model, f"{state} for one" if alone else state))
 
     def dependency_is(self, dependency: str, *, up: bool, cause: str | None = None) -> None:
         self.states.append((dependency, "up" if up else f"down: {cause}"))
@@ -149,7 +166,9 @@ class World:
         self.reports: list[tuple[str, str]] = []
 
     def breaker(self, model: str, failures: int = 5) -> Breaker:
-        self.breakers[model] = Breaker(model, failures, 15, self.clock, self.heard, Alone())
+        self.breakers[model] = Breaker(
+            model, failures, 15, PROBE_SECONDS, self.clock, self.heard, Alone()
+        )
         return self.breakers[model]
 
     def guard(
@@ -159,6 +178,7 @@ class World:
         attempts: int = 3,
         failures: int = 5,
         budget: RetryBudget | None = None,
+        first_content: float | None = 10,
     ) -> Guard:
         """scripts: by model, in the order of the routes."""
         breakers = Breakers(lambda one: self.breaker(one, failures))
@@ -170,31 +190,41 @@ class World:
         return Guard(
             routes=routes,
             retry=RetryPolicy(attempts, budget or RetryBudget(0.2), self.heard),
-            patience=PATIENCE,
+            patience=Patience(first_content, 10, 180, 300, self.clock),
             listener=self.heard,
             clock=self.clock,
             sleep=self.clock.sleep,
+            tick_seconds=TICK_SECONDS,
         )
 
-    def turn(self, seconds: float = 120, report: Report | None = None) -> RunningTurn:
+    def turn(
+        self, seconds: float = 120, report: Report | None = None, prompt: Prompt = PROMPT
+    ) -> RunningTurn:
         return RunningTurn(
-            prompt=PROMPT,
+            prompt=prompt,
             deadline=Deadline.after(seconds, self.clock),
             report=report or (lambda a: self.reports.append((a.model, a.result))),
             most_calls=20,
         )
 
+    def ask(self, guard: Guard, question: int, user_id: str | None = None) -> list[str]:
+        """A turn of its own, by somebody; as run()."""
+        prompt = replace(PROMPT, turn_id=f"turn-{next(NUMBERS)}", user_id=user_id)
+        return self.told(guard.answer(FakeCall(question=question), self.turn(prompt=prompt)))
+
     def run(self, guard: Guard, turn_seconds: float = 120) -> list[str]:
         """What a caller is told, one word each: texts, "!model" for a restart, "= model" or "# code" at the end."""
+        return self.told(guard.answer(CALL, self.turn(turn_seconds)))
+
+    def told(self, events: Iterable[CallEvent]) -> list[str]:
         seen = []
-        events = guard.answer(CALL, self.turn(turn_seconds))
         try:
             for event in events:
                 if isinstance(event, Token):
                     seen.append(event.text)
                 elif isinstance(event, Restart):
                     seen.append(f"!{event.model}")
-                elif not isinstance(event, Tick):
+                elif isinstance(event, Done):
                     seen.append(f"= {event.model}")
         except ChatError as error:
             seen.append(f"# {error.code}")

@@ -7,7 +7,7 @@ import pytest
 
 from service.errors import CircuitOpen
 from service.resilience.breaker import Alone, Breaker
-from tests.unit.resilience.fakes import Clock, Heard
+from tests.unit.resilience.fakes import PROBE_SECONDS, Clock, Heard, origin
 
 OPEN_SECONDS = 15
 
@@ -17,11 +17,13 @@ class Others(Alone):
 
     def __init__(self):
         self.told = []
+        self.scopes = []
         self.leases = True
         self.asked = lambda: None
 
-    def opened(self, model):
+    def opened(self, model, scope):
         self.told.append(("opened", model))
+        self.scopes.append(scope)
 
     def closed(self, model):
         self.told.append(("closed", model))
@@ -41,11 +43,13 @@ class Bench:
         self.clock = Clock()
         self.heard = Heard()
         self.others = Others()
-        self.breaker = Breaker("main", failures, OPEN_SECONDS, self.clock, self.heard, self.others)
+        self.breaker = Breaker(
+            "main", failures, OPEN_SECONDS, PROBE_SECONDS, self.clock, self.heard, self.others
+        )
 
-    def settle(self, *outcomes):
+    def settle(self, *outcomes, by=()):
         for outcome in outcomes:
-            self.breaker.admit().settle(outcome)
+            self.breaker.admit(origin(*by)).settle(outcome)
 
     def open(self):
         self.settle("failure", "failure", "failure")
@@ -55,12 +59,12 @@ class Bench:
         """Its probe."""
         self.open()
         self.clock.sleep(OPEN_SECONDS)
-        return self.breaker.admit()
+        return self.breaker.admit(origin())
 
-    def rejected(self):
+    def rejected(self, *caller):
         """The Retry-After of a rejection; None if there is none."""
         try:
-            self.breaker.admit().settle("neutral")
+            self.breaker.admit(origin(*caller)).settle("neutral")
         except CircuitOpen as rejection:
             return rejection.retry_after_seconds
         return None
@@ -133,7 +137,7 @@ def test_the_first_content_of_a_probe_closes_it(bench):
 
 def test_the_first_content_of_another_call_says_nothing(bench):
     bench.settle("failure", "failure")
-    permit = bench.breaker.admit()
+    permit = bench.breaker.admit(origin())
     permit.content()
     permit.settle("failure")
     assert bench.state == "open"
@@ -156,7 +160,7 @@ def test_a_neutral_probe_frees_its_place_for_the_next(bench):
     assert bench.rejected() == 1
     probe.settle("neutral")
     assert bench.others.told[1:] == [("freed", "main")]
-    again = bench.breaker.admit()
+    again = bench.breaker.admit(origin())
     assert again.probe
     assert bench.rejected() == 1
     probe.settle("success")  # settled already
@@ -167,14 +171,14 @@ def test_a_neutral_probe_frees_its_place_for_the_next(bench):
 
 def test_one_of_many_at_the_end_of_the_open_period_is_let_in(bench):
     bench.open().clock.sleep(OPEN_SECONDS)
-    assert bench.breaker.admit().probe
+    assert bench.breaker.admit(origin()).probe
     assert [bench.rejected() for _ in range(29)] == [1] * 29
 
 
 @pytest.mark.parametrize("outcome", ["success", "failure", "neutral"])
 @pytest.mark.parametrize("later", ["open", "half-open", "closed"])
 def test_an_outcome_of_an_earlier_state_changes_nothing(bench, outcome, later):
-    stale = [bench.breaker.admit() for _ in range(5)]
+    stale = [bench.breaker.admit(origin()) for _ in range(5)]
     if later == "open":
         bench.open()
     else:
@@ -193,9 +197,162 @@ def test_an_outcome_of_an_earlier_state_changes_nothing(bench, outcome, later):
 
 
 def test_the_first_outcome_of_a_permit_counts(bench):
-    permit = bench.breaker.admit()
+    permit = bench.breaker.admit(origin())
     for _ in range(5):
         permit.settle("failure")
+    assert bench.state == "closed"
+
+
+# which failures count, and against whom
+
+ALICE, BOB = ("lan", "alice"), ("lan", "bob")
+ELSEWHERE = ("wan", "alice")
+
+
+def fail(bench, outcome="failure", **about):
+    bench.breaker.admit(origin(**about)).settle(outcome)
+
+
+@pytest.mark.parametrize("outcome", ["failure", "systemic"])
+def test_the_attempts_of_one_turn_count_once(bench, outcome):
+    for question in range(50):
+        fail(bench, outcome, turn="the same", question=question)
+    bench.settle("failure")
+    assert bench.state == "closed"
+    bench.settle("failure")
+    assert bench.state == "open"
+
+
+def test_the_same_question_counts_once_in_however_many_turns(bench):
+    for _ in range(50):
+        fail(bench, question=7)
+    bench.settle("failure")
+    assert bench.state == "closed"
+    bench.settle("failure")
+    assert bench.state == "open"
+
+
+def test_what_cannot_be_due_to_the_question_counts_in_each_turn(bench):
+    for _ in range(3):
+        fail(bench, "systemic", question=7)
+    assert bench.state == "open"
+    assert bench.rejected() == OPEN_SECONDS
+
+
+def test_after_a_success_a_turn_and_a_question_count_again(bench):
+    fail(bench, turn="one", question=7)
+    fail(bench, turn="two", question=8)
+    bench.settle("success")
+    for turn, question in (("one", 7), ("two", 8), ("three", 9)):
+        assert bench.state == "closed"
+        fail(bench, turn=turn, question=question)
+    assert bench.state == "open"
+
+
+def test_one_callers_failures_alone_open_it_for_that_caller_alone(bench):
+    bench.settle(*["failure"] * 3, by=ALICE)
+    assert (bench.state, bench.states[-1]) == ("open", "open for one")
+    assert bench.rejected(*ALICE) == OPEN_SECONDS
+    assert (bench.rejected(*BOB), bench.rejected(*ELSEWHERE)) == (None, None)
+    assert bench.others.scopes == [ALICE]
+
+
+def test_callers_of_one_address_open_it_for_that_address(bench):
+    """One who makes up user ids, or a backend that serves many users and asks for all of them."""
+    bench.settle("failure", by=ALICE)
+    bench.settle("failure", "failure", by=BOB)
+    assert bench.states[-1] == "open for one"
+    assert bench.rejected("lan", "carol") == OPEN_SECONDS
+    assert bench.rejected(*ELSEWHERE) is None
+
+
+def test_failures_of_several_addresses_open_it_for_everybody(bench):
+    bench.settle("failure", "failure", by=ALICE)
+    bench.settle("failure", by=ELSEWHERE)
+    assert bench.states[-1] == "open"
+    assert bench.rejected("dmz", "carol") == OPEN_SECONDS
+
+
+def test_a_failure_that_is_not_due_to_the_question_is_not_its_callers_alone(bench):
+    bench.settle("failure", "systemic", "failure", by=ALICE)
+    assert bench.rejected("dmz", "carol") == OPEN_SECONDS
+
+
+def test_what_others_get_while_it_is_open_for_one_neither_closes_nor_prolongs_it(bench):
+    bench.settle(*["failure"] * 3, by=ALICE)
+    bench.clock.sleep(10)
+    bench.settle("success", "failure", "failure", "neutral", "success", "failure", by=BOB)
+    assert bench.rejected(*ALICE) == 5
+    bench.clock.sleep(5)
+    assert bench.breaker.admit(origin(*ALICE)).probe
+
+
+def test_others_who_fail_open_it_for_everybody(bench):
+    bench.settle(*["failure"] * 3, by=ALICE)
+    bench.clock.sleep(10)
+    bench.settle(*["failure"] * 3, by=BOB)
+    assert bench.states[-1] == "open"
+    assert bench.rejected("dmz", "carol") == OPEN_SECONDS
+    assert bench.others.scopes == [ALICE, ()]
+
+
+def test_others_are_admitted_while_it_probes_with_the_one(bench):
+    bench.settle(*["failure"] * 3, by=ALICE)
+    bench.clock.sleep(OPEN_SECONDS)
+    probe = bench.breaker.admit(origin(*ALICE))
+    assert bench.state == "half-open"
+    assert not bench.breaker.admit(origin(*BOB)).probe
+    assert bench.rejected(*ALICE) == 1
+    probe.settle("failure")
+    assert (bench.rejected(*ALICE), bench.rejected(*BOB)) == (OPEN_SECONDS, None)
+
+
+def test_one_caller_without_end_never_takes_it_from_another(bench):
+    """Each question is another one, and each second answer that the other gets is a failure for another reason."""
+    for round_ in range(600):
+        for _ in range(5):
+            if bench.rejected(*ALICE) is None:
+                bench.settle("failure", by=ALICE)
+        assert bench.rejected(*BOB) is None
+        bench.settle(*["failure", "success"][round_ % 2 :], by=BOB)
+        bench.clock.sleep(0.1)
+
+
+# probes that take long
+
+
+def test_a_probe_that_takes_long_does_not_keep_the_next_one_out(bench):
+    slow = bench.half_open()
+    bench.clock.sleep(PROBE_SECONDS - 1)
+    assert bench.rejected() == 1
+    bench.clock.sleep(1)
+    again = bench.breaker.admit(origin())
+    assert again.probe
+    assert bench.rejected() == 1
+    slow.settle("failure")
+    assert bench.state == "half-open"
+    again.settle("failure")
+    assert bench.state == "open"
+
+
+def test_a_probe_that_takes_long_closes_it_all_the_same(bench):
+    slow = bench.half_open()
+    bench.clock.sleep(PROBE_SECONDS)
+    again = bench.breaker.admit(origin())
+    slow.content()
+    assert bench.state == "closed"
+    again.settle("failure")
+    assert bench.state == "closed"
+
+
+def test_a_caller_who_leaves_a_probe_that_took_long_frees_no_place_of_the_next(bench):
+    slow = bench.half_open()
+    bench.clock.sleep(PROBE_SECONDS)
+    again = bench.breaker.admit(origin())
+    slow.settle("neutral")
+    assert ("freed", "main") not in bench.others.told
+    assert bench.rejected() == 1
+    again.content()
     assert bench.state == "closed"
 
 
@@ -206,7 +363,7 @@ def test_an_open_breaker_elsewhere_is_open_here_for_what_is_left(bench):
     bench.breaker.adopt_open(4.2)
     assert (bench.state, bench.rejected()) == ("open", 5)
     bench.clock.sleep(4.2)
-    assert bench.breaker.admit().probe
+    assert bench.breaker.admit(origin()).probe
 
 
 def test_what_is_heard_is_not_told_again(bench):
@@ -236,7 +393,7 @@ def test_news_during_a_probe_makes_its_outcome_one_of_an_earlier_state(bench):
     probe.content()
     assert (bench.state, bench.rejected()) == ("open", 15)
     bench.clock.sleep(15)
-    assert bench.breaker.admit().probe
+    assert bench.breaker.admit(origin()).probe
 
 
 def test_a_successful_probe_elsewhere_closes_it(bench):
@@ -255,14 +412,14 @@ def test_a_probe_elsewhere_is_waited_for_a_second_at_a_time(bench):
     bench.others.asked = lambda: None
     bench.others.leases = True
     bench.clock.sleep(1)
-    assert bench.breaker.admit().probe
+    assert bench.breaker.admit(origin()).probe
 
 
 def test_nobody_else_is_let_in_while_the_lease_is_waited_for(bench):
     bench.open().clock.sleep(OPEN_SECONDS)
     found = []
     bench.others.asked = lambda: found.append(bench.rejected())
-    assert bench.breaker.admit().probe
+    assert bench.breaker.admit(origin()).probe
     assert found == [1]
 
 
@@ -274,9 +431,9 @@ def test_a_lease_that_fails_does_not_lock_the_breaker(bench):
 
     bench.others.asked = killed
     with pytest.raises(GeneratorExit):
-        bench.breaker.admit()
+        bench.breaker.admit(origin())
     bench.others.asked = lambda: None
-    assert bench.breaker.admit().probe
+    assert bench.breaker.admit(origin()).probe
 
 
 def test_news_that_comes_with_the_lease_wins_over_it(bench):
@@ -285,5 +442,23 @@ def test_news_that_comes_with_the_lease_wins_over_it(bench):
     assert (bench.rejected(), bench.state) == (7, "open")
     bench.clock.sleep(7)
     bench.others.asked = bench.breaker.adopt_closed
-    assert not bench.breaker.admit().probe
+    assert not bench.breaker.admit(origin()).probe
     assert bench.state == "closed"
+
+
+def test_no_period_elsewhere_is_longer_than_the_own_one(bench):
+    bench.breaker.adopt_open(86400)
+    assert bench.rejected() == OPEN_SECONDS
+
+
+def test_open_for_one_elsewhere_is_open_for_one_here(bench):
+    bench.breaker.adopt_open(10, ALICE)
+    assert (bench.rejected(*ALICE), bench.rejected(*BOB)) == (10, None)
+
+
+def test_open_for_everybody_elsewhere_wins_over_open_for_one_here(bench):
+    bench.settle(*["failure"] * 3, by=ALICE)
+    bench.breaker.adopt_open(10)
+    assert (bench.rejected(*ALICE), bench.rejected(*BOB)) == (10, 10)
+    bench.breaker.adopt_open(12, ALICE)
+    assert bench.rejected(*BOB) == 10

@@ -13,18 +13,27 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from service.chat.events import TICK, Chunk, Done, Restart
-from service.errors import ChatError, CircuitOpen, ContentFiltered, Overloaded, UpstreamError
+from service.errors import (
+    ChatError,
+    CircuitOpen,
+    ContentFiltered,
+    Overloaded,
+    UpstreamError,
+    UpstreamUnreachable,
+)
 from service.resilience.admission import Admission
+from service.resilience.blame import Origin
 from service.resilience.breaker import Alone, Breaker, Breakers
 from service.resilience.guard import Route
 from tests.unit.resilience.breaker_model import (
     ELSEWHERE_SECONDS,
     FAILURES,
     OPEN_SECONDS,
+    PROBE_SECONDS,
     Model,
     Permit,
 )
-from tests.unit.resilience.fakes import CALL, STOP, World
+from tests.unit.resilience.fakes import PROMPT, STOP, FakeCall, World
 
 SLOTS = 4
 STEPS = {
@@ -32,10 +41,42 @@ STEPS = {
     "text": Chunk("x"),
     "end": STOP,
     "fail": UpstreamError(),
+    "unreached": UpstreamUnreachable(),
     "filter": ContentFiltered(),
 }
+FAILURE_STEPS = {"fail": "failure", "unreached": "systemic"}
 # another worker's probe closed it, or it is open there for so many seconds
 NEWS = st.sampled_from(["closed", 0.5, OPEN_SECONDS])
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a turn asks, and who asks it. number: a turn may make several calls."""
+
+    number: int
+    question: int
+    address: str
+    user: str
+
+    @property
+    def call(self):
+        return FakeCall(question=self.question)
+
+    @property
+    def prompt(self):
+        return replace(
+            PROMPT, turn_id=f"turn-{self.number}", address=self.address, user_id=self.user
+        )
+
+
+ASKED = st.builds(
+    Asked,
+    number=st.integers(0, 5),
+    question=st.integers(0, 3),
+    address=st.sampled_from(["lan", "wan"]),
+    user=st.sampled_from(["alice", "bob"]),
+)
+SOMEBODY = Asked(100, 100, "lan", "carol")
 
 
 class Puppet:
@@ -64,8 +105,8 @@ class Others(Alone):
         self.grants = True
         self.meanwhile = None
 
-    def opened(self, _model):
-        self.told.append("opened")
+    def opened(self, _model, scope):
+        self.told.append(("opened", scope))
 
     def closed(self, _model):
         self.told.append("closed")
@@ -98,7 +139,13 @@ class BreakerAndAdmission(RuleBasedStateMachine):
         self.clock = self.world.clock
         self.others = Others()
         self.breaker = Breaker(
-            "main", FAILURES, OPEN_SECONDS, self.clock, self.world.heard, self.others
+            "main",
+            FAILURES,
+            OPEN_SECONDS,
+            PROBE_SECONDS,
+            self.clock,
+            self.world.heard,
+            self.others,
         )
         self.puppets = []
         guard = self.world.guard({"main": []}, attempts=1)
@@ -112,46 +159,47 @@ class BreakerAndAdmission(RuleBasedStateMachine):
         self.puppets.append(Puppet())
         return self.puppets[-1]
 
-    def _turn(self):
-        with (
-            self.admission.admit(),
-            closing(self.guard.answer(CALL, self.world.turn(math.inf))) as events,
-        ):
+    def _turn(self, asked):
+        turn = self.world.turn(math.inf, prompt=asked.prompt)
+        with self.admission.admit(), closing(self.guard.answer(asked.call, turn)) as events:
             yield from events
 
-    def _hear(self, news):
+    def _origin(self, asked):
+        return Origin.of(asked.call, self.world.turn(prompt=asked.prompt))
+
+    def _hear(self, news, scope=()):
         if news == "closed":
             self.breaker.adopt_closed()
         else:
-            self.breaker.adopt_open(news)
+            self.breaker.adopt_open(news, scope)
 
-    def _hear_as_a_rival_asks(self, news):
+    def _hear_as_a_rival_asks(self, news, asked):
         with pytest.raises(CircuitOpen):
-            self.breaker.admit()
+            self.breaker.admit(self._origin(asked))
         self._hear(news)
 
-    def _expected(self, meanwhile=None):
-        return self.model.admit(self.clock.now, self.others.grants, meanwhile)
+    def _expected(self, origin, meanwhile=None):
+        return self.model.admit(origin, self.clock.now, self.others.grants, meanwhile)
 
-    @rule(steps=st.lists(st.sampled_from(sorted(STEPS)), max_size=2))
-    def ask(self, steps):
+    @rule(asked=ASKED, steps=st.lists(st.sampled_from(sorted(STEPS)), max_size=2))
+    def ask(self, asked, steps):
         """A turn that says so much at once."""
         before = len(self.turns)
-        self.begin()
+        self.begin(asked)
         for step in steps:
             if len(self.turns) > before:
                 self.go_on(before, step)
 
-    @rule(news=NEWS)
-    def ask_while_there_is_news(self, news):
-        self.others.meanwhile = lambda: self._hear_as_a_rival_asks(news)
-        self.begin(news)
+    @rule(asked=ASKED, news=NEWS)
+    def ask_while_there_is_news(self, asked, news):
+        self.others.meanwhile = lambda: self._hear_as_a_rival_asks(news, asked)
+        self.begin(asked, news)
         self.others.meanwhile = None
 
-    def begin(self, meanwhile=None):
-        events = self._turn()
+    def begin(self, asked, meanwhile=None):
+        events = self._turn(asked)
         full = len(self.turns) == SLOTS
-        expected = None if full else self._expected(meanwhile)
+        expected = None if full else self._expected(self._origin(asked), meanwhile)
         if full:
             with pytest.raises(Overloaded):
                 next(events)
@@ -170,7 +218,7 @@ class BreakerAndAdmission(RuleBasedStateMachine):
         turn.puppet.orders = [STEPS[step], None] if step == "end" else [STEPS[step]]
         goes_on = self._model_step(turn, step)
         assert self._real_step(turn) == goes_on
-        turn.puppet = self.puppets[-1] if step == "fail" else turn.puppet
+        turn.puppet = self.puppets[-1] if step in FAILURE_STEPS else turn.puppet
         if not goes_on:
             self.turns.remove(turn)
 
@@ -196,8 +244,8 @@ class BreakerAndAdmission(RuleBasedStateMachine):
             self.model.settle(turn.permit, "success", now)
         elif step == "filter":
             self.model.settle(turn.permit, "neutral", now)
-        elif step == "fail":
-            self.model.settle(turn.permit, "failure", now)
+        elif step in FAILURE_STEPS:
+            self.model.settle(turn.permit, FAILURE_STEPS[step], now)
             return self._model_restart(turn)
         return step in ("tick", "text")
 
@@ -205,7 +253,7 @@ class BreakerAndAdmission(RuleBasedStateMachine):
         if not turn.spoken or turn.restarted:
             return False
         turn.restarted = True
-        turn.permit = self._expected()
+        turn.permit = self._expected(turn.permit.origin)
         return isinstance(turn.permit, Permit)
 
     @precondition(lambda self: self.turns)
@@ -215,21 +263,22 @@ class BreakerAndAdmission(RuleBasedStateMachine):
         self.model.settle(turn.permit, "neutral", self.clock.now)
         turn.events.close()
 
-    @rule(seconds=st.sampled_from([0.4, 1, 5, OPEN_SECONDS]))
+    @rule(seconds=st.sampled_from([0.4, 1, 5, OPEN_SECONDS, PROBE_SECONDS]))
     def time_passes(self, seconds):
         self.clock.sleep(seconds)
 
-    @rule(news=NEWS)
-    def elsewhere(self, news):
-        self.model.hear(news, self.clock.now)
-        self._hear(news)
+    @rule(news=NEWS, about=ASKED, elements=st.integers(0, 2))
+    def elsewhere(self, news, about, elements):
+        scope = self._origin(about).caller[:elements]
+        self.model.hear(news, self.clock.now, scope)
+        self._hear(news, scope)
 
-    @rule()
-    def ask_while_another_worker_probes(self):
+    @rule(asked=ASKED)
+    def ask_while_another_worker_probes(self, asked):
         self.others.grants = False
-        self.begin()
+        self.begin(asked)
         self.others.grants = True
-        self.begin()
+        self.begin(asked)
 
     @invariant()
     def states_agree(self):
@@ -237,29 +286,32 @@ class BreakerAndAdmission(RuleBasedStateMachine):
         assert self.others.told == self.model.told
 
     @invariant()
-    def one_probe_at_most(self):
+    def one_probe_at_most_that_is_not_overdue(self):
         probes = [
-            turn
+            turn.permit
             for turn in self.turns
             if turn.permit.probe and not turn.permit.settled and turn.permit.era == self.model.era
         ]
-        assert len(probes) <= 1
-        assert bool(probes) == (self.model.probe is not None)
+        timely = [one for one in probes if self.clock.now < one.at + PROBE_SECONDS]
+        assert len(timely) <= 1
+        assert all(probe is self.model.probe for probe in timely)
 
     def teardown(self):
         """Whatever happened: with all turns gone every slot is free, and a probe closes the breaker."""
         while self.turns:
             self.crash(0)
         self.clock.sleep(OPEN_SECONDS + ELSEWHERE_SECONDS)
-        permit = self.breaker.admit()
-        assert permit.probe == (self.model.state != "closed")
-        permit.settle("success")
+        if self.model.state != "closed":
+            held = (*self.model.scope, *self._origin(SOMEBODY).caller[len(self.model.scope) :])
+            permit = self.breaker.admit(replace(self._origin(SOMEBODY), caller=held))
+            assert permit.probe
+            permit.settle("success")
         assert self.breaker.state == "closed"
         self.model.become("closed")
         for _ in range(SLOTS):
-            self.begin()
+            self.begin(SOMEBODY)
         with pytest.raises(Overloaded):
-            next(self._turn())
+            next(self._turn(SOMEBODY))
 
 
 BreakerAndAdmission.TestCase.settings = settings(

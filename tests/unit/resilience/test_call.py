@@ -17,7 +17,7 @@ from service.resilience.call import UpstreamCall
 from tests.unit.resilience.fakes import (
     CALL,
     ESTIMATED,
-    PATIENCE,
+    LIMITS,
     PROMPT,
     REPORTED,
     STOP,
@@ -35,13 +35,13 @@ ROLE = Chunk()
 class Asked:
     """An attempt by one script, read to its end."""
 
-    def __init__(self, script, turn_seconds=120, clock=None):
+    def __init__(self, script, turn_seconds=120, clock=None, limits=LIMITS):
         self.clock = clock or Clock()
         self.models = Models(self.clock)
         upstream = self.models.upstream("main", script)
         deadline = Deadline.after(turn_seconds, self.clock)
         turn = RunningTurn(PROMPT, deadline, report=lambda _: None, most_calls=1)
-        self.call = UpstreamCall(upstream, CALL, turn, PATIENCE, self.clock)
+        self.call = UpstreamCall(upstream, CALL, turn, limits, TICK_SECONDS, self.clock)
         self.attempt = self.call.attempt
 
     def read(self):

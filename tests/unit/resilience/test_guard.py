@@ -7,21 +7,26 @@ import pytest
 from service import errors
 from service.chat.events import TICK, Chunk, Done
 from service.resilience.budget import CAPACITY, RetryBudget
-from tests.unit.resilience.fakes import CALL, World, silence, texts
+from tests.unit.resilience.fakes import CALL, World, origin, silence, texts
 from tests.unit.resilience.scripts import (
     CUT,
     DOWN,
+    EMPTY,
     FILTERED,
     FILTERED_LATER,
     FULL,
     GOOD,
     LIMITED,
     LIMITED_LONG,
+    NO_CREDIT,
     OTHER,
+    OVERFLOW,
     REFUSED,
     SILENT,
     STALLED,
     TOO_LONG,
+    UNCONNECTED,
+    UNREACHED,
     UNTRUSTED,
 )
 
@@ -45,7 +50,7 @@ def test_a_bug_in_a_restart_stays_a_bug():
 
 def opened(world, model):
     while world.breakers[model].state != "open":
-        world.breakers[model].admit().settle("failure")
+        world.breakers[model].admit(origin()).settle("failure")
 
 
 def test_an_open_breaker_sends_the_turn_to_the_fallback_at_once():
@@ -74,11 +79,13 @@ def test_the_primarys_failure_is_told_when_the_fallbacks_breaker_is_open():
     assert world.run(guard) == ["# upstream_timeout"]
 
 
-def test_the_fallbacks_failure_is_told_when_the_primarys_breaker_is_open():
+@pytest.mark.parametrize("spare", [SILENT, TOO_LONG, FILTERED])
+def test_the_primarys_rejection_is_told_when_the_fallback_fails(spare):
+    """A spare's 400 would make the primary's outage the caller's fault."""
     world = World()
-    guard = world.guard({"main": [], "spare": [SILENT]})
+    guard = world.guard({"main": [], "spare": [spare]})
     opened(world, "main")
-    assert world.run(guard) == ["# upstream_timeout"]
+    assert world.run(guard) == ["# circuit_open"]
 
 
 def test_the_first_failure_is_told_when_no_restart_is_admitted():
@@ -117,10 +124,16 @@ def test_a_breaker_that_opens_during_a_wait_ends_the_retries():
         (STALLED, True),
         (CUT, True),
         (UNTRUSTED, True),
+        (UNREACHED, True),
+        (UNCONNECTED, True),
+        ([errors.UpstreamUnavailable()], True),
         (texts("no end"), True),
         (LIMITED_LONG, False),
         (REFUSED, False),
         (TOO_LONG, False),
+        (OVERFLOW, False),
+        (NO_CREDIT, False),
+        (EMPTY, False),
         (FILTERED, False),
         (FILTERED_LATER, False),
         (FULL, False),
@@ -137,6 +150,49 @@ def test_what_counts_against_the_breaker(script, counts):
     assert (world.breakers["main"].state == "open") == counts
     if script in (DOWN, LIMITED_LONG):
         assert told[-1].startswith("#")
+
+
+def test_a_turn_counts_once_whatever_its_attempts():
+    world = World()
+    guard = world.guard({"main": [DOWN] * 12}, failures=4)
+    for question in range(3):
+        world.ask(guard, question)
+    assert world.breakers["main"].state == "closed"
+    world.ask(guard, 3)
+    assert world.breakers["main"].state == "open"
+
+
+def test_one_question_that_fails_each_time_takes_the_model_from_nobody():
+    world = World()
+    guard = world.guard({"main": [DOWN] * 300 + [GOOD]}, attempts=1)
+    for _ in range(300):
+        assert world.ask(guard, 7, "alice") == ["# upstream_error"]
+    assert world.ask(guard, 8, "alice")[-1] == "= main"
+
+
+def test_one_caller_whose_questions_all_fail_takes_the_model_from_no_other():
+    world = World()
+    guard = world.guard({"main": [DOWN] * 5 + [GOOD]}, attempts=1)
+    told = [world.ask(guard, question, "alice")[-1] for question in range(6)]
+    assert told == ["# upstream_error"] * 5 + ["# circuit_open"]
+    assert world.ask(guard, 7, "bob")[-1] == "= main"
+
+
+def test_a_caller_whom_an_open_breaker_does_not_concern_is_asked_for_again_after_a_failure():
+    world = World()
+    guard = world.guard({"main": [DOWN] * 6 + [GOOD]}, attempts=1)
+    for question in range(5):
+        world.ask(guard, question, "alice")
+    guard = replace(guard, retry=replace(guard.retry, attempts=3))
+    assert world.ask(guard, 7, "bob")[-1] == "= main"
+
+
+def test_what_is_not_the_questions_fault_counts_whatever_is_asked():
+    world = World()
+    guard = world.guard({"main": [UNREACHED] * 5}, attempts=1)
+    for _ in range(5):
+        world.ask(guard, 7, "alice")
+    assert world.ask(guard, 8, "bob") == ["# circuit_open"]
 
 
 def test_an_answer_that_succeeds_starts_the_breakers_count_anew():
@@ -244,13 +300,26 @@ def test_a_restart_and_a_fallbacks_first_attempt_draw_nothing_from_the_budget():
     assert sum(budget.draw() for _ in range(100)) == CAPACITY
 
 
-def test_each_turn_adds_its_share_once_and_each_retry_takes_one():
+def test_each_answer_adds_its_share_once_and_each_retry_takes_one():
+    budget = RetryBudget(0.2)
+    while budget.draw():
+        pass
+    world = World()
+    for answers, attempts in ((5, 2), (4, 1), (1, 2), (0, 1)):
+        for _ in range(answers):
+            world.run(world.guard({"main": [GOOD]}, budget=budget))
+        before = len(world.models.asked)
+        world.run(world.guard({"main": [DOWN] * 3}, budget=budget))
+        assert len(world.models.asked) - before == attempts
+
+
+def test_turns_that_fail_add_nothing():
+    """Retries of an upstream that answers nobody come to an end."""
     budget = RetryBudget(0.2)
     world = World()
     for _ in range(100):
-        world.run(world.guard({"main": [DOWN] * 3}, budget=budget, failures=10))
-    # the first share does not fit into a full bucket
-    assert len(world.models.asked) == 100 + CAPACITY + 99 // 5
+        world.run(world.guard({"main": [DOWN] * 3}, budget=budget))
+    assert len(world.models.asked) == 100 + CAPACITY
 
 
 class Plenty(RetryBudget):

@@ -8,17 +8,23 @@ from tests.unit.resilience.fakes import World, whole
 from tests.unit.resilience.scripts import (
     CUT,
     DOWN,
+    EMPTY,
+    ENDLESS_THINKING,
     FILTERED,
     FILTERED_LATER,
     FULL,
     GOOD,
     LIMITED,
     LIMITED_LONG,
+    NO_CREDIT,
     OTHER,
+    OVERFLOW,
     REFUSED,
     SILENT,
     STALLED,
+    THINKING,
     TOO_LONG,
+    UNCONNECTED,
     UNTRUSTED,
 )
 
@@ -94,10 +100,30 @@ TABLE = [
         spare=[DOWN, OTHER],
         heard=[("fell_back", "upstream_timeout"), RETRIED],
     ),
+    *(
+        Case(
+            f"the first failure is told when the fallback's is {result}",
+            [LIMITED_LONG],
+            "# upstream_rate_limited",
+            "main spare",
+            f"upstream_rate_limited {result}",
+            spare=[script],
+            heard=[("denied", "retry_after"), ("fell_back", "upstream_rate_limited")],
+        )
+        for script, result in [
+            (SILENT, "upstream_timeout"),
+            (REFUSED, "upstream_rejected"),
+            (FILTERED, "content_filtered"),
+            (TOO_LONG, "upstream_invalid_request"),
+            (OVERFLOW, "upstream_invalid_request"),
+            (NO_CREDIT, "upstream_quota_exhausted"),
+            (FULL, "overloaded"),
+        ]
+    ),
     Case(
         "both down",
         [SILENT],
-        "# upstream_rejected",
+        "# upstream_timeout",
         "main spare",
         "upstream_timeout upstream_rejected",
         spare=[REFUSED],
@@ -129,7 +155,7 @@ TABLE = [
         spare=[],
     ),
     Case(
-        "nor is a context overflow",
+        "nor is a request that is not valid",
         [TOO_LONG],
         "# upstream_invalid_request",
         "main",
@@ -137,12 +163,85 @@ TABLE = [
         spare=[],
     ),
     Case(
-        "nor does the fallback's refusal go further",
-        [SILENT],
-        "# content_filtered",
+        "a context overflow goes to the fallback, which may hold more",
+        [OVERFLOW],
+        "another answer= spare",
         "main spare",
-        "upstream_timeout content_filtered",
-        spare=[FILTERED],
+        "upstream_invalid_request ok",
+        spare=[OTHER],
+        heard=[("fell_back", "upstream_invalid_request")],
+    ),
+    Case(
+        "a context overflow without a fallback",
+        [OVERFLOW],
+        "# upstream_invalid_request",
+        "main",
+        "upstream_invalid_request",
+    ),
+    Case(
+        "an account without credit is not asked again",
+        [NO_CREDIT],
+        "# upstream_quota_exhausted",
+        "main",
+        "upstream_quota_exhausted",
+    ),
+    Case(
+        "an account without credit, and a fallback",
+        [NO_CREDIT],
+        "another answer= spare",
+        "main spare",
+        "upstream_quota_exhausted ok",
+        spare=[OTHER],
+        heard=[("fell_back", "upstream_quota_exhausted")],
+    ),
+    Case(
+        "an empty answer is asked for once more",
+        [EMPTY, GOOD],
+        "whole answer= main",
+        "main main",
+        "answer_empty ok",
+        heard=[("retried", "answer_empty")],
+    ),
+    Case(
+        "empty twice",
+        [EMPTY, EMPTY],
+        "# answer_empty",
+        "main main",
+        "answer_empty answer_empty",
+        heard=[("retried", "answer_empty")],
+    ),
+    Case(
+        "empty twice, and a fallback",
+        [EMPTY, EMPTY],
+        "another answer= spare",
+        "main main spare",
+        "answer_empty answer_empty ok",
+        spare=[OTHER],
+        heard=[("retried", "answer_empty"), ("fell_back", "answer_empty")],
+    ),
+    Case(
+        "a connection that is not made in time is tried once more",
+        [UNCONNECTED, UNCONNECTED],
+        "# upstream_timeout",
+        "main main",
+        "upstream_timeout upstream_timeout",
+        heard=[("retried", "upstream_timeout")],
+    ),
+    Case(
+        "thinking is no answer: what fails in it is asked again, and nobody sees it",
+        [[*THINKING, *DOWN], GOOD],
+        "whole answer= main",
+        "main main",
+        "upstream_error ok",
+        heard=[RETRIED],
+    ),
+    Case(
+        "thinking without end goes to the fallback",
+        [ENDLESS_THINKING],
+        "another answer= spare",
+        "main spare",
+        "upstream_timeout ok",
+        spare=[OTHER],
         heard=[("fell_back", "upstream_timeout")],
     ),
     Case(
@@ -232,7 +331,7 @@ TABLE = [
 def test_what_the_caller_is_told(case):
     world = World()
     played = {"main": case.main} | ({} if case.spare is None else {"spare": case.spare})
-    told = world.run(world.guard(played))
+    told = world.run(world.guard(played), turn_seconds=300)
     assert "".join(told) == case.told
     assert world.models.asked == case.asked.split()
     assert [result for _, result in world.reports] == case.results.split()

@@ -27,6 +27,7 @@ class Turn:
         self.clock = clock or Clock()
         policy = RetryPolicy(attempts, budget or RetryBudget(0.2), self.heard)
         self.retries = policy.begin(Deadline.after(seconds, self.clock))
+        self.retries.begin_route()
 
     def waits(self, failure=FAILURE):
         """All waits until there is no further attempt."""
@@ -59,12 +60,40 @@ def test_only_failures_that_may_pass_are_repeated(kind):
         errors.UpstreamRateLimited,
         errors.UpstreamError,
         errors.UpstreamConflict,
+        errors.UpstreamUnavailable,
+        errors.UpstreamUnreachable,
     }
-    assert (len(Turn().waits(kind())) == 2) == (kind in repeated)
+    once = {errors.AnswerEmpty, errors.ConnectTimeout}
+    assert len(Turn().waits(kind())) == (2 if kind in repeated else 1 if kind in once else 0)
 
 
-def test_an_empty_answer_is_asked_for_once_more():
-    assert len(Turn(attempts=5).waits(errors.AnswerEmpty())) == 1
+@pytest.mark.parametrize("kind", [errors.AnswerEmpty, errors.ConnectTimeout])
+def test_some_failures_are_asked_about_once_more_however_many_attempts_there_are(kind):
+    assert len(Turn(attempts=5).waits(kind())) == 1
+
+
+def test_a_server_that_forbids_it_is_not_asked_again():
+    failure = errors.UpstreamUnavailable()
+    failure.retry_forbidden = True
+    turn = Turn()
+    assert turn.waits(failure) == []
+    assert turn.denied == []
+
+
+def test_all_waits_of_a_call_are_under_three_seconds_whatever_the_routes():
+    turn = Turn()
+    first = turn.waits(limited(2))
+    turn.retries.begin_route()
+    second = turn.waits(limited(1.5))
+    assert (first, second) == ([2], [])
+    assert turn.denied == ["waits"] * 2
+
+
+def test_a_route_has_as_many_attempts_as_the_one_before():
+    turn = Turn()
+    assert len(turn.waits()) == 2
+    turn.retries.begin_route()
+    assert len(turn.waits()) == 2
 
 
 def test_waits_grow_from_a_floor_and_no_two_turns_wait_alike():
@@ -80,7 +109,7 @@ def test_all_waits_of_a_model_together_stay_under_three_seconds():
     assert turn.denied == ["waits"]
 
 
-@pytest.mark.parametrize("seconds", [0, 1, 2])
+@pytest.mark.parametrize("seconds", [0, 0.02, 1, 1.25, 2])
 def test_a_short_retry_after_is_waited_for(seconds):
     assert max(seconds, FLOOR_SECONDS) <= Turn().retries.after(limited(seconds)) <= 2
 
@@ -91,7 +120,7 @@ def test_a_second_retry_after_that_exceeds_all_waits_is_denied():
     assert turn.denied == ["waits"]
 
 
-@pytest.mark.parametrize("seconds", [3, 60, 3600])
+@pytest.mark.parametrize("seconds", [2.01, 3, 60, 3600])
 def test_a_long_retry_after_is_denied_at_once(seconds):
     turn = Turn()
     assert turn.waits(limited(seconds)) == []

@@ -17,8 +17,8 @@ FIELDS = {
     "event", "level", "time", "route", "ending", "code", "cause", "request_id", "turn_id", "user_id", "session_id",
     "chain",
     "model", "finish_reason", "duration_seconds", "time_to_first_token_seconds", "longest_gap_seconds",
-    "overhead_seconds", "answer_usage", "answer_cost_usd", "input_tokens", "output_tokens", "tokens_source",
-    "cost_usd", "attempts",
+    "overhead_seconds", "answer_usage", "answer_cost_usd", "input_tokens", "output_tokens",
+    "tokens_source", "cost_usd", "attempts",
 }  # fmt: skip
 PROMPT = Prompt("", (), "why?", "m", None, 100, "request-1")
 
@@ -34,6 +34,7 @@ class Clock:
 class Asker:
     route: str = "/chat"
     request_id: str = "request-1"
+    address: str = "192.0.2.1"
     user_id: str | None = "user-0001"
     session_id: str | None = None
 
@@ -121,6 +122,31 @@ def test_a_stall_that_ends_the_turn_is_its_longest_gap(clock, lines, ending):
 def test_the_time_that_a_caller_takes_to_read_is_no_gap(clock, lines):
     stalled(clock, 0.1, "completed")
     assert lines()[0]["longest_gap_seconds"] == 0.1
+
+
+def test_thinking_is_a_sign_of_life_and_neither_a_token_nor_a_gap(clock, lines, counted):
+    before = {
+        name: counted(f"chat_turn_time_to_first_{name}_seconds_sum", route="/chat")
+        for name in ("sign", "token")
+    }
+    record = TurnRecord(Asker(), "turn-1", "openai", clock)
+    for seconds, event in (
+        (2, "thinking"),
+        (30, "thinking"),
+        (8, "text"),
+        (9, "thinking"),
+        (3, "text"),
+    ):
+        clock.now += seconds
+        record.waited(seconds)
+        getattr(record, event)(clock.now)
+    record.end("completed", done=Done("stop", "m", Usage(10, 5, "reported"), 0.5))
+    (line,) = lines()
+    assert line["time_to_first_token_seconds"] == 40
+    assert line["longest_gap_seconds"] == 9
+    for name, seconds in (("sign", 2), ("token", 40)):
+        metric = f"chat_turn_time_to_first_{name}_seconds_sum"
+        assert counted(metric, route="/chat") - before[name] == seconds
 
 
 def test_the_line_has_the_same_fields_when_nothing_was_asked(clock, lines):

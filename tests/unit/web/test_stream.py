@@ -2,10 +2,11 @@
 
 import pytest
 
-from service.chat.events import TICK, Done, Failed, Start, Token, Usage
+from service.chat.events import TICK, Done, Failed, Restart, Start, Thinking, Token, Usage
 from service.errors import UpstreamError
 from service.web.context import Connection
 from service.web.stream import Heartbeat, Held, StreamBody
+from service.web.thinking import ThinkingEvents
 from tests.support.sse import Parser
 
 START = Start("request-7", "small")
@@ -37,13 +38,13 @@ class Turn:
         return self.now
 
 
-def held(turn, hold_seconds=3):
-    return Held(turn, hold_seconds, turn.clock)
+def held(turn, hold_seconds=3, *, show=False):
+    return Held(turn, hold_seconds, ThinkingEvents(turn.clock, show=show), turn.clock)
 
 
-def body(turn, connection=None, streams=None, heartbeat_seconds=10):
+def body(turn, connection=None, streams=None, heartbeat_seconds=10, *, show=False):
     return StreamBody(
-        held(turn),
+        held(turn, show=show),
         "request-7",
         connection or Connection(None),
         set() if streams is None else streams,
@@ -52,9 +53,14 @@ def body(turn, connection=None, streams=None, heartbeat_seconds=10):
 
 
 def told(frames):
+    events, comments = parsed(frames)
+    return [event.name for event in events], comments
+
+
+def parsed(frames):
     parser = Parser()
     events = [event for frame in frames for event in parser.feed(frame)]
-    return [event.name for event in events], len(parser.comments)
+    return events, len(parser.comments)
 
 
 @pytest.mark.parametrize("first", [Token("a"), DONE, Failed(UpstreamError())])
@@ -99,6 +105,43 @@ def test_heartbeats_come_while_nothing_else_flows():
     assert told(quiet) == (["start", "token", "done", "message"], 2)
     talkative = [step for _ in range(100) for step in (0.25, TICK, Token("x"))]
     assert told(list(body(Turn(START, Token("a"), *talkative, DONE))))[1] == 0
+
+
+def thought(seconds, text="hm "):
+    """A model that thinks aloud all the time."""
+    return [step for _ in range(int(seconds * 10)) for step in (0.1, Thinking(text))]
+
+
+def test_thinking_does_not_end_the_hold_before_its_time():
+    thinks = thought(2)
+    assert held(Turn(START, *thinks, Failed(UpstreamError()))).first.error.code == "upstream_error"
+    assert held(Turn(START, *thinks, Token("a"))).first == Token("a")
+    assert isinstance(held(Turn(START, *thought(4))).first, Thinking)
+
+
+def test_thinking_is_told_once_a_second_without_its_text():
+    events, comments = parsed(body(Turn(START, *thought(23), Token("a"), *thought(5), DONE)))
+    names = [event.name for event in events]
+    assert names[:2] == ["start", "thinking"]
+    # three of the 28 seconds were held
+    assert 22 <= names.count("thinking") <= 25
+    assert comments == 0
+    assert {event.data for event in events if event.name == "thinking"} == {"{}"}
+
+
+def test_the_text_of_thinking_is_told_whole_and_in_its_place_where_it_is_shown():
+    script = [*thought(4.5), Token("a"), *thought(0.3, "oh "), Restart("upstream_error", "m"), DONE]
+    events, _ = parsed(body(Turn(START, *script), show=True))
+    seen = [(e.name, e.json().get("text")) for e in events[:-1]]
+    kinds = [kind for kind, _ in seen]
+    assert kinds == ["start", *["thinking"] * 3, "token", "thinking", "restart", "done"]
+    texts = [text for kind, text in seen if kind == "thinking"]
+    assert ["".join(texts[:3]), texts[3]] == ["hm " * 45, "oh " * 3]
+
+
+def test_heartbeats_go_on_while_a_model_thinks_unseen():
+    seconds = [step for _ in range(180) for step in (0.25, TICK)]
+    assert told(body(Turn(START, *seconds, Token("a"), DONE)))[1] == 5
 
 
 def test_closing_ends_the_turn_even_if_nothing_was_ever_read():
