@@ -22,7 +22,7 @@ check() {
 }
 
 # one request that may take as long as a small model on a small machine
-get() { curl --silent --show-error --max-time 90 "$@"; }
+get() { curl --silent --show-error --max-time 90 --noproxy "127.0.0.1,localhost,${no_proxy:-${NO_PROXY:-}}" "$@"; }
 post() { get --header 'Content-Type: application/json' "$@"; }
 status() { get --output /dev/null --write-out '%{http_code}' "$@"; }
 
