@@ -32,7 +32,7 @@ test: .venv/.test ## every test that needs no container engine
 	@exec $(PYTHON) -m pytest $(PYTEST_FLAGS)
 
 test-unit: .venv/.test ## the tests that take seconds
-	@exec $(PYTHON) -m pytest tests/unit $(PYTEST_FLAGS)
+	@exec $(PYTHON) -m pytest tests/unit --hypothesis-profile=quick $(PYTEST_FLAGS)
 
 test-stack: .venv/.test ## the stack on a real container engine, end to end
 	@exec $(PYTHON) -m pytest tests/stack $(PYTEST_FLAGS)

@@ -315,6 +315,6 @@ class BreakerAndAdmission(RuleBasedStateMachine):
 
 
 BreakerAndAdmission.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=50, deadline=None
+    max_examples=settings.default.max_examples, stateful_step_count=50, deadline=None
 )
 TestBreakerAndAdmission = BreakerAndAdmission.TestCase

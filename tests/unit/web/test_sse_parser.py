@@ -63,7 +63,7 @@ def parse(*pieces: bytes) -> list[Event]:
     return [event for piece in pieces for event in parser.feed(piece)]
 
 
-@settings(max_examples=500)
+@settings(max_examples=5 * settings.default.max_examples)
 @given(
     st.lists(st.sampled_from(LINES) | st.sampled_from(ENDS), max_size=40).map(b"".join), st.data()
 )

@@ -15,7 +15,7 @@ from service.llm.wire.errors import of_frame, of_response
 from tests.support.model_server import DONE, choice, fin, frame, text, thinks, usage
 from tests.unit.llm.wire.frames import cut, heard
 
-CASES = int(os.environ.get("FUZZ_CASES", "300"))
+CASES = int(os.environ.get("FUZZ_CASES", 3 * settings.default.max_examples))
 fuzz = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
 
 REASONS = st.sampled_from(
