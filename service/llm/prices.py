@@ -42,7 +42,11 @@ class Prices:
             return by_address
         provider, name = _provider_and_name(model)
         # a tag as in deepseek-r1:8b is that of a model that somebody runs himself
-        return None if ":" in name else _total(usage, name, provider, None)
+        if ":" in name:
+            return None
+        found = _total(usage, name, provider, None)
+        # the snapshot knows chat models by their names alone, embeddings only at their provider
+        return _total(usage, name, "openai", None) if found is None and provider is None else found
 
 
 def load_prices(override: Path | None) -> Prices:

@@ -70,6 +70,7 @@ class ModelServer(Upstream):
 
     def __init__(self, *replies: Reply) -> None:
         self._replies: deque[list[Piece]] = deque()
+        self._choose: Callable[[Any], Reply] | None = None
         super().__init__(self._reply)
         self.says(*replies)
 
@@ -84,19 +85,28 @@ class ModelServer(Upstream):
 
     def says(self, *replies: Reply) -> None:
         """From now on (nothing: an ordinary answer); what was asked before is forgotten."""
+        self._choose = None
         self._replies = deque(list(reply) for reply in replies or [answers()])
         self.requests.clear()
+
+    def answers_by(self, choose: Callable[[Any], Reply]) -> None:
+        """From now on each question's body decides."""
+        self.says()
+        self._choose = choose
 
     def _reply(self, request: Request, connection: socket.socket) -> None:
         if request.method != "POST":
             connection.sendall(whole(404, b"{}"))
             return
-        replies = self._replies
-        reply = replies.popleft() if len(replies) > 1 else replies[0]
-        for piece in reply:
+        for piece in self._next(request):
             if isinstance(piece, bytes):
                 connection.sendall(piece)
             elif callable(piece):
                 piece(connection)
             else:
                 time.sleep(piece)
+
+    def _next(self, request: Request) -> Reply:
+        if self._choose is not None:
+            return self._choose(json.loads(request.body))
+        return self._replies.popleft() if len(self._replies) > 1 else self._replies[0]
