@@ -4,11 +4,9 @@ import contextlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Any
-from uuid import UUID, uuid4
 
 import gevent
 from gevent.queue import Empty
-from langchain_core.messages import AIMessage, ToolMessage
 
 from service.chat.deadline import Silence
 from service.chat.events import TICK, Data, Done, Event, Restart, Token, ToolCalls, Usage
@@ -24,8 +22,8 @@ from service.errors import (
 )
 from service.llm.accumulator import ToolCallParts
 from service.llm.chain_input import chain_input
-from service.llm.chain_output import Outputs, is_json, messages_in, result_text
 from service.llm.chain_plan import FastPath, Plan
+from service.llm.chain_producer import Producer
 from service.llm.chain_turn import (
     TURN,
     ChainTurn,
@@ -34,7 +32,6 @@ from service.llm.chain_turn import (
     Said,
     Surroundings,
     TookBack,
-    TurnGone,
 )
 from service.llm.chain_watcher import ChainWatcher
 from service.llm.failures import of_model
@@ -99,15 +96,14 @@ class _Running:
         self._running = turn
         self._turn = ChainTurn(turn, around, is_graph=plan.graph is not None)
         self._watcher = ChainWatcher(name, self._turn)
-        self._outputs = Outputs()
-        self._state: dict[str, Any] = {}
-        self._shown: dict[UUID | None, list[str]] = {}
+        self._producer = Producer(plan, self._turn, self._watcher)
+        self._shown: dict[Any, list[str]] = {}
         self._late_since: float | None = None
 
     # the reader's side
 
     def events(self) -> Generator[Event, None, None]:
-        producer = gevent.spawn(self._produce)
+        producer = gevent.spawn(self._producer.run)
         try:
             yield from self._read()
         finally:
@@ -193,24 +189,15 @@ class _Running:
             raise self._running.limit
         if end.error is not None:
             raise self._failure(end.error)
-        if rest := self._rest():
+        if rest := self._producer.rest(["".join(texts) for texts in self._shown.values()]):
             self._shown.setdefault(None, []).append(rest)
             yield Token(rest)
-        calls = self._outputs.tool_calls
+        calls = self._producer.outputs.tool_calls
         if calls:
             yield Data("tool_calls", calls)
         if not calls and not self._text():
             raise AnswerEmpty(cause="chain") if self._running.calls else ChainSilent(cause="chain")
         yield self._done(has_calls=bool(calls))
-
-    def _rest(self) -> str:
-        """The object that is the answer, unless a model has said it already."""
-        if self._plan.graph is None:
-            return self._outputs.end()
-        said = list(self._shown.values())
-        if self._outputs.result is None:
-            return "" if said else result_text(self._state)
-        return "" if said and is_json("".join(said[-1])) else self._outputs.end()
 
     def _failure(self, error: BaseException) -> ChatError:
         if isinstance(error, Exception) and error in self._watcher.model_errors:
@@ -229,97 +216,6 @@ class _Running:
         reason = ANSWERED if has_calls else "length" if ended == "length" else "stop"
         model = last.model if last is not None else self._running.prompt.model
         return Done(reason, model, total(usages), cost)
-
-    # the producer's side
-
-    def _produce(self) -> None:
-        TURN.set(self._turn)
-        try:
-            self._run()
-        except (TurnGone, gevent.GreenletExit):
-            return
-        except BaseException as error:  # noqa: BLE001 - a SystemExit in a tool ends this turn, not the worker
-            self._put_last(Ended(error=error))
-        else:
-            self._put_last(Ended())
-
-    def _put_last(self, item: Ended) -> None:
-        with contextlib.suppress(TurnGone):
-            self._turn.put(item)
-
-    def _run(self) -> None:
-        plan = self._plan
-        value = chain_input(self._running.prompt, plan.wanted, keeps_history=plan.keeps_history)
-        config = self._config()
-        if plan.graph is not None:
-            if plan.before is not None:
-                value = plan.before.invoke(value, config)
-            self._run_graph(plan.graph, value, config)
-            return
-        for out in plan.chain.stream(value, config):
-            text = self._outputs.read(out)
-            if text and not plan.shows_model:
-                self._turn.put(Said(None, text))
-
-    def _config(self) -> Any:
-        prompt = self._running.prompt
-        ids = {
-            "session_id": prompt.session_id,
-            "thread_id": prompt.session_id,
-            "user_id": prompt.user_id,
-            "request_id": prompt.request_id,
-        }
-        known = {name: value for name, value in ids.items() if value is not None}
-        return {"configurable": known, "callbacks": [self._watcher]}
-
-    def _run_graph(self, graph: Any, value: Any, config: Any) -> None:
-        _close_dangling_calls(graph, config, active=self._plan.needs_session)
-        for mode, item in graph.stream(value, config, stream_mode=["updates", "custom"]):
-            if mode == "custom":
-                self._tell(item)
-            elif isinstance(item, dict):
-                for update in item.values():
-                    self._read_update(update)
-
-    def _tell(self, item: Any) -> None:
-        """A dictionary of one key is a name and a value."""
-        named = isinstance(item, dict) and len(item) == 1
-        name, value = next(iter(item.items())) if named else ("custom", item)
-        self._watcher.data(str(name), value)
-
-    def _read_update(self, update: Any) -> None:
-        """Messages that a node returned, and did not say while it made them; what else a state has is its result."""
-        for message in messages_in(update):
-            if message.id in self._turn.shown_ids and message.id is not None:
-                continue
-            if isinstance(message, AIMessage) and (text := str(message.text)):
-                self._turn.put(Said(uuid4(), text))
-            if message.id:
-                self._turn.shown_ids.add(message.id)
-        if isinstance(update, dict):
-            self._state |= update
-            self._outputs.result = update.get("structured_response", self._outputs.result)
-
-
-def _close_dangling_calls(graph: Any, config: Any, *, active: bool) -> None:
-    """A turn that was left in a tool leaves calls without results, which every model refuses from then on."""
-    if not active:
-        return
-    messages = messages_in((graph.get_state(config).values or {}).get("messages") or [])
-    answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
-    open_calls = [
-        call
-        for message in messages
-        if isinstance(message, AIMessage)
-        for call in message.tool_calls
-        if call["id"] not in answered
-    ]
-    if open_calls:
-        results = [
-            ToolMessage("The call was cancelled.", tool_call_id=call["id"] or "", status="error")
-            for call in open_calls
-        ]
-        graph.update_state(config, {"messages": results})
 
 
 def total(usages: Sequence[Usage]) -> Usage:

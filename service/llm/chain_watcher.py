@@ -17,6 +17,8 @@ from service.llm.chain_output import NotJson, jsonable, messages_in
 from service.llm.chain_turn import ChainTurn, Said
 from service.llm.guarded import PREFIX
 from service.llm.model_call import ModelCall
+from service.llm.provider_chunks import finish_reason, usage_of
+from service.llm.step_times import StepTimes
 
 # what LangChain itself puts between steps is no step
 NO_STEPS = frozenset({"prompt", "parser"})
@@ -34,26 +36,19 @@ class OwnCall:
     usage: Usage | None = None
 
 
-@dataclass
-class Step:
-    name: str
-    began: float
-    parent: UUID | None
-    inside: float = 0.0
-
-
 class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     """One per turn, handed over in the config; the marker makes models that are invoked in a graph stream."""
 
     run_inline = True
 
     def __init__(self, chain: str, turn: ChainTurn) -> None:
-        self._chain = chain
         self._turn = turn
         self._around = turn.around
         self._clock = turn.around.clock
         self._own: dict[UUID, OwnCall] = {}
-        self._steps: dict[UUID, Step] = {}
+        self._steps = StepTimes(
+            lambda step, seconds: turn.around.timed(chain, step, seconds), turn.around.clock
+        )
         self._shown: set[UUID] = set()
         self._said: set[UUID] = set()
         self.model_errors: list[BaseException] = []
@@ -89,7 +84,7 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     ) -> None:
         name = kwargs.get("name") or (serialized or {}).get("name") or "tool"
         self._turn.tools.add(run_id)
-        self._begin(run_id, parent_run_id, name)
+        self._steps.begin(run_id, parent_run_id, name)
         self._turn.put(Data("tool", {"tool": name, "state": "started"}))
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -99,7 +94,7 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self._tool_is(run_id, "failed")
 
     def _tool_is(self, run_id: UUID, state: str) -> None:
-        step = self._end(run_id)
+        step = self._steps.end(run_id)
         if step is not None:
             seconds = round(self._clock() - step.began, 3)
             self._turn.put(Data("tool", {"tool": step.name, "state": state, "seconds": seconds}))
@@ -120,13 +115,13 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
             # what a node is given is not what it says
             self._turn.shown_ids.update(m.id for m in messages_in(inputs) if m.id)
         if kwargs.get("run_type") not in NO_STEPS and parent_run_id is not None:
-            self._begin(run_id, parent_run_id, kwargs.get("name") or _name(serialized))
+            self._steps.begin(run_id, parent_run_id, kwargs.get("name") or _name(serialized))
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        self._end(run_id)
+        self._steps.end(run_id)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        self._end(run_id)
+        self._steps.end(run_id)
 
     def on_retriever_start(
         self,
@@ -137,31 +132,13 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         parent_run_id: UUID | None = None,
         **kwargs: Any,
     ) -> None:
-        self._begin(run_id, parent_run_id, kwargs.get("name") or _name(serialized))
+        self._steps.begin(run_id, parent_run_id, kwargs.get("name") or _name(serialized))
 
     def on_retriever_end(self, documents: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        self._end(run_id)
+        self._steps.end(run_id)
 
     def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        self._end(run_id)
-
-    def _begin(self, run_id: UUID, parent: UUID | None, name: str) -> None:
-        self._turn.parents[run_id] = parent
-        self._steps[run_id] = Step(name, self._clock(), parent)
-
-    def _end(self, run_id: UUID) -> Step | None:
-        """A step's time is its own: what ran inside of it counts there."""
-        step = self._steps.pop(run_id, None)
-        if step is None:
-            return None
-        seconds = self._clock() - step.began
-        self._inside(step.parent, seconds)
-        self._around.timed(self._chain, step.name, max(0.0, seconds - step.inside))
-        return step
-
-    def _inside(self, parent: UUID | None, seconds: float) -> None:
-        if parent is not None and (around := self._steps.get(parent)):
-            around.inside += seconds
+        self._steps.end(run_id)
 
     # model calls
 
@@ -175,7 +152,7 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         **kwargs: Any,
     ) -> None:
         self._turn.parents[run_id] = parent_run_id
-        self._steps[run_id] = Step("model", self._clock(), parent_run_id)
+        self._steps.begin(run_id, parent_run_id, "model")
         metadata = kwargs.get("metadata") or {}
         if self._turn.shows(parent_run_id, metadata, kwargs.get("tags") or []):
             self._shown.add(run_id)
@@ -229,7 +206,7 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         own.usage = reported or own.usage
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
-        self._leave_model(run_id)
+        self._steps.end(run_id, counts=False)
         message = _message_of(response)
         if message is not None and message.id and run_id in self._said:
             self._turn.shown_ids.add(message.id)
@@ -239,12 +216,12 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         if message is not None:
             own.usage = own.usage or usage_of(message)
             own.texts = own.texts or [str(message.text)]
-            own.attempt.finish_reason = _finish_reason(message)
+            own.attempt.finish_reason = finish_reason(message) or "stop"
         own.attempt.result = "ok"
         self._report(own)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        self._leave_model(run_id)
+        self._steps.end(run_id, counts=False)
         own = self._own.pop(run_id, None)
         if own is None:
             return
@@ -263,11 +240,6 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
             own.attempt.result = "cancelled"
             self._report(own)
 
-    def _leave_model(self, run_id: UUID) -> None:
-        step = self._steps.pop(run_id, None)
-        if step is not None:
-            self._inside(step.parent, self._clock() - step.began)
-
     def _report(self, own: OwnCall) -> None:
         self._turn.calls -= 1
         attempt = own.attempt
@@ -279,20 +251,6 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         if attempt.usage is not None:
             attempt.cost_usd = self._around.cost(own.model, attempt.usage)
         self._turn.running.report(attempt)
-
-
-def usage_of(message: Any) -> Usage | None:
-    """A message's usage, where LangChain has one."""
-    reported = getattr(message, "usage_metadata", None)
-    if not reported or not (reported.get("input_tokens") or reported.get("output_tokens")):
-        return None
-    cached = (reported.get("input_token_details") or {}).get("cache_read")
-    return Usage(reported["input_tokens"], reported["output_tokens"], "reported", cached)
-
-
-def _finish_reason(message: BaseMessage) -> str:
-    about = message.response_metadata
-    return str(about.get("finish_reason") or about.get("stop_reason") or "stop")
 
 
 def _message_of(response: LLMResult) -> BaseMessage | None:

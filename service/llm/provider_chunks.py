@@ -6,8 +6,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 
-from service.chat.events import Chunk
-from service.llm.chain_watcher import usage_of
+from service.chat.events import Chunk, Usage
 
 THINKING = ("thinking", "reasoning", "reasoning_content")
 REASONS = ("finish_reason", "stop_reason", "done_reason")
@@ -19,7 +18,7 @@ def chunk_of(generation: ChatGenerationChunk) -> Chunk:
         text=_text(message),
         thinking=_thinking(message),
         tool_calls=_tool_calls(message),
-        finish_reason=_finish_reason(message, generation.generation_info or {}),
+        finish_reason=finish_reason(message, generation.generation_info),
         usage=usage_of(message),
     )
 
@@ -54,8 +53,8 @@ def _tool_calls(message: BaseMessage) -> list[dict[str, Any]]:
     return []
 
 
-def _finish_reason(message: BaseMessage, info: dict[str, Any]) -> str | None:
-    about = {**message.response_metadata, **info}
+def finish_reason(message: BaseMessage, info: dict[str, Any] | None = None) -> str | None:
+    about = {**message.response_metadata, **(info or {})}
     return next((str(about[name]) for name in REASONS if about.get(name)), None)
 
 
@@ -82,3 +81,12 @@ def whole_chunk(message: AIMessage) -> AIMessageChunk:
 
 def _json(args: Any) -> str:
     return json.dumps(args)
+
+
+def usage_of(message: Any) -> Usage | None:
+    """A message's usage, where LangChain has one."""
+    reported = getattr(message, "usage_metadata", None)
+    if not reported or not (reported.get("input_tokens") or reported.get("output_tokens")):
+        return None
+    cached = (reported.get("input_token_details") or {}).get("cache_read")
+    return Usage(reported["input_tokens"], reported["output_tokens"], "reported", cached)
