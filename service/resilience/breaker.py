@@ -20,6 +20,8 @@ from service.resilience.listener import BreakerState, Listener
 Outcome = Literal["success", "failure", "systemic", "neutral"]
 # a probe that another worker makes: look again soon
 ELSEWHERE_SECONDS = 1.0
+# a caller whose probe failed lets others go first: it may have been the input
+YIELD_SECONDS = 1.0
 
 
 class Sharing(Protocol):
@@ -100,6 +102,7 @@ class Breaker:
         self._scope = EVERYBODY
         self._probe: Permit | None = None
         self._probe_until = 0.0
+        self._yielding: Scope | None = None
         self._leasing = False
         self._open_until = 0.0
         self._machine = pybreaker.CircuitBreaker(name=model, listeners=[_Changes(self._changed)])
@@ -121,6 +124,8 @@ class Breaker:
         wait = self._open_until - self._clock()
         if wait > 0:
             raise self._rejection(wait)
+        if origin.caller == self._yielding and wait > -YIELD_SECONDS:
+            raise self._rejection(wait + YIELD_SECONDS)
         if self._leasing or (self._probe is not None and self._clock() < self._probe_until):
             raise self._rejection(ELSEWHERE_SECONDS)
         return self._admit_probe(origin)
@@ -172,6 +177,7 @@ class Breaker:
 
     def _record_probe(self, permit: Permit, outcome: Outcome) -> None:
         if outcome == "success":
+            self._yielding = None
             self._machine.close()
             self._sharing.closed(self.model)
         elif permit is self._probe:
@@ -179,6 +185,7 @@ class Breaker:
             if outcome == "neutral":
                 self._sharing.free_probe(self.model)
             else:
+                self._yielding = permit.origin.caller if outcome == "failure" else None
                 self._open(self._scope)
 
     def _open(self, scope: Scope) -> None:

@@ -112,7 +112,7 @@ def caller_of(request: Request, route: str, max_body_bytes: int) -> WebCaller:
     return WebCaller(
         route=route,
         request_id=g.request_id,
-        address=_address_of(request),
+        address=address_of(request.remote_addr or "", request.headers),
         user_id=_id_of(request.headers, "X-User-ID"),
         session_id=_id_of(request.headers, "X-Session-ID"),
         request=request,
@@ -121,15 +121,14 @@ def caller_of(request: Request, route: str, max_body_bytes: int) -> WebCaller:
     )
 
 
-def _address_of(request: Request) -> str:
-    """The caller's own, where nginx on a private network says it."""
-    peer = request.remote_addr or ""
+def address_of(peer: str, headers: Headers) -> str:
+    """The caller's, where a proxy on a private network says it."""
     try:
-        inside = ip_address(peer).is_private
+        is_inside = ip_address(peer).is_private
     except ValueError:
         return peer
-    forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    return forwarded if inside and forwarded else peer
+    forwarded = headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    return forwarded if is_inside and forwarded else peer
 
 
 def _discard(stream: Any, most_bytes: int) -> None:

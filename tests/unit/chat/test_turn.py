@@ -4,7 +4,7 @@ import pytest
 from gevent import GreenletExit
 
 from service import errors
-from service.chat.events import TICK, Done, Failed, Restart, Start, Token
+from service.chat.events import TICK, Done, Failed, Restart, Start, Thinking, Token
 from tests.support.contract import KINDS
 from tests.unit.chat.fakes import DONE, Caller, Stage, body
 
@@ -51,6 +51,17 @@ def test_the_account_gets_the_waits_and_the_times_of_text():
     assert stage.record.waits == [0.5, 1.5, 0.25, 0, 0]
     assert stage.record.texts_at == [100.5, 102.25]
     assert stage.record.restarts == 1
+
+
+def test_the_account_gets_the_times_of_thinking_apart_from_those_of_text():
+    stage = Stage([0.5, Thinking("hm"), 1.5, Thinking("so"), 0.25, Token("a"), DONE])
+    told = list(stage.run())
+    assert stage.record.thoughts_at == [100.5, 102]
+    assert stage.record.texts_at == [102.25]
+    assert [event for event in told if isinstance(event, Thinking)] == [
+        Thinking("hm"),
+        Thinking("so"),
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

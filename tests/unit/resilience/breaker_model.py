@@ -9,6 +9,7 @@ FAILURES = 3
 OPEN_SECONDS = 15
 PROBE_SECONDS = 20
 ELSEWHERE_SECONDS = 1
+YIELD_SECONDS = 1
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Model:
     open_until: float = 0.0
     era: int = 0
     probe: Permit | None = None
+    yielding: tuple | None = None
     told: list = field(default_factory=list)
 
     def become(self, state):
@@ -55,6 +57,8 @@ class Model:
             return Permit(self.era, probe=False, origin=origin, at=now)
         if now < self.open_until:
             return math.ceil(self.open_until - now)
+        if origin.caller == self.yielding and now < self.open_until + YIELD_SECONDS:
+            return math.ceil(self.open_until + YIELD_SECONDS - now)
         if self.probe is not None and now < self.probe.at + PROBE_SECONDS:
             return ELSEWHERE_SECONDS
         if meanwhile is not None:
@@ -83,6 +87,7 @@ class Model:
 
     def _settle_probe(self, permit, outcome, now):
         if outcome == "success":
+            self.yielding = None
             self.become("closed")
             self.told.append("closed")
         elif permit is self.probe:
@@ -90,6 +95,7 @@ class Model:
             if outcome == "neutral":
                 self.told.append("freed")
             else:
+                self.yielding = permit.origin.caller if outcome == "failure" else None
                 self._trip(now, self.scope)
 
     def _fail(self, permit, outcome, now):

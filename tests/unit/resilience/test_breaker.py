@@ -318,6 +318,34 @@ def test_one_caller_without_end_never_takes_it_from_another(bench):
         bench.clock.sleep(0.1)
 
 
+def test_a_caller_whose_probe_failed_lets_others_go_first(bench):
+    """Or one with poisoned input, who asks more often than all others, would keep it open."""
+    bench.open().clock.sleep(OPEN_SECONDS)
+    bench.breaker.admit(origin(*ALICE)).settle("failure")
+    bench.clock.sleep(OPEN_SECONDS)
+    assert bench.rejected(*ALICE) == 1
+    probe = bench.breaker.admit(origin(*BOB))
+    assert probe.probe
+    probe.content()
+    assert bench.state == "closed"
+
+
+def test_a_caller_whose_probe_failed_may_probe_again_where_nobody_else_asks(bench):
+    bench.open().clock.sleep(OPEN_SECONDS)
+    bench.breaker.admit(origin(*ALICE)).settle("failure")
+    bench.clock.sleep(OPEN_SECONDS + 0.5)
+    assert bench.rejected(*ALICE) == 1
+    bench.clock.sleep(0.5)
+    assert bench.breaker.admit(origin(*ALICE)).probe
+
+
+def test_a_caller_whose_probe_never_reached_the_model_need_not_wait(bench):
+    bench.open().clock.sleep(OPEN_SECONDS)
+    bench.breaker.admit(origin(*ALICE)).settle("systemic")
+    bench.clock.sleep(OPEN_SECONDS)
+    assert bench.breaker.admit(origin(*ALICE)).probe
+
+
 # probes that take long
 
 

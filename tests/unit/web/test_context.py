@@ -5,7 +5,7 @@ import socket
 import pytest
 from werkzeug.datastructures import Headers
 
-from service.web.context import Connection, request_id_of
+from service.web.context import Connection, address_of, request_id_of
 
 KEPT = ["12345678", "a" * 64, "A.b-C_9.", "0af7651916cd43dd8448eb211c80319c"]
 REPLACED = [
@@ -31,6 +31,24 @@ def test_any_other_is_replaced_by_a_new_one(name):
 
 def test_a_request_without_an_id_gets_one():
     assert request_id_of(Headers()) != request_id_of(Headers())
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("203.0.113.9", None, "203.0.113.9"),
+        ("127.0.0.1", None, "127.0.0.1"),
+        ("172.18.0.4", "203.0.113.9", "203.0.113.9"),
+        # nginx says one; of a longer list the last one is what our own proxy saw
+        ("::1", "198.51.100.1, 203.0.113.9", "203.0.113.9"),
+        # nobody on the internet chooses an address
+        ("1.1.1.1", "203.0.113.9", "1.1.1.1"),
+        ("", "203.0.113.9", ""),
+    ],
+)
+def test_the_address_is_what_a_proxy_of_ours_says(peer, forwarded, address):
+    headers = Headers({} if forwarded is None else {"X-Forwarded-For": forwarded})
+    assert address_of(peer, headers) == address
 
 
 @pytest.fixture
