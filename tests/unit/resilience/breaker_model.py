@@ -55,10 +55,10 @@ class Model:
         pairs = zip(self.scope, origin.caller, strict=False)
         if self.state == "closed" or any(held != asking for held, asking in pairs):
             return Permit(self.era, probe=False, origin=origin, at=now)
-        if now < self.open_until:
-            return math.ceil(self.open_until - now)
-        if origin.caller == self.yielding and now < self.open_until + YIELD_SECONDS:
-            return math.ceil(self.open_until + YIELD_SECONDS - now)
+        yields = origin.caller == self.yielding and now >= self.open_until
+        until = self.open_until + YIELD_SECONDS * yields
+        if now < until:
+            return math.ceil(until - now)
         if self.probe is not None and now < self.probe.at + PROBE_SECONDS:
             return ELSEWHERE_SECONDS
         if meanwhile is not None:

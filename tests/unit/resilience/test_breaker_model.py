@@ -190,6 +190,12 @@ class BreakerAndAdmission(RuleBasedStateMachine):
             if len(self.turns) > before:
                 self.go_on(before, step)
 
+    @rule(asked=ASKED)
+    def fail_in_a_row(self, asked):
+        """What opens it, for one caller or for everybody."""
+        for number in range(FAILURES):
+            self.ask(replace(asked, number=10 + number, question=10 + number), ["fail"])
+
     @rule(asked=ASKED, news=NEWS)
     def ask_while_there_is_news(self, asked, news):
         self.others.meanwhile = lambda: self._hear_as_a_rival_asks(news, asked)
