@@ -1,6 +1,6 @@
 # What the targets do is written in deploy/ and tests/; here is only what they need.
 .DEFAULT_GOAL := help
-.PHONY: help run serve simulator up down test test-unit test-stack check fix lock clean loadtest bench capacity crashtest drill
+.PHONY: help run serve keys simulator up down test test-unit test-stack check fix lock clean loadtest bench capacity crashtest drill
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -17,6 +17,9 @@ run: .venv/.run ## set up, start a local language model (or use OPENAI_API_KEY) 
 
 serve: .venv/.run ## the service alone, its upstream as the environment says
 	@exec $(PYTHON) -m deploy.local.serve
+
+keys: .venv/.run ## API keys, such as ARGS="create --name team-a --budget-usd-month 50"; without ARGS, what there is
+	@exec $(PYTHON) -m deploy.local.command keys $(ARGS)
 
 simulator: .venv/.run ## the LLM simulator alone, on SIMULATOR_PORT
 	@exec $(PYTHON) -m tests.simulator

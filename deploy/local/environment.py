@@ -18,7 +18,7 @@ ENTRYPOINT = ROOT / "deploy/image/entrypoint.sh"
 PORTS = ("PORT", "METRICS_PORT")
 # what else .env may hold: for docker compose, Python, HTTP clients, and deploy/image/entrypoint.sh
 OTHERS = re.compile(
-    r"(COMPOSE|DOCKER|SSL_CERT)_\w+|PYTHON\w+|\w+_PROXY|TZ|TMPDIR|TIKTOKEN_CACHE_DIR|PROMETHEUS_MULTIPROC_DIR",
+    r"(COMPOSE|DOCKER|SSL_CERT)_\w+|PYTHON\w+|\w+_PROXY|TMPDIR|TIKTOKEN_CACHE_DIR|PROMETHEUS_MULTIPROC_DIR",
     re.IGNORECASE,
 )
 # MAX_TOKENS is near enough to MAX_OUTPUT_TOKENS, and TAVILY_API_KEY not to OPENAI_API_KEY

@@ -38,3 +38,8 @@ class Health:
         if (up, cause) != self._said:
             self._said = up, cause
             self._listener.dependency_is(DEPENDENCY, up=up, cause=cause)
+
+
+def kind_of(error: Exception) -> str:
+    """What went wrong, without a word of the error's own text."""
+    return type(getattr(error, "orig", None) or error).__name__

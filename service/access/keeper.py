@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from service.access.health import Health, StoreAway, StoreReplaced
+from service.access.health import Health, StoreAway, StoreReplaced, kind_of
 from service.access.keyring import Keyring
-from service.access.lane import REPLACED, SLOW, Runner, TooSlow, kind_of
+from service.access.lane import REPLACED, SLOW, Runner, TooSlow
 from service.access.listener import Listener
 from service.access.store import Store
 from service.access.upkeep import LEASE_SECONDS

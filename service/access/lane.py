@@ -15,7 +15,7 @@ import gevent
 from gevent.threadpool import ThreadPool
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.access.health import Health, StoreAway, StoreReplaced
+from service.access.health import Health, StoreAway, StoreReplaced, kind_of
 
 # more in one transaction would make the first of them wait for too long
 MOST_AT_ONCE = 100
@@ -143,8 +143,3 @@ class Lane(Generic[Job, Answer]):
         while len(batch) < MOST_AT_ONCE and not self._waiting.empty():
             batch.append(self._waiting.get())
         return [(job, outcome) for job, outcome in batch if outcome.set_running_or_notify_cancel()]
-
-
-def kind_of(error: Exception) -> str:
-    """What went wrong, without a word of the error's own text."""
-    return type(getattr(error, "orig", None) or error).__name__

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
-from service.access.health import Health, StoreAway
-from service.access.lane import Runner, TooSlow, kind_of
+from service.access.health import Health, StoreAway, kind_of
+from service.access.lane import Runner, TooSlow
 from service.access.ledger import LedgerRow
 from service.access.listener import Listener
 from service.access.spool import Spool

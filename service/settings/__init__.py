@@ -2,10 +2,10 @@
 
 from service.settings.catalogue import Group
 from service.settings.containers import Containers
-from service.settings.environment import UnsafeSettings, load
+from service.settings.environment import UnsafeSettings, load, load_for_commands
 from service.settings.model import SECRETS, Settings
 
-__all__ = ["GROUPS", "NAMES", "Settings", "UnsafeSettings", "load"]
+__all__ = ["GROUPS", "NAMES", "Settings", "UnsafeSettings", "load", "load_for_commands"]
 
 # in the order of the documentation
 GROUPS: tuple[type[Group], ...] = (*Settings.__bases__, Containers)

@@ -7,6 +7,7 @@
 The variable's name is the field's in capitals. A SecretStr may also come from a file, named by NAME_FILE.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -14,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from service.settings.kinds import (
     NGINX,
     NONE_ALLOWED,
+    AccessMode,
     Count,
+    DatabaseUrl,
     ExistingFile,
     Headers,
     HeaderSecret,
@@ -28,6 +31,7 @@ from service.settings.kinds import (
     Share,
     ShortWait,
     Temperature,
+    TimeZone,
     Url,
 )
 
@@ -220,6 +224,42 @@ class Failures(Group):
     down: each worker keeps its own.
     열린 서킷 브레이커를 워커와 레플리카가 공유하는 Redis입니다(docker compose에는 포함되어 있습니다).
     비어 있거나 Redis가 멈추면 워커마다 따로 관리합니다."""
+
+
+class Access(Group):
+    """Keys, limits and the ledger
+    API 키, 한도, 원장"""
+
+    access: AccessMode = "auto"
+    """Who may ask: `keys`: whoever has an API key; `open`: everybody, within the limits of the key `anonymous`; `auto`:
+    open until the first key is made.
+    누가 질문할 수 있는지 정합니다. `keys`면 API 키가 있는 요청만, `open`이면 `anonymous` 키의 한도 안에서 누구나,
+    `auto`면 첫 키를 만들 때까지 누구나 가능합니다."""
+    database_url: DatabaseUrl = SecretStr("")
+    """Where keys and the ledger are kept: `postgresql://USER:PASSWORD@HOST/DATABASE`, or empty for an SQLite file in
+    DATA_DIR, which serves one host.
+    API 키와 원장을 저장하는 곳입니다. `postgresql://USER:PASSWORD@HOST/DATABASE` 형식이며, 비우면 DATA_DIR의 SQLite
+    파일을 씁니다(호스트 한 대용)."""
+    data_dir: str = "data"
+    """A folder on a local disk for that file, and for the ledger's rows while the database is down.
+    SQLite 파일과, 데이터베이스가 멈춘 동안의 원장 기록을 두는 로컬 디스크의 폴더입니다."""
+    access_without_store: Literal["serve", "refuse"] = "serve"
+    """While the database is down: `serve`: known keys go on, within limits that each worker keeps by itself; `refuse`:
+    503.
+    데이터베이스가 멈춘 동안의 동작입니다. `serve`면 이미 아는 키를 워커마다 따로 관리하는 한도 안에서 계속 받고,
+    `refuse`면 503으로 거절합니다."""
+    ledger_days: Annotated[int, Field(ge=1, le=36500)] = 400
+    """How many days the ledger keeps a row.
+    원장에 기록을 보관하는 일수입니다."""
+    tz: TimeZone = "UTC"
+    """The time zone in which budgets' days and months begin, such as `Asia/Seoul`.
+    예산의 하루와 한 달이 시작되는 시간대입니다. 예: `Asia/Seoul`"""
+
+    @property
+    def store_address(self) -> str:
+        """DATABASE_URL, or that of the file."""
+        file = Path(self.data_dir).absolute() / "access.sqlite3"
+        return self.database_url.get_secret_value() or f"sqlite:///{file}"
 
 
 class WebAndLogs(Group):

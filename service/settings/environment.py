@@ -3,15 +3,19 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from service.settings.model import SECRETS, Settings
+from service.settings.catalogue import Group
+from service.settings.model import SECRETS, CommandSettings, Settings
 
 
 class UnsafeSettings(ValueError):
     """The environment does not describe a service that can run. Its text names variables, never their values."""
+
+
+Kind = TypeVar("Kind", bound=Group)
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -19,18 +23,28 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
 
     Raises UnsafeSettings with a sentence for each variable that cannot be used.
     """
-    values = {name: environment.get(name.upper(), "").strip() for name in Settings.model_fields}
+    return _load(Settings, environment)
+
+
+def load_for_commands(environment: Mapping[str, str] = os.environ) -> CommandSettings:
+    """Likewise."""
+    return _load(CommandSettings, environment)
+
+
+def _load(kind: type[Kind], environment: Mapping[str, str]) -> Kind:
+    values = {name: environment.get(name.upper(), "").strip() for name in kind.model_fields}
     given = {name: value for name, value in values.items() if value}
     if "LLM_TEMPERATURE" in environment:
         given.setdefault("llm_temperature", "none")
     try:
-        return Settings.model_validate(_secret_files(environment) | given)
+        return kind.model_validate(_secret_files(kind, environment) | given)
     except ValidationError as error:
         raise UnsafeSettings("; ".join(_sentence(item) for item in error.errors())) from None
 
 
-def _secret_files(environment: Mapping[str, str]) -> dict[str, str]:
-    paths = {name: environment.get(f"{name.upper()}_FILE", "").strip() for name in SECRETS}
+def _secret_files(kind: type[Group], environment: Mapping[str, str]) -> dict[str, str]:
+    secrets = [name for name in SECRETS if name in kind.model_fields]
+    paths = {name: environment.get(f"{name.upper()}_FILE", "").strip() for name in secrets}
     return {name: _read_secret(name.upper(), Path(path)) for name, path in paths.items() if path}
 
 

@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+POSTGRESQL_SCHEMES = ("postgresql", "postgresql+psycopg", "postgres")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
@@ -81,11 +83,34 @@ def _is_redis_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _is_database_url(value: SecretStr) -> SecretStr:
+    try:
+        url = urlsplit(value.get_secret_value())
+        there = url.hostname if url.scheme in POSTGRESQL_SCHEMES else url.scheme == "sqlite"
+        # a port that is none raises
+        usable = bool(there and url.path.strip("/") and url.port != 0)
+    except ValueError:
+        usable = False
+    if value and not usable:
+        raise ValueError(
+            "must be postgresql://user:password@host/database, the password percent-encoded"
+        )
+    return value
+
+
 def _are_explicit(value: tuple[str, ...]) -> tuple[str, ...]:
     for origin in value:
         scheme, _, host = origin.partition("://")
         if scheme not in ("http", "https") or not host or any(c in host for c in "/*?#@ "):
             raise ValueError("each origin is scheme://host[:port], never *")
+    return value
+
+
+def _is_time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError("is not the name of a time zone, such as Asia/Seoul") from None
     return value
 
 
@@ -113,6 +138,9 @@ ExistingFile = Annotated[File, AfterValidator(_file_exists)]
 HeaderSecret = Annotated[SecretStr, AfterValidator(_fits_into_a_header)]
 Headers = Annotated[SecretStr, AfterValidator(_are_headers)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_is_redis_url)]
+TimeZone = Annotated[str, AfterValidator(_is_time_zone), Field(title="time zone")]
+AccessMode = Literal["auto", "keys", "open"]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_is_database_url)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 
 # Annotated[Count | None, NONE_ALLOWED]: the word `none` means that nothing is sent

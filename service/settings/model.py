@@ -22,6 +22,7 @@ class Settings(
     catalogue.Deadlines,
     catalogue.Stopping,
     catalogue.Failures,
+    catalogue.Access,
     catalogue.WebAndLogs,
 ):
     """One field per setting that the service reads: the variable's name in lower case."""
@@ -83,6 +84,15 @@ def _secrets_of(address: str) -> list[str]:
     url = urlsplit(address)
     values = [value for _, value in parse_qsl(url.query) if len(value) >= 12]
     return [url.password or "", unquote(url.password or ""), *values]
+
+
+class CommandSettings(catalogue.LLM, catalogue.Access):
+    """What the commands at a terminal need: no upstream is asked, so none has to be named."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every model that a key could be for."""
+        return tuple(filter(None, (self.llm_model, *self.llm_models, self.fallback_model)))
 
 
 # each may come from a file instead, named by NAME_FILE

@@ -37,6 +37,8 @@ KIND_GOOD = {
             ("https://a.example.com", "http://localhost:5500"),
         ),
     ],
+    kinds.TimeZone: [("Asia/Seoul", "Asia/Seoul"), ("UTC", "UTC")],
+    kinds.AccessMode: [("keys", "keys"), ("open", "open")],
     bool: [("false", False), ("0", False), ("true", True), ("1", True)],
     str: [("sim:tokens=5", "sim:tokens=5"), ("You {are} 간결한.", "You {are} 간결한.")],
 }
@@ -72,6 +74,17 @@ KIND_BAD = {
         "redis://",
         "redis://:pa/ss-word@host:6379",
     ],
+    kinds.DatabaseUrl: [
+        *(
+            "data/access.sqlite3",
+            "mysql://user:hunter2@host/chat",
+            "postgresql://",
+            "postgresql://host",
+        ),
+        *("postgresql://user:hun/ter2@host/chat", "postgresql://user:hunter2@host:port/chat"),
+    ],
+    kinds.TimeZone: ["Mars/Olympus", "KST+9", "/etc/localtime", "../UTC"],
+    kinds.AccessMode: ["closed", "KEYS"],
     kinds.Origins: [
         *("*", "https://*.example.com", "null", "example.com", "https://a.example.com/"),
         *("https://a.example.com/page", "ftp://a.example.com", "https://user:secret@a.example.com"),
@@ -88,6 +101,8 @@ GOOD = {
     "MAX_OUTPUT_TOKENS": [("1", 1), ("10000000", 10_000_000), ("none", None), ("None", None)],
     "SYSTEM_PROMPT": [("none", None), ("none at all", "none at all")],
     "STOP_GRACE_SECONDS": [("320", 320), ("86400", 86400)],
+    "ACCESS_WITHOUT_STORE": [("serve", "serve"), ("refuse", "refuse")],
+    "LEDGER_DAYS": [("1", 1), ("36500", 36500)],
     "RETRY_ATTEMPTS": [("1", 1), ("10", 10)],
 }
 BAD = {
@@ -95,11 +110,13 @@ BAD = {
     "WEB_CONCURRENCY": ["0", "65", "auto"],
     "LLM_CLIENT": ["fast", "STOCK"],
     "STOP_GRACE_SECONDS": ["319"],
+    "ACCESS_WITHOUT_STORE": ["allow"],
+    "LEDGER_DAYS": ["0", "36501", "a year"],
     "RETRY_ATTEMPTS": ["0", "11", "three"],
     "MAX_QUESTION_CHARS": ["none"],
 }
 # what a sentence says by itself
-SAID_ANYWAY = {"https://", "redis://", "none"}
+SAID_ANYWAY = {"https://", "redis://", "postgresql://", "none"}
 SECRETS = {name.upper() for name in SECRET_FIELDS}
 
 

@@ -1,0 +1,267 @@
+"""`flask keys`: made, listed, limited, rotated, disabled. A key itself is shown once, when it is made."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from service.access import registry
+from service.access.admissions import Look
+from service.access.allowance import Limits
+from service.access.commands.office import Office, existing, state_of_key
+from service.access.commands.options import (
+    NO_LIMIT,
+    Name,
+    Time,
+    instant_us,
+    limit_options,
+    limited,
+    shown_time,
+    unknown,
+)
+from service.access.commands.printed import as_json, listed, printed
+from service.access.database import now_us
+from service.access.keys import ANONYMOUS, Key
+from service.access.money import dollars
+from service.access.registry import StoredKey
+from service.access.secret import digest, new_secret
+from service.access.store import Store
+
+DAY = timedelta(days=1)
+as_json_option = click.option("--json", "in_json", is_flag=True, help="Print JSON.")
+out_option = click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the key to this new file, which only you can read, instead of the terminal.",
+)
+
+
+def group(office: Office) -> click.Group:
+    keys = click.Group("keys", help="API keys, and what each may use.")
+    for add in (_create, _list, _show, _limit, _rotate, _disable, _enable):
+        keys.add_command(add(office))
+    return keys
+
+
+def _create(office: Office) -> click.Command:
+    @click.command("create", help="Make a key. It is printed once, and only its hash is kept.")
+    @click.option("--name", type=Name(), required=True)
+    @limit_options
+    @out_option
+    @as_json_option
+    def create(name: str, out: Path | None, *, in_json: bool, **given: Any) -> None:
+        secret = new_secret()
+        with office.store() as store, store.database.writing(background=True) as connection:
+            now = now_us(connection)
+            key = _changed(Key(name), given, office, store, now)
+            if not registry.create(connection, key, digest(secret), now):
+                raise click.ClickException(f'There is a key named "{name}" already.')
+            _hand_out(secret, name, out, in_json=in_json)
+
+    return create
+
+
+def _list(office: Office) -> click.Command:
+    @click.command("list", help="All keys.")
+    @as_json_option
+    def list_(*, in_json: bool) -> None:
+        with office.store() as store:
+            with store.database.reading() as connection:
+                stored = registry.listed(connection)
+            described = [_described(store, one) for one in stored]
+        if in_json:
+            click.echo(as_json(described))
+        else:
+            click.echo(printed([_short(one) for one in described], "table"))
+
+    return list_
+
+
+def _show(office: Office) -> click.Command:
+    @click.command("show", help="Everything about one key, but the key itself.")
+    @click.argument("name", type=Name())
+    @as_json_option
+    def show(name: str, *, in_json: bool) -> None:
+        with office.store() as store:
+            described = _described(store, existing(store, name))
+        click.echo(as_json(described) if in_json else listed(described))
+
+    return show
+
+
+def _limit(office: Office) -> click.Command:
+    @click.command(
+        "limit", help="Change limits; those that are not named stay, 'none' removes one."
+    )
+    @click.argument("name", type=Name())
+    @limit_options
+    @as_json_option
+    def limit(name: str, *, in_json: bool, **given: Any) -> None:
+        if all(value is None for value in given.values()):
+            raise click.UsageError("Name a limit to change, such as --budget-usd-month 50.")
+
+        def change(key: Key, store: Store, now: int) -> Key:
+            return _changed(key, given, office, store, now)
+
+        _change(office, name, change, in_json=in_json)
+
+    return limit
+
+
+def _rotate(office: Office) -> click.Command:
+    @click.command(
+        "rotate", help="Make a new secret for a key; the old one works for a while longer."
+    )
+    @click.argument("name", type=Name())
+    @click.option("--overlap", type=Time(), default=DAY, help="How long, such as 24h (default 1d).")
+    @out_option
+    @as_json_option
+    def rotate(name: str, overlap: Any, out: Path | None, *, in_json: bool) -> None:
+        if name == ANONYMOUS:
+            raise click.ClickException("Open access has no key that could be rotated.")
+        secret = new_secret()
+        with office.store() as store:
+            existing(store, name)
+            with store.database.writing(background=True) as connection:
+                now = now_us(connection)
+                ends = now if overlap == NO_LIMIT else instant_us(overlap, now, store.calendar, +1)
+                registry.rotate(connection, name, digest(secret), now, ends)
+                _hand_out(secret, name, out, in_json=in_json)
+
+    return rotate
+
+
+def _disable(office: Office) -> click.Command:
+    @click.command("disable", help="Refuse a key from now on, everywhere within seconds.")
+    @click.argument("name", type=Name())
+    @as_json_option
+    def disable(name: str, *, in_json: bool) -> None:
+        _change(office, name, lambda key, _, __: replace(key, disabled=True), in_json=in_json)
+
+    return disable
+
+
+def _enable(office: Office) -> click.Command:
+    @click.command("enable", help="Take a disabled key again.")
+    @click.argument("name", type=Name())
+    @as_json_option
+    def enable(name: str, *, in_json: bool) -> None:
+        _change(office, name, lambda key, _, __: replace(key, disabled=False), in_json=in_json)
+
+    return enable
+
+
+def _change(
+    office: Office, name: str, change: Callable[[Key, Store, int], Key], *, in_json: bool
+) -> None:
+    with office.store() as store:
+        stored = existing(store, name)
+        with store.database.writing(background=True) as connection:
+            changed = change(stored.key, store, now_us(connection))
+            registry.change(connection, store.calendar, changed)
+        described = _described(store, existing(store, name))
+    click.echo(as_json(described) if in_json else listed(described))
+
+
+def _changed(key: Key, given: dict[str, Any], office: Office, store: Store, now: int) -> Key:
+    if name := unknown(_names(given["models"], key.models), office.models):
+        raise click.ClickException(
+            f'"{name}" is not a model of LLM_MODEL, LLM_MODELS or FALLBACK_MODEL.'
+        )
+    allow = given["allow_unpriced"]
+    return replace(
+        key,
+        limits=limited(key.limits, given, "key"),
+        per_user=limited(key.per_user, given, "user"),
+        models=_names(given["models"], key.models),
+        chains=_names(given["chains"], key.chains),
+        allow_unpriced=key.allow_unpriced if allow is None else allow,
+        expires_at_us=_expiry(given["expires"], key.expires_at_us, now, store),
+    )
+
+
+def _names(given: Any, stored: frozenset[str] | None) -> frozenset[str] | None:
+    if given is None:
+        return stored
+    return None if given == "all" else given
+
+
+def _expiry(
+    given: date | timedelta | str | None, stored: int | None, now: int, store: Store
+) -> int | None:
+    if given is None:
+        return stored
+    if isinstance(given, str):
+        return None
+    return instant_us(given, now, store.calendar, +1)
+
+
+def _hand_out(secret: str, name: str, out: Path | None, *, in_json: bool) -> None:
+    if out is not None:
+        _write(secret, out)
+    elif in_json:
+        click.echo(as_json({"key": secret, "name": name}))
+    else:
+        click.echo(secret)
+        click.echo(f'This is the key "{name}". It is not shown again.', err=True)
+
+
+def _write(secret: str, out: Path) -> None:
+    try:
+        descriptor = os.open(out, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except OSError as error:
+        raise click.ClickException(f"{out} cannot be made: {error.strerror}.") from None
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secret + "\n")
+
+
+def _described(store: Store, stored: StoredKey) -> dict[str, Any]:
+    key = stored.key
+    [answer] = store.decide([Look(key.name, None)])
+    state = answer.levels[0][0]
+    return {
+        "name": key.name,
+        "state": state_of_key(key, answer.moment.us),
+        "created": shown_time(stored.created_at_us),
+        "expires": shown_time(key.expires_at_us),
+        "models": None if key.models is None else sorted(key.models),
+        "chains": None if key.chains is None else sorted(key.chains),
+        "allow_unpriced": key.allow_unpriced,
+        "limits": _limits(key.limits),
+        "per_user": _limits(key.per_user),
+        "spent_usd_day": dollars(state.spent_day),
+        "spent_usd_month": dollars(state.spent_month),
+        "reserved_usd": dollars(state.reserved),
+        "open_answers": state.open_answers,
+        "secrets": [
+            {"created": shown_time(created), "expires": shown_time(ends)}
+            for created, ends in stored.secrets
+        ],
+    }
+
+
+def _limits(limits: Limits) -> dict[str, Any]:
+    """Those that there are."""
+    named = {
+        "requests_per_minute": limits.requests_per_minute,
+        "tokens_per_minute": limits.tokens_per_minute,
+        "open_answers": limits.open_answers,
+        "budget_usd_day": _usd(limits.budget_day),
+        "budget_usd_month": _usd(limits.budget_month),
+    }
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _usd(amount: int | None) -> Any:
+    return None if amount is None else dollars(amount)
+
+
+def _short(described: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: described[name]
+        for name in ("name", "state", "expires", "limits", "per_user", "spent_usd_month")
+    }

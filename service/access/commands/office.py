@@ -1,0 +1,63 @@
+"""What every command needs: the store, opened when it is first asked, and sentences for what goes wrong."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.access.database import Database, UnusableDatabase, database_url
+from service.access.health import kind_of
+from service.access.keys import Key
+from service.access.migrate import migrate
+from service.access.periods import Calendar
+from service.access.registry import StoredKey, find
+from service.access.store import Store
+
+NOBODY = "commands"
+WAIT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Office:
+    """models: those that a key may be for. folder: where rows wait while the store is away."""
+
+    address: str
+    folder: Path
+    zone: str
+    models: tuple[str, ...]
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """Its tables are made where there are none yet."""
+        try:
+            url = database_url(self.address)
+            migrate(url, WAIT_SECONDS)
+            database = Database(url)
+            try:
+                yield Store(database, Calendar(self.zone), NOBODY)
+            finally:
+                database.forget()
+        except UnusableDatabase as refusal:
+            raise click.ClickException(f"The database (DATABASE_URL) {refusal}.") from None
+        except SQLAlchemyError as error:
+            raise click.ClickException(
+                f"The database (DATABASE_URL) failed: {kind_of(error)}."
+            ) from None
+
+
+def existing(store: Store, name: str) -> StoredKey:
+    """The key, or the sentence that there is none."""
+    with store.database.reading() as connection:
+        found = find(connection, name)
+    if found is None:
+        raise click.ClickException(f'There is no key named "{name}".')
+    return found
+
+
+def state_of_key(key: Key, now_us: int) -> str:
+    if key.disabled:
+        return "disabled"
+    return "active" if key.is_usable(now_us) else "expired"

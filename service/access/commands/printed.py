@@ -1,0 +1,80 @@
+"""Rows for a person, a spreadsheet or a program: a table, CSV or JSON."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Literal
+
+from service.access.money import picodollars, shown
+
+Form = Literal["table", "csv", "json"]
+Row = Mapping[str, Any]
+NOTHING = "-"
+
+
+def as_json(value: Any) -> str:
+    """Money is a number."""
+    return json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+
+
+def printed(rows: Sequence[Row], form: Form) -> str:
+    """All rows have the same columns. Without the last line's end."""
+    if form == "json":
+        return as_json(list(rows))
+    return _csv(rows) if form == "csv" else _table(rows)
+
+
+def listed(row: Row) -> str:
+    """One row, a line for each of its columns."""
+    width = max(map(len, row))
+    return "\n".join(f"{name.ljust(width)}  {_shown(value)}" for name, value in row.items())
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return text.getvalue().rstrip("\n")
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return _shown(value)
+    # a user's name that begins like a formula would be one to a spreadsheet
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
+
+
+def _table(rows: Sequence[Row]) -> str:
+    if not rows:
+        return "nothing"
+    lines = [list(rows[0]), *([_shown(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(_aligned(line, widths, rows[0]) for line in lines)
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int], row: Row) -> str:
+    """Numbers to the right."""
+    cells = [
+        cell.rjust(width) if isinstance(value, int | Decimal) else cell.ljust(width)
+        for cell, width, value in zip(line, widths, row.values(), strict=True)
+    ]
+    return "  ".join(cells).rstrip()
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return shown(picodollars(value))
+    if isinstance(value, list | dict):
+        pairs = value.items() if isinstance(value, dict) else value
+        return ", ".join(_shown(one) for one in pairs) or NOTHING
+    if isinstance(value, tuple):
+        return "=".join(map(_shown, value))
+    return NOTHING if value is None or value == "" else str(value)
