@@ -16,6 +16,7 @@ from service.llm import chains, models, own_models, prices, tokens
 from service.llm.chain_turn import Surroundings
 from service.llm.guarded import guarded_copy
 from service.llm.model_call import ModelCall
+from service.llm.wire.client import Access, Client
 from service.resilience.admission import Admission
 from service.resilience.breaker import Alone, Breaker, Breakers
 from service.resilience.budget import RetryBudget
@@ -151,21 +152,29 @@ class Protection:
         turns.announce_bill(prices.snapshot(), exact_counts=self.counter.exact, unpriced=unpriced)
         return tuple(routes)
 
-    def _model(self, name: str, access: models.Access) -> Any:
-        lean = self._settings.llm_client == "lean"
-        return models.build_model(name, access, lean=lean, tick_seconds=TICK_SECONDS)
+    def _model(self, name: str, access: Access) -> Any:
+        return models.build_model(name, access)
+
+    def _client(self, access: Access) -> Client:
+        return Client(
+            access,
+            TICK_SECONDS,
+            lambda _model, _parameter, _change: None,
+            lean=self._settings.llm_client == "lean",
+            strip_think_tags=self._settings.strip_think_tags,
+        )
 
     def _route(
         self,
         model: Any,
-        access: models.Access,
+        access: Access,
         name: str | None,
         asked: Sequence[str],
         unpriced: list[str],
     ) -> Route:
         published = self._prices.at(access.base_url)
         unpriced.extend(one for one in asked if not published.knows(one))
-        opener = models.opener(model, name, TICK_SECONDS)
+        opener = models.opener(model, self._client(access), name)
         upstream = Upstream(name, opener, self._estimate, published.cost)
         # the same model may be reached in two places, each with its own health
         twice = name is not None and name in self._settings.models
@@ -221,10 +230,10 @@ def _model_names(settings: Settings) -> list[str]:
     return [*settings.models, *filter(None, [settings.fallback_model])]
 
 
-def _access(settings: Settings) -> models.Access:
+def _access(settings: Settings) -> Access:
     # later than every deadline of the app: when a process that was held up goes on, the socket's time is judged first,
     # before what has arrived meanwhile is read
-    return models.Access(
+    return Access(
         base_url=settings.openai_base_url,
         api_key=settings.api_key,
         connect_seconds=settings.connect_timeout_seconds,
@@ -233,7 +242,7 @@ def _access(settings: Settings) -> models.Access:
     )
 
 
-def _fallback_access(settings: Settings) -> models.Access:
+def _fallback_access(settings: Settings) -> Access:
     """Its own address and key; the primary's key is sent to the primary's address alone."""
     base_url = settings.fallback_base_url or settings.openai_base_url
     shared_key = settings.api_key if base_url == settings.openai_base_url else ""

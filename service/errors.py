@@ -26,6 +26,7 @@ ChatError
 │   │   └── UpstreamUnreachable    nothing was sent
 │   │       └── UpstreamUntrusted
 │   ├── AnswerEmpty                it ended without a word
+│   │   └── AnswerSpent            its tokens went into thinking
 │   └── UpstreamTimeout            it stayed silent
 │       ├── ConnectTimeout         nothing was sent
 │       ├── ThinkingTimeout        it thought for too long
@@ -292,7 +293,7 @@ class UpstreamError(UpstreamFailure):
 
 
 class UpstreamConflict(UpstreamError):
-    """HTTP 409: about this request alone."""
+    """About this request alone, as HTTP 409."""
 
     trips = False
 
@@ -322,6 +323,12 @@ class AnswerEmpty(UpstreamFailure):
     repeatable = True
     reroutable = True
     most_attempts = 2
+
+
+class AnswerSpent(AnswerEmpty):
+    """Asking again would spend the same tokens again."""
+
+    repeatable = False
 
 
 class UpstreamTimeout(UpstreamFailure):

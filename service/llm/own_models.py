@@ -6,9 +6,8 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
+from service.llm.configured import ConfiguredChatOpenAI
 from service.llm.guarded import Guarded
-from service.llm.openai_stream import LeanChatOpenAI
-from service.llm.stock import StockChatOpenAI
 
 
 def announce(warn: Callable[[list[str]], None]) -> None:
@@ -25,7 +24,7 @@ def announce(warn: Callable[[list[str]], None]) -> None:
 def _unguarded() -> Iterator[Any]:
     """By exact type: asking each object for its class by isinstance takes seconds."""
     kinds = {kind for kind in _below(BaseChatModel) if not issubclass(kind, Guarded)}
-    kinds -= {LeanChatOpenAI, StockChatOpenAI}
+    kinds -= {ConfiguredChatOpenAI}
     for thing in gc.get_objects():
         if type(thing) in kinds:
             yield thing

@@ -7,6 +7,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 
 from service.chat.events import Chunk, Usage
+from service.errors import UpstreamError
+from service.llm.wire import finish
 
 THINKING = ("thinking", "reasoning", "reasoning_content")
 REASONS = ("finish_reason", "stop_reason", "done_reason")
@@ -14,13 +16,17 @@ REASONS = ("finish_reason", "stop_reason", "done_reason")
 
 def chunk_of(generation: ChatGenerationChunk) -> Chunk:
     message = generation.message
-    return Chunk(
+    chunk = Chunk(
         text=_text(message),
         thinking=_thinking(message),
         tool_calls=_tool_calls(message),
         finish_reason=finish_reason(message, generation.generation_info),
         usage=usage_of(message),
     )
+    if chunk.finish_reason == "failed":
+        raise UpstreamError(cause="finish_reason: failed")
+    chunk.provisional = bool(chunk.finish_reason and (chunk.text or chunk.thinking))
+    return chunk
 
 
 def _text(message: BaseMessage) -> str:
@@ -54,8 +60,10 @@ def _tool_calls(message: BaseMessage) -> list[dict[str, Any]]:
 
 
 def finish_reason(message: BaseMessage, info: dict[str, Any] | None = None) -> str | None:
+    """In our words, or `failed`."""
     about = {**message.response_metadata, **(info or {})}
-    return next((str(about[name]) for name in REASONS if about.get(name)), None)
+    said = next((about[name] for name in REASONS if about.get(name)), None)
+    return finish.finish_reason(said)
 
 
 def whole_chunk(message: AIMessage) -> AIMessageChunk:

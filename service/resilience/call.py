@@ -7,7 +7,16 @@ from typing import Any, Protocol
 from service.chat.deadline import Clock
 from service.chat.events import TICK, Chunk, Thinking, Tick, Token, ToolCalls, Usage
 from service.chat.running_turn import ModelCall, RunningTurn
-from service.errors import ChatError, ContentFiltered, TurnTimeout, UpstreamError, UpstreamTimeout
+from service.errors import (
+    AnswerEmpty,
+    AnswerSpent,
+    ChatError,
+    ContentFiltered,
+    TurnTimeout,
+    UpstreamConflict,
+    UpstreamError,
+    UpstreamTimeout,
+)
 from service.resilience.patience import Limits, Watch
 
 LAST_FRAMES_SECONDS = 1.0
@@ -41,8 +50,8 @@ class Upstream:
 class UpstreamCall:
     """Carries out one attempt: iterate events() for tokens and ticks; however it ends, `attempt` is its true account.
 
-    Raises TurnTimeout, UpstreamTimeout, UpstreamError, ContentFiltered, or what the stream raised. An answer that has
-    given its finish reason is whole, whatever follows.
+    Raises TurnTimeout, UpstreamTimeout, UpstreamError, ContentFiltered, AnswerEmpty, or what the stream raised. An
+    answer that has given its finish reason is whole, whatever fails after it; a reason that content follows was none.
     """
 
     def __init__(
@@ -58,10 +67,12 @@ class UpstreamCall:
         self._upstream = upstream
         self._call = call
         self._watch = Watch(limits, clock, 2 * tick_seconds)
+        self._idle_seconds = limits.idle
         self._deadline = turn.deadline
         self._clock = clock
         self._texts: list[str] = []
         self._opened = False
+        self._provisional = False
         self._late_since: float | None = None
 
     def events(self) -> Generator[CallStep, None, None]:
@@ -103,19 +114,27 @@ class UpstreamCall:
         except StopIteration:
             return None
         except ChatError:
-            if self.attempt.finish_reason is None:
+            if self.attempt.finish_reason is None or self._provisional:
                 raise
             return None
 
     def _take(self, chunk: Chunk) -> bool:
         """Whether the chunk has something to pass on."""
         self._opened = True
+        attempt = self.attempt
+        attempt.usage = chunk.usage or attempt.usage
+        if not self._call.offers_tools:
+            chunk.tool_calls = []
+        spoke = bool(chunk.text or chunk.tool_calls)
+        if spoke or chunk.thinking or chunk.finish_reason:
+            attempt.finish_reason, self._provisional = chunk.finish_reason, chunk.provisional
         if chunk.thinking:
             self._texts.append(chunk.thinking)
-        self.attempt.usage = chunk.usage or self.attempt.usage
-        self.attempt.finish_reason = chunk.finish_reason or self.attempt.finish_reason
-        if not chunk.text and not chunk.tool_calls:
-            return bool(chunk.thinking)
+        if spoke:
+            self._speak(chunk)
+        return spoke or bool(chunk.thinking)
+
+    def _speak(self, chunk: Chunk) -> None:
         attempt = self.attempt
         attempt.last_chunk_at = self._clock()
         attempt.chunks += 1
@@ -123,15 +142,15 @@ class UpstreamCall:
             attempt.first_chunk_at = attempt.last_chunk_at
         self._texts.append(chunk.text)
         self._texts.extend(_arguments(chunk))
-        return True
 
     def _enough(self, silent_seconds: float) -> bool:
         """Whether a whole answer has waited long enough for its last frames; raises when the silence is too long."""
-        if self.attempt.finish_reason is not None:
-            # the connection is reused only if its answer is read to the end
-            return silent_seconds >= LAST_FRAMES_SECONDS
-        self._watch.check()
-        return False
+        if self.attempt.finish_reason is None:
+            self._watch.check()
+            return False
+        # more text may follow a reason that came with some; and the connection is reused only if its answer is read to
+        # the end
+        return silent_seconds >= (self._idle_seconds if self._provisional else LAST_FRAMES_SECONDS)
 
     def _late(self, chunk: Chunk | Tick) -> bool:
         """Whether the turn's time is over and what had arrived by then is read: it may hold the end of the answer."""
@@ -143,16 +162,33 @@ class UpstreamCall:
         return chunk is TICK or now - self._late_since >= LAST_FRAMES_SECONDS
 
     def _judge_end(self) -> None:
-        if self.attempt.finish_reason is None:
+        attempt = self.attempt
+        if attempt.finish_reason is None:
             raise UpstreamError(cause="ended without finish_reason")
-        if self.attempt.finish_reason == "content_filter":
+        if attempt.finish_reason == "content_filter":
             raise ContentFiltered(cause="finish_reason")
-        self.attempt.result = "ok"
+        if attempt.finish_reason == "tool_calls" and not self._call.offers_tools:
+            raise UpstreamConflict(cause="tool calls, though no tools were offered")
+        if not attempt.chunks:
+            raise self._empty()
+        attempt.result = "ok"
+
+    def _empty(self) -> ChatError:
+        """It ended without a word, though perhaps not without thinking."""
+        reason = self.attempt.finish_reason
+        if reason == "refusal":
+            return ContentFiltered(cause="finish_reason")
+        if reason == "length":
+            return AnswerSpent(
+                cause="max_tokens (MAX_OUTPUT_TOKENS) was spent before the first word"
+            )
+        return AnswerEmpty(cause="no text")
 
     def _account(self) -> None:
         attempt = self.attempt
         attempt.ended_at = self._clock()
-        if attempt.usage is None and self._opened:
+        counted = attempt.usage is not None and (attempt.usage.output_tokens or not self._texts)
+        if self._opened and not counted:
             attempt.usage = self._upstream.estimate(self._call, "".join(self._texts))
         if attempt.usage is not None:
             attempt.cost_usd = self._upstream.cost(attempt.model, attempt.usage)

@@ -80,14 +80,17 @@ class LLM(Group):
     """Other models that a request may name.
     요청이 고를 수 있는 다른 모델입니다."""
     llm_client: Literal["lean", "stock"] = "lean"
-    """How the LLM's stream is read: `lean` takes far less CPU per token, `stock` is LangChain's own ChatOpenAI.
-    LLM 스트림을 읽는 방식입니다. `lean`은 토큰당 CPU를 훨씬 적게 쓰고, `stock`은 LangChain의 기본 ChatOpenAI입니다."""
+    """How the LLM is reached: `lean` takes far less CPU per token, `stock` is the openai package. Both read alike.
+    LLM에 연결하는 방식입니다. `lean`은 토큰당 CPU를 훨씬 적게 쓰고, `stock`은 openai 패키지를 씁니다."""
     llm_temperature: Annotated[Temperature | None, NONE_ALLOWED] = 0.2
     """The temperature of a request that names none; `none` or empty: not sent, for models that refuse it.
     요청에 없을 때 쓰는 temperature입니다. `none`이거나 비어 있으면 보내지 않습니다(이 값을 거부하는 모델용)."""
     max_output_tokens: Annotated[Count | None, NONE_ALLOWED] = 4096
     """The longest answer: default and upper bound of a request's `max_tokens`; `none`: not sent, and no bound.
     답변의 최대 길이로, 요청의 `max_tokens`의 기본값이자 상한입니다. `none`이면 보내지 않고 상한도 없습니다."""
+    strip_think_tags: bool = False
+    """Whether thinking between tags in the text (`<think>…</think>`) is taken out of the answer.
+    답변 텍스트의 `<think>…</think>` 같은 사고 과정 태그를 답변에서 뺄지 정합니다."""
     fallback_model: str = ""
     """A second model, asked when the first cannot answer.
     첫 모델이 답하지 못할 때 쓰는 두 번째 모델입니다."""

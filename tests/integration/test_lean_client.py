@@ -62,14 +62,14 @@ def test_an_llm_behind_tls_may_think(certificate, client):
         assert service.metric("chat_llm_attempts_total") == 2
 
 
-def test_a_proxy_of_the_environment_is_used(serve, simulator):
+def test_a_proxy_of_the_environment_is_used(simulator):
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         asked = []
         threading.Thread(target=relay, args=(listener, simulator.port, asked), daemon=True).start()
         proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        service = serve(HTTP_PROXY=proxy, http_proxy=proxy)
-        assert service.chat(directive(tokens=3))[0] == 200
-    assert asked[0].startswith(b"POST http://127.0.0.1:")
+        with Service("http://model.example/v1", HTTP_PROXY=proxy, http_proxy=proxy) as service:
+            assert service.chat(directive(tokens=3))[0] == 200
+    assert asked[0].startswith(b"POST http://model.example/v1/chat/completions ")
 
 
 def relay(listener, port, asked):

@@ -39,7 +39,8 @@ def status(number, code, **more):
 
 FAILURES = [
     *(status(number, "upstream_invalid_request") for number in (400, 413, 414, 422)),
-    *(status(number, "upstream_rejected") for number in (401, 402, 403, 404, 405, 410, 425)),
+    *(status(number, "upstream_rejected") for number in (401, 403, 404, 405, 410, 425)),
+    status(402, "upstream_quota_exhausted", told="300"),
     *(status(number, "upstream_error") for number in (408, 409, 500, 501, 502, 503, 504, 529)),
     status(503, "upstream_error", retry_after=7),
     status(429, "upstream_rate_limited", told="5"),
@@ -47,7 +48,7 @@ FAILURES = [
     status(429, "upstream_rate_limited", retry_after="1.5", told="2"),
     status(429, "upstream_rate_limited", retry_after=0, told="1"),
     status(429, "upstream_rate_limited", retry_after=86400, told="3600"),
-    status(429, "upstream_rate_limited", retry_after="Wed, 21 Oct 2026 07:28:00 GMT", told="5"),
+    status(429, "upstream_rate_limited", retry_after="Wed, 21 Oct 2099 07:28:00 GMT", told="3600"),
     status(429, "upstream_rate_limited", retry_after="nan", told="5"),
     Failure({"fault": "context-length"}, "upstream_invalid_request"),
     Failure({"fault": "content-filter"}, "content_filtered"),
@@ -153,7 +154,9 @@ def test_a_failure_is_told_by_its_code(impatient, simulator, route, failure):
     check_told(failure, told, request_id)
     check_turn(failure, impatient.turn(request_id), route)
     assert impatient.metric(attempts[0], **attempts[1]) - before == failure.requests
-    assert simulator.stats()["requests"] == failure.requests
+    # a kept connection that ends before the first byte is replaced, and no attempt
+    resent = failure.order["fault"] in ("reset-before", "close-before")
+    assert failure.requests <= simulator.stats()["requests"] <= failure.requests + resent
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from service.llm.wire.finish import finish_reason
 from service.llm.wire.think_tags import ThinkTags
 from service.llm.wire.usage import usage_in
 
+# the fields of thinking that nearly all servers have
+PLAIN_THINKING = ("reasoning_content", "reasoning")
 MISREAD = (ValueError, LookupError, TypeError, AttributeError)
 
 
@@ -33,12 +35,9 @@ class Answer:
 
     def add(self, frame: Any, *, bare: bool = False) -> None:
         """bare: it came as JSON without an event stream around it."""
-        text = _plain_text(frame)
-        if text is not None:
-            if self._reason is not None:
-                self._go_on()
-            self._by_delta = True
-            self._say(text)
+        said = _plain(frame)
+        if said is not None:
+            self._hear_plain(*said)
             return
         try:
             self._add(frame, bare=bare)
@@ -97,6 +96,15 @@ class Answer:
         if reason is not None:
             self._finish(reason, provisional=bool(said) and not whole)
 
+    def _hear_plain(self, text: str, thinking: str) -> None:
+        if self._reason is not None and (text or thinking):
+            self._go_on()
+        if text:
+            self._by_delta = True
+            self._say(text)
+        if thinking:
+            self._thoughts.append(thinking)
+
     def _hear(self, said: Said) -> None:
         if self._reason is not None:
             self._go_on()
@@ -137,24 +145,40 @@ class Answer:
         return "tool_calls" if self._called else "stop"
 
 
-def _plain_text(frame: Any) -> str | None:
-    """The ordinary frame has a piece of text and nothing else: this is where nearly all of the reading goes."""
+def _plain(frame: Any) -> tuple[str, str] | None:
+    """Text and thinking of the ordinary frame, which has nothing else: nearly all of the reading is done here."""
     try:
         [choice] = frame["choices"]
-        delta = choice["delta"]
-        text = delta["content"]
         if (
-            type(text) is str
-            and text
-            and len(delta) == 1
-            and choice["finish_reason"] is None
+            choice["finish_reason"] is None
             and choice["index"] == 0
             and frame.get("usage") is None
             and "error" not in frame
             and "error" not in choice
             and "usage" not in choice
         ):
-            return text
+            delta = choice["delta"]
+            text = delta.get("content")
+            if len(delta) == 1 and type(text) is str:
+                return text, ""
+            return _plain_delta(delta)
     except (LookupError, TypeError, ValueError, AttributeError):
         pass
     return None
+
+
+def _plain_delta(delta: dict[str, Any]) -> tuple[str, str] | None:
+    """With thinking in a field of its own, as most servers have it; None for anything else."""
+    text = thinking = ""
+    for name, value in delta.items():
+        if not value or name == "role":
+            continue
+        if type(value) is not str:
+            return None
+        if name == "content":
+            text = value
+        elif name in PLAIN_THINKING:
+            thinking = thinking or value
+        else:
+            return None
+    return text, thinking

@@ -28,7 +28,8 @@ def first_choice(frame: dict[str, Any]) -> dict[str, Any]:
         raise TypeError("choices")
     for choice in choices:
         if choice is not None and choice.get("index") in (None, 0, "0"):
-            return dict(choice)
+            found: dict[str, Any] = choice
+            return found
     return {}
 
 

@@ -1,6 +1,5 @@
 """A failure in a server's words, by HTTP status or within a stream, as one of our errors: one way for all of them."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,15 +8,17 @@ from service.errors import (
     ContentFiltered,
     UpstreamConflict,
     UpstreamError,
+    UpstreamFailure,
     UpstreamInvalidRequest,
     UpstreamQuotaExhausted,
     UpstreamRateLimited,
     UpstreamRejected,
+    UpstreamUnavailable,
 )
 from service.llm.wire.dialect import ERROR_STATUSES, ERROR_WORDS, KINDS, SENTENCES, Kind
 from service.llm.wire.parameters import refused_parameter_in
 from service.llm.wire.refusal import ParameterRefused, WindowExceeded
-from service.llm.wire.retry_after import retry_after_seconds
+from service.llm.wire.retry_after import forbids_retry, retry_after_seconds
 from service.llm.wire.said import Said, said_in, said_in_body
 from service.llm.wire.window import overflow_in
 
@@ -70,20 +71,22 @@ def _error(status: int | None, said: Said, cause: str, headers: Mapping[str, str
             return ParameterRefused(refused, cause=f"{cause}: {refused.name[:64]}")
         if kind == "too_long":
             return WindowExceeded(overflow, cause=f"{cause}: context")
-    return _made(kind, f"{cause}: {CAUSES[kind]}" if kind in CAUSES else cause, headers)
+    cause = f"{cause}: {CAUSES[kind]}" if kind in CAUSES else cause
+    return _made(kind, cause, status, headers)
 
 
-def _made(kind: Kind, cause: str, headers: Mapping[str, str]) -> ChatError:
-    seconds = retry_after_seconds(headers)
-    wait = None if seconds is None else math.ceil(seconds)
-    if kind == "failed":
-        return UpstreamError(cause=cause, retry_after_seconds=wait)
-    if kind == "rate_limited":
-        return UpstreamRateLimited(cause=cause, retry_after_seconds=wait)
-    return PLAIN.get(kind, UpstreamRejected)(cause=cause)
+def _made(kind: Kind, cause: str, status: int | None, headers: Mapping[str, str]) -> ChatError:
+    if kind in ("failed", "rate_limited"):
+        failed = UpstreamUnavailable if status == 503 else UpstreamError
+        made = UpstreamRateLimited if kind == "rate_limited" else failed
+        error: UpstreamFailure = made(cause=cause, retry_after_seconds=retry_after_seconds(headers))
+    else:
+        error = PLAIN.get(kind, UpstreamRejected)(cause=cause)
+    error.retry_forbidden = forbids_retry(headers)
+    return error
 
 
-PLAIN: dict[Kind, type[ChatError]] = {
+PLAIN: dict[Kind, type[UpstreamFailure]] = {
     "filtered": ContentFiltered,
     "quota": UpstreamQuotaExhausted,
     "conflict": UpstreamConflict,

@@ -35,6 +35,10 @@ class Exchange:
         # DNS, connect and TLS can take long, and none of them ticks
         self._opening: Any = gevent.spawn(self._open)
 
+    @property
+    def connected(self) -> bool:
+        return self._socket is not None
+
     def receive(self) -> bytes | None:
         """What has arrived; None: nothing within a tick. Empty: the connection is closed. Raises OSErrors."""
         try:

@@ -9,6 +9,9 @@ ERROR_FIELDS = frozenset(
     {"detail", "errors", "error_msg", "error_message", "errorMessage", "error_code", "errorCode"}
 )
 STATUS_FIELDS = ("code", "status", "status_code", "statusCode")
+FEEDBACK = ("promptFeedback", "prompt_feedback")
+# frames without any of these need no second look
+SUSPICIOUS = ERROR_FIELDS | {*STATUS_FIELDS, *FEEDBACK, "base_resp", "success"}
 
 
 def is_error(value: Any) -> bool:
@@ -25,13 +28,15 @@ def is_error(value: Any) -> bool:
 
 def is_failure(frame: dict[str, Any], *, bare: bool = False) -> bool:
     """bare: it came without an event stream around it, so that it has no other way to say that all is well."""
-    if is_error(frame.get("error")):
+    if "error" in frame and is_error(frame["error"]):
         return True
     if "error" in (frame.get("object"), frame.get("type"), frame.get("event")):
         return True
-    if _is_blocked(frame) or _is_refused(frame):
+    if not SUSPICIOUS.isdisjoint(frame) and (_is_blocked(frame) or _is_refused(frame)):
         return True
-    return not _answers(frame) and (bare or _speaks_of_errors(frame))
+    if frame.get("choices") or frame.get("usage"):
+        return False
+    return bare or (not SUSPICIOUS.isdisjoint(frame) and _speaks_of_errors(frame))
 
 
 def _is_refused(frame: dict[str, Any]) -> bool:
@@ -42,14 +47,10 @@ def _is_refused(frame: dict[str, Any]) -> bool:
 
 def _is_blocked(frame: dict[str, Any]) -> bool:
     """Gemini's word for a prompt that it does not answer."""
-    feedback = frame.get("promptFeedback") or frame.get("prompt_feedback")
+    feedback = frame.get(FEEDBACK[0]) or frame.get(FEEDBACK[1])
     return isinstance(feedback, dict) and bool(
         feedback.get("blockReason") or feedback.get("block_reason")
     )
-
-
-def _answers(frame: dict[str, Any]) -> bool:
-    return bool(frame.get("choices") or frame.get("usage"))
 
 
 def _speaks_of_errors(frame: dict[str, Any]) -> bool:

@@ -15,14 +15,14 @@ MOST_CHARACTERS = 100
 
 def finish_reason(value: Any) -> FinishReason | Literal["failed"] | None:
     """None: it goes on. What is neither a word, a number nor around a word is no reason."""
+    if not value:
+        return None
     if isinstance(value, str):
         return _word(value)
-    if isinstance(value, bool):
-        return "stop" if value else None
     if isinstance(value, int):
-        return FINISH_NUMBERS.get(value)
+        return "stop" if value is True else FINISH_NUMBERS.get(value)
     if isinstance(value, list):
-        return finish_reason(value[0]) if value and not isinstance(value[0], list) else None
+        return None if isinstance(value[0], list) else finish_reason(value[0])
     if isinstance(value, dict):
         # SGLang's own shape
         inner = value.get("type") or value.get("reason") or value.get("finish_reason")

@@ -25,7 +25,8 @@ LENIENT = json.JSONDecoder(strict=False, parse_int=_number)
 
 
 class FrameReader:
-    """Feed it what arrived; it keeps what is not a whole frame yet, and reads nothing after the end mark (`done`).
+    """Feed it what arrived; it keeps what is not a whole frame yet. Nothing is read after the end mark (`done`), but
+    that there was something (`overrun`).
 
     Raises ChatErrors for what cannot be read, or what an error in the stream stands for. Text and a finish reason that
     came before are not lost: they are returned first, and the error with the next call.
@@ -35,6 +36,7 @@ class FrameReader:
 
     def __init__(self, *, strip_think_tags: bool = False) -> None:
         self.done = False
+        self.overrun = False
         self._answer = Answer(ThinkTags() if strip_think_tags else None)
         self._lines = Lines()
         self._error: ChatError | None = None
@@ -54,6 +56,7 @@ class FrameReader:
         if self._error is not None:
             raise self._error
         if self.done:
+            self.overrun = self.overrun or bool(data.strip())
             return None
         try:
             self._read(self._lines.feed(data))
@@ -92,7 +95,8 @@ class FrameReader:
         return chunk
 
     def _read(self, lines: list[bytes]) -> None:
-        for line in lines:
+        waiting = iter(lines)
+        for line in waiting:
             if not line:
                 if self._data or self._event:
                     self._end_frame()
@@ -101,7 +105,7 @@ class FrameReader:
             else:
                 self._line(line)
                 if self.done:
-                    return
+                    self.overrun = any(rest.strip() for rest in (*waiting, self._lines.end()))
 
     def _line(self, line: bytes) -> None:
         if self._bare:

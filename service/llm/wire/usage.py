@@ -15,21 +15,23 @@ THOUGHT = ("reasoning_tokens", "thoughts_token_count", "thoughtsTokenCount", "re
 CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens",
           "cached_content_token_count", "cachedContentTokenCount")  # fmt: skip
 INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "prompt_token_details")
+GEMINI = ("usageMetadata", "usage_metadata")
+ELSEWHERE = frozenset({"x_groq", *GEMINI})
 OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "completion_token_details")
 
 
 def usage_in(frame: dict[str, Any], choice: dict[str, Any]) -> Usage | None:
     """The first report that can be one; None where there is none."""
-    groq = frame.get("x_groq")
-    places = (
-        frame.get("usage"),
-        choice.get("usage"),
-        groq.get("usage") if isinstance(groq, dict) else None,
-        frame.get("usageMetadata"),
-        frame.get("usage_metadata"),
-    )
-    found = (read_usage(place) for place in places if isinstance(place, dict))
-    return next((usage for usage in found if usage is not None), None)
+    usage = _read(frame.get("usage")) or _read(choice.get("usage"))
+    if usage is None and not ELSEWHERE.isdisjoint(frame):
+        groq = frame.get("x_groq")
+        places = (groq.get("usage") if isinstance(groq, dict) else None, *map(frame.get, GEMINI))
+        usage = next(filter(None, map(_read, places)), None)
+    return usage
+
+
+def _read(report: Any) -> Usage | None:
+    return read_usage(report) if isinstance(report, dict) else None
 
 
 def read_usage(reported: dict[str, Any]) -> Usage | None:
@@ -38,6 +40,8 @@ def read_usage(reported: dict[str, Any]) -> Usage | None:
     completion = _first_count(reported, OUTPUT)
     if not prompt or completion is None:
         return None
+    if len(reported) == 2:
+        return Usage(prompt, completion, "reported")
     cached = _detail(reported, INPUT_DETAILS, CACHED)
     return Usage(
         prompt,
@@ -62,18 +66,23 @@ def _detail(
     reported: dict[str, Any], places: tuple[str, ...], names: tuple[str, ...]
 ) -> int | None:
     """A count beside the others, or in the details of them."""
-    groups = [reported.get(place) for place in places]
-    found = (_first_count(group, names) for group in [*groups, reported] if isinstance(group, dict))
-    return next((count for count in found if count is not None), None)
+    for group in (*map(reported.get, places), reported):
+        if isinstance(group, dict) and (found := _first_count(group, names)) is not None:
+            return found
+    return None
 
 
 def _first_count(reported: dict[str, Any], names: tuple[str, ...]) -> int | None:
-    found = (count(reported[name]) for name in names if name in reported)
-    return next((one for one in found if one is not None), None)
+    for name in names:
+        if name in reported and (found := count(reported[name])) is not None:
+            return found
+    return None
 
 
 def count(value: Any) -> int | None:
     """A finite whole number from 0 to MOST_TOKENS, also as text; None for anything else."""
+    if type(value) is int:
+        return value if 0 <= value <= MOST_TOKENS else None
     if isinstance(value, str):
         return int(value) if value.isascii() and value.isdigit() and len(value) <= 9 else None
     if isinstance(value, bool) or not isinstance(value, int | float):

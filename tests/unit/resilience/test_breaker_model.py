@@ -33,13 +33,13 @@ from tests.unit.resilience.breaker_model import (
     Model,
     Permit,
 )
-from tests.unit.resilience.fakes import PROMPT, STOP, FakeCall, World
+from tests.unit.resilience.fakes import PROMPT, REPORTED, FakeCall, World
 
 SLOTS = 4
 STEPS = {
     "tick": TICK,
     "text": Chunk("x"),
-    "end": STOP,
+    "end": Chunk("x", finish_reason="stop", usage=REPORTED),
     "fail": UpstreamError(),
     "unreached": UpstreamUnreachable(),
     "filter": ContentFiltered(),

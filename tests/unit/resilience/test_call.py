@@ -3,19 +3,22 @@
 import pytest
 
 from service.chat.deadline import Deadline
-from service.chat.events import TICK, Chunk, Token
+from service.chat.events import TICK, Chunk, Token, ToolCalls, Usage
 from service.chat.running_turn import RunningTurn
 from service.errors import (
+    AnswerEmpty,
+    AnswerSpent,
     ContentFiltered,
     Internal,
+    ThinkingTimeout,
     TurnTimeout,
+    UpstreamConflict,
     UpstreamError,
     UpstreamRateLimited,
     UpstreamTimeout,
 )
 from service.resilience.call import UpstreamCall
 from tests.unit.resilience.fakes import (
-    CALL,
     ESTIMATED,
     LIMITS,
     PROMPT,
@@ -23,6 +26,7 @@ from tests.unit.resilience.fakes import (
     STOP,
     TICK_SECONDS,
     Clock,
+    FakeCall,
     Models,
     silence,
     texts,
@@ -35,13 +39,14 @@ ROLE = Chunk()
 class Asked:
     """An attempt by one script, read to its end."""
 
-    def __init__(self, script, turn_seconds=120, clock=None, limits=LIMITS):
+    def __init__(self, script, turn_seconds=120, clock=None, limits=LIMITS, *, offers_tools=False):
         self.clock = clock or Clock()
         self.models = Models(self.clock)
         upstream = self.models.upstream("main", script)
         deadline = Deadline.after(turn_seconds, self.clock)
         turn = RunningTurn(PROMPT, deadline, report=lambda _: None, most_calls=1)
-        self.call = UpstreamCall(upstream, CALL, turn, limits, TICK_SECONDS, self.clock)
+        call = FakeCall(offers_tools=offers_tools)
+        self.call = UpstreamCall(upstream, call, turn, limits, TICK_SECONDS, self.clock)
         self.attempt = self.call.attempt
 
     def read(self):
@@ -124,15 +129,101 @@ def test_a_bug_in_the_maker_is_no_answer_and_no_failure_of_the_upstream():
     assert asked.models.streams[0].closed
 
 
-@pytest.mark.parametrize(
-    "rest", [[], [UpstreamError(cause="cut")], silence(60), [ROLE] * 5, texts("\n")]
-)
+@pytest.mark.parametrize("rest", [[], [UpstreamError(cause="cut")], silence(60), [ROLE] * 5])
 def test_an_answer_with_a_finish_reason_is_whole_whatever_follows(rest):
     asked = Asked([*whole("one"), *rest])
     assert asked.read()[0] == "one"
     assert asked.account == ("ok", REPORTED)
     # its last frames are waited for, so that the connection can be used again
     assert asked.clock.now <= 1000 + 1 + TICK_SECONDS
+
+
+def provisional(text):
+    return Chunk(text, finish_reason="stop", provisional=True)
+
+
+@pytest.mark.parametrize("pause", [0, 1.5, 9])
+def test_a_finish_reason_that_text_follows_was_none(pause):
+    asked = Asked([provisional("one"), *silence(pause), *texts("two"), *silence(pause), STOP])
+    assert asked.read() == ["one", "two"]
+    assert asked.account == ("ok", REPORTED)
+
+
+def test_a_finish_reason_after_all_that_text_followed_was_none():
+    asked = Asked([Chunk("one", finish_reason="stop"), *texts("two"), *silence(60)])
+    with pytest.raises(UpstreamTimeout):
+        asked.read()
+    assert asked.attempt.cause == "idle"
+
+
+@pytest.mark.parametrize(
+    ("rest", "seconds"),
+    [([], 0), (silence(60), 10), ([STOP, *silence(60)], 1), ([Chunk(usage=REPORTED)], 0)],
+)
+def test_a_finish_reason_that_came_with_text_ends_with_the_stream_or_with_patience(rest, seconds):
+    asked = Asked([provisional("one"), *rest])
+    assert asked.read() == ["one"]
+    assert asked.attempt.result == "ok"
+    assert asked.clock.now == pytest.approx(1000 + seconds, abs=TICK_SECONDS)
+
+
+def test_what_breaks_after_a_finish_reason_that_came_with_text_is_broken():
+    asked = Asked([provisional("one"), UpstreamError(cause="cut")])
+    with pytest.raises(UpstreamError):
+        asked.read()
+
+
+THOUGHT = Chunk(thinking="hm")
+
+
+def test_thinking_is_a_sign_of_life_before_the_answer_and_in_it():
+    thoughts = [step for _ in range(8) for step in (*silence(9), THOUGHT)]
+    asked = Asked([*thoughts, *texts("4"), *thoughts, *whole("2")], turn_seconds=1000)
+    assert asked.read() == ["4", "2"]
+    assert asked.account == ("ok", REPORTED)
+    assert asked.attempt.first_chunk_at == 1072
+
+
+def test_thinking_has_an_end():
+    asked = Asked([*silence(9), THOUGHT] * 100, turn_seconds=1000)
+    with pytest.raises(ThinkingTimeout):
+        asked.read()
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "cause"),
+    [
+        ([STOP], AnswerEmpty, "no text"),
+        ([THOUGHT, STOP], AnswerEmpty, "no text"),
+        ([Chunk(finish_reason="tool_calls")], UpstreamConflict, "no tools were offered"),
+        ([*texts("a"), Chunk(finish_reason="tool_calls")], UpstreamConflict, "no tools were"),
+        ([Chunk(tool_calls=[{"index": 0}]), STOP], AnswerEmpty, "no text"),
+        ([THOUGHT, Chunk(finish_reason="length")], AnswerSpent, "max_tokens"),
+        ([Chunk(finish_reason="refusal")], ContentFiltered, "finish_reason"),
+    ],
+)
+def test_an_answer_without_a_word_is_none(script, error, cause):
+    asked = Asked(script)
+    with pytest.raises(error) as raised:
+        asked.read()
+    assert type(raised.value) is error
+    assert cause in raised.value.cause
+    assert asked.attempt.result == error.code
+
+
+def test_tool_calls_are_an_answer_where_tools_are_offered():
+    calls = [{"index": 0, "function": {"name": "f", "arguments": "{}"}}]
+    end = Chunk(finish_reason="tool_calls", usage=REPORTED)
+    asked = Asked([Chunk(tool_calls=calls), end], offers_tools=True)
+    steps = [event for event in asked.call.events() if isinstance(event, ToolCalls)]
+    assert [step.deltas for step in steps] == [calls]
+    assert asked.account == ("ok", REPORTED)
+
+
+def test_a_bill_without_output_for_an_answer_with_words_is_estimated():
+    asked = Asked([*texts("one"), Chunk(finish_reason="stop", usage=Usage(7, 0, "reported"))])
+    asked.read()
+    assert asked.account == ("ok", ESTIMATED)
 
 
 def test_usage_that_follows_the_finish_reason_counts():

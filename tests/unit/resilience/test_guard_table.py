@@ -316,11 +316,11 @@ TABLE = [
         ]
     ),
     Case(
-        "an empty restart is told all the same",
+        "an empty restart is no answer",
         [CUT],
-        "half an !spare= spare",
+        "half an # upstream_error",
         "main spare",
-        "upstream_error ok",
+        "upstream_error answer_empty",
         spare=[whole()],
         heard=[("restarted", "upstream_error")],
     ),

@@ -13,6 +13,7 @@ from service.errors import (
     UpstreamQuotaExhausted,
     UpstreamRateLimited,
     UpstreamRejected,
+    UpstreamUnavailable,
 )
 from service.llm.wire.errors import of_frame, of_response
 
@@ -239,9 +240,16 @@ def test_an_error_within_a_stream_is_what_its_status_would_be(value, kind):
     assert ours.cause.startswith("in-band ")
 
 
-def test_retry_after_is_passed_on_in_whole_seconds():
+def test_what_a_server_says_of_trying_again_is_passed_on():
     for status in (429, 503):
-        assert of_response(status, {"retry-after": "1.2"}, b"").retry_after_seconds == 2
+        error = of_response(status, {"retry-after": "1.2", "x-should-retry": "false"}, b"")
+        assert (error.retry_after_seconds, error.retry_forbidden) == (1.2, True)
+        assert not of_response(status, {}, b"").retry_forbidden
+
+
+def test_a_server_that_is_unavailable_speaks_of_itself():
+    assert isinstance(of_response(503, {}, b""), UpstreamUnavailable)
+    assert not isinstance(of_response(500, {}, b""), UpstreamUnavailable)
 
 
 @pytest.mark.parametrize(

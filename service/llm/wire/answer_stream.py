@@ -1,0 +1,108 @@
+"""A model's answer to one question, as an iterator that never keeps its reader waiting."""
+
+from collections.abc import Callable
+
+from service.chat.events import TICK, Chunk, Tick
+from service.errors import ChatError
+from service.llm.wire.question import Question
+from service.llm.wire.reading import Reading
+from service.llm.wire.transport import Arrived, Transport
+
+# a refusal whose body does not come is what its status says
+REFUSAL_TICKS = 8
+
+Ask = Callable[[Question], Transport]
+
+
+class AnswerStream:
+    """Each next returns all that has come, or TICK, or raises a ChatError; close() cancels the request at once.
+
+    What the server refuses of how it was asked is asked differently, at once and without a trace.
+    """
+
+    def __init__(self, question: Question, ask: Ask, *, strip_think_tags: bool = False) -> None:
+        self._ask = ask
+        self._strip_think_tags = strip_think_tags
+        self._begin(question)
+
+    def __iter__(self) -> "AnswerStream":
+        return self
+
+    def __next__(self) -> Chunk | Tick:
+        try:
+            return self._next()
+        except ChatError as error:
+            instead = None if self._spoke else self._question.after(error)
+            if instead is None:
+                raise
+            self.close()
+            self._begin(instead)
+            return TICK
+
+    def close(self) -> None:
+        self._transport.close(overrun=self._reading.overrun)
+
+    def _begin(self, question: Question) -> None:
+        self._question = question
+        self._transport = self._ask(question)
+        self._reading = Reading(strip_think_tags=self._strip_think_tags)
+        self._spoke = False
+        self._over = False
+        self._ended = False
+        self._failure: ChatError | None = None
+        self._ticks = 0
+
+    def _next(self) -> Chunk | Tick:
+        if self._reading.failed:
+            self._reading.read(b"")
+        if self._over:
+            return self._last()
+        was_done = self._reading.done
+        try:
+            arrived = self._transport.receive(spoke=self._spoke)
+        except ChatError as failure:
+            self._failure = None if was_done else failure
+            self._over = True
+            return self._last()
+        if arrived is None:
+            return self._nothing()
+        chunk = self._read(arrived)
+        if arrived.over or was_done:
+            self._over = True
+            self.close()
+        if chunk is None:
+            return TICK
+        self._spoke = self._spoke or bool(chunk.text)
+        return chunk
+
+    def _read(self, arrived: Arrived) -> Chunk | None:
+        """An empty chunk, too, says that the server has begun to answer."""
+        if arrived.status is None:
+            return None
+        reading = self._reading
+        if not reading.begun:
+            reading.begin(arrived.status, arrived.headers)
+        chunk = reading.read(arrived.body)
+        return None if reading.refuses else chunk or Chunk()
+
+    def _nothing(self) -> Tick:
+        """A tick went by."""
+        if self._reading.done:
+            # whether the connection can serve again was worth this tick and no more
+            raise StopIteration
+        if self._reading.refuses:
+            self._ticks += 1
+            if self._ticks >= REFUSAL_TICKS:
+                self._reading.end(whole=False)
+        return TICK
+
+    def _last(self) -> Chunk:
+        """What is left of the body, and then the end."""
+        if not self._ended:
+            self._ended = True
+            chunk = self._reading.end(whole=self._failure is None)
+            if chunk is not None:
+                return chunk
+        if self._failure is not None:
+            raise self._failure
+        raise StopIteration

@@ -1,0 +1,111 @@
+"""A server's client for all questions of a worker: connections, what its models do not take, and either transport."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import openai
+
+from service.llm.pace import Pace
+from service.llm.wire.address import Address, parse
+from service.llm.wire.answer_stream import AnswerStream, Ask
+from service.llm.wire.connections import server_at
+from service.llm.wire.habits import Change, Habits
+from service.llm.wire.lean_transport import LeanTransport
+from service.llm.wire.payload import composed, headers_for, takes_temperature
+from service.llm.wire.question import Question
+from service.llm.wire.stock_transport import StockTransport
+
+# the package wants one; the header that is sent is ours
+NO_KEY = "none"
+# model, parameter, and what became of it
+Adapted = Callable[[str, str, Change], None]
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where a model is reached. read_seconds: a backstop under the app's own deadlines."""
+
+    base_url: str
+    api_key: str
+    connect_seconds: float
+    read_seconds: float
+    connections: int
+    extra_headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Client:
+    """One per server and worker, after the fork. Raises UnusableProxy for lean."""
+
+    def __init__(
+        self,
+        access: Access,
+        tick_seconds: float,
+        adapted: Adapted,
+        *,
+        lean: bool,
+        strip_think_tags: bool,
+    ) -> None:
+        self._address = parse(access.base_url)
+        headers = headers_for(self._address, access.api_key, access.extra_headers)
+        make = _lean if lean else _stock
+        self._ask, self.close = make(access, self._address, headers, tick_seconds)
+        self._adapted = adapted
+        self._strip_think_tags = strip_think_tags
+        self._habits: dict[str, Habits] = {}
+
+    def stream(
+        self, asked: Mapping[str, Any], own: frozenset[str], request_id: str
+    ) -> AnswerStream:
+        """asked: as LangChain writes it. own: the parameters that the caller chose."""
+        more = dict(asked)
+        headers, body = more.pop("extra_headers", None), more.pop("extra_body", None)
+        model = str(more["model"])
+        payload = composed(more | (body or {}), self._address.kind)
+        if "temperature" not in own and not takes_temperature(model):
+            payload.pop("temperature", None)
+        habits = self._habits_of(model)
+        question = Question(habits, habits.applied(payload, own), own, request_id, headers or {})
+        return AnswerStream(question, self._ask, strip_think_tags=self._strip_think_tags)
+
+    def _habits_of(self, model: str) -> Habits:
+        if model not in self._habits:
+            self._habits[model] = Habits(
+                lambda parameter, change: self._adapted(model, parameter, change)
+            )
+        return self._habits[model]
+
+
+# how a question is asked, and what ends all connections
+Ways = tuple[Ask, Callable[[], None]]
+
+
+def _lean(access: Access, address: Address, headers: dict[str, str], tick_seconds: float) -> Ways:
+    server = server_at(address, headers, access.connect_seconds, access.connections)
+    pace = Pace()
+    close: Callable[[], None] = server.connections.close
+    return lambda question: LeanTransport(server, question, tick_seconds, pace), close
+
+
+def _stock(access: Access, address: Address, headers: dict[str, str], tick_seconds: float) -> Ways:
+    # a plain number would be its connect timeout, too
+    timeout = openai.Timeout(access.read_seconds, connect=access.connect_seconds)
+    limits = type(openai.DEFAULT_CONNECTION_LIMITS)(
+        max_connections=access.connections, max_keepalive_connections=0
+    )
+    # the package's own is left out
+    sent: dict[str, Any] = {"Authorization": openai.Omit(), **headers}
+    client = openai.OpenAI(
+        api_key=NO_KEY,
+        base_url=f"{address.origin}{address.path}",
+        default_query=dict(parse_qsl(address.query)),
+        organization="",
+        project="",
+        timeout=timeout,
+        max_retries=0,
+        http_client=openai.DefaultHttpxClient(
+            timeout=timeout, limits=limits, follow_redirects=False
+        ),
+    )
+    return lambda question: StockTransport(client, sent, question, tick_seconds), client.close

@@ -1,0 +1,97 @@
+"""Bodies that are coded although nobody asked: gzip, deflate, and brotli where its library is there."""
+
+import importlib
+import zlib
+from typing import Any, Protocol
+
+from service.errors import UpstreamError
+
+# one read of a body becomes no more than this, or a few bytes would fill the memory
+MOST_BYTES = 8 * 1024 * 1024
+GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+RAW = -zlib.MAX_WBITS
+
+
+class Decoder(Protocol):
+    def decode(self, data: bytes) -> bytes: ...
+
+
+def decoder_for(codings: str) -> Decoder | None:
+    """Of a Content-Encoding; None where there is nothing to decode. Raises UpstreamError for one that is unknown."""
+    names = [name.strip().lower() for name in codings.split(",")]
+    steps = [_decoder(name) for name in reversed(names) if name not in ("", "identity")]
+    if not steps:
+        return None
+    return steps[0] if len(steps) == 1 else _InTurn(steps)
+
+
+def _decoder(name: str) -> Decoder:
+    if name in ("gzip", "x-gzip", "deflate"):
+        return _Zlib()
+    if name == "br" and (brotli := _library("brotli")) is not None:
+        return _Brotli(brotli)
+    raise UpstreamError(cause="malformed: unknown content coding")
+
+
+def _library(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+class _InTurn:
+    def __init__(self, steps: list[Decoder]) -> None:
+        self._steps = steps
+
+    def decode(self, data: bytes) -> bytes:
+        for step in self._steps:
+            data = step.decode(data)
+        return data
+
+
+class _Zlib:
+    """gzip, in one piece or several, and both kinds of deflate."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(GZIP_OR_ZLIB)
+        self._begun = False
+
+    def decode(self, data: bytes) -> bytes:
+        try:
+            return self._decode(data)
+        except zlib.error:
+            raise UpstreamError(cause="malformed: content coding") from None
+
+    def _decode(self, data: bytes) -> bytes:
+        try:
+            decoded = self._inflate.decompress(data, MOST_BYTES)
+        except zlib.error:
+            if self._begun:
+                raise
+            # deflate without its header
+            self._inflate = zlib.decompressobj(RAW)
+            decoded = self._inflate.decompress(data, MOST_BYTES)
+        self._begun = self._begun or bool(data)
+        if self._inflate.unconsumed_tail:
+            raise UpstreamError(cause="malformed: content coding")
+        if rest := self._inflate.unused_data:
+            self._inflate = zlib.decompressobj(GZIP_OR_ZLIB)
+            self._begun = False
+            decoded += self._decode(rest) if rest.strip(b"\0") else b""
+        return decoded
+
+
+class _Brotli:
+    def __init__(self, library: Any) -> None:
+        self._inflate = library.Decompressor()
+        self._error = library.error
+
+    def decode(self, data: bytes) -> bytes:
+        try:
+            decoded: bytes = self._inflate.process(data, output_buffer_limit=MOST_BYTES)
+        except self._error:
+            raise UpstreamError(cause="malformed: content coding") from None
+        if not self._inflate.can_accept_more_data():
+            raise UpstreamError(cause="malformed: content coding")
+        return decoded

@@ -1,0 +1,69 @@
+"""What a response says, whoever brings its bytes: chunks of an answer, or the failure it stands for."""
+
+from collections.abc import Mapping
+
+from service.chat.events import Chunk
+from service.llm.wire.coding import Decoder, decoder_for
+from service.llm.wire.errors import of_response
+from service.llm.wire.frames import FrameReader
+
+MOST_REFUSAL_BYTES = 65536
+
+
+class Reading:
+    """begin() with the head, read() with each piece of the body, end() when there is no more. Raises ChatErrors."""
+
+    def __init__(self, *, strip_think_tags: bool = False) -> None:
+        self._frames = FrameReader(strip_think_tags=strip_think_tags)
+        self._decoder: Decoder | None = None
+        self._headers: Mapping[str, str] = {}
+        self._status = 0
+        self._refusal = b""
+
+    @property
+    def begun(self) -> bool:
+        return self._status > 0
+
+    @property
+    def refuses(self) -> bool:
+        return self.begun and not 200 <= self._status < 300
+
+    @property
+    def done(self) -> bool:
+        """The server has said that nothing follows."""
+        return self._frames.done
+
+    @property
+    def overrun(self) -> bool:
+        """Something followed all the same."""
+        return self._frames.overrun
+
+    @property
+    def failed(self) -> bool:
+        """The next read raises, whatever it is given."""
+        return self._frames.failed
+
+    def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """headers: by lower-case name."""
+        self._status, self._headers = status, headers
+        if coding := headers.get("content-encoding"):
+            self._decoder = decoder_for(coding)
+
+    def read(self, data: bytes) -> Chunk | None:
+        if self._decoder is not None:
+            data = self._decoder.decode(data)
+        if not self.refuses:
+            return self._frames.read(data)
+        self._refusal += data
+        if len(self._refusal) >= MOST_REFUSAL_BYTES:
+            raise self._refused()
+        return None
+
+    def end(self, *, whole: bool) -> Chunk | None:
+        """whole: the body ended as it should."""
+        if self.refuses:
+            raise self._refused()
+        return self._frames.end(whole=whole)
+
+    def _refused(self) -> Exception:
+        return of_response(self._status, self._headers, self._refusal[:MOST_REFUSAL_BYTES])

@@ -1,0 +1,68 @@
+"""HTTP/1.1 as a server writes it: one response, bounded, and whether its connection may serve again."""
+
+from geventhttpclient.response import HTTPParseError, HTTPResponse
+
+from service.errors import UpstreamError
+
+# a head, the trailers, and whatever else is no body
+MOST_OVERHEAD_BYTES = 65536
+
+
+class Response(HTTPResponse):
+    """feed() takes what arrived and gives what it holds of the body. status: None until the head is there.
+
+    Interim answers (1xx) are messages of their own: the real one is on its way. What follows the response on its
+    connection belongs to nobody.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("POST")
+        self.status: int | None = None
+        self.fields: dict[str, str] = {}
+        self.whole = False
+        self._overrun = False
+        self._overhead_bytes = 0
+        self._parts: list[bytes] = []
+
+    @property
+    def reusable(self) -> bool:
+        return self.whole and not self._overrun and not self.should_close()
+
+    def take(self, data: bytes) -> bytes:
+        """The body in what arrived; empty data: the connection is closed. Raises UpstreamError for what is no HTTP."""
+        try:
+            self.feed(data)
+        except HTTPParseError:
+            if not self.whole:
+                raise UpstreamError(cause="malformed: HTTP") from None
+            self._overrun = True
+        parts, self._parts = self._parts, []
+        if not parts:
+            self._bound(len(data))
+            return b""
+        self._overhead_bytes = 0
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _bound(self, size: int) -> None:
+        self._overhead_bytes += size
+        if self._overhead_bytes > MOST_OVERHEAD_BYTES and not self.whole:
+            raise UpstreamError(cause="malformed: endless headers")
+
+    def _on_message_begin(self) -> None:
+        if self.whole:
+            raise HTTPParseError("a second response")
+        super()._on_message_begin()
+
+    def _on_headers_complete(self) -> int | bool | None:
+        skips = super()._on_headers_complete()
+        if self.status_code >= 200:
+            self.status = self.status_code
+            self.fields = {name.lower(): str(value) for name, value in self.items()}
+        return skips
+
+    def _on_body(self, buf: bytearray) -> None:
+        self._parts.append(bytes(buf))
+
+    def _on_message_complete(self) -> None:
+        super()._on_message_complete()
+        self.whole = self.status is not None

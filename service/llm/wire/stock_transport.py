@@ -1,0 +1,120 @@
+"""The openai package as a transport (LLM_CLIENT=stock): it brings the same bytes to the same reader."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gevent
+import openai
+from gevent.queue import Empty, Queue
+
+from service.errors import ChatError, UpstreamTimeout
+from service.llm.failures import translate
+from service.llm.wire.question import Question
+from service.llm.wire.transport import Arrived, failed_connection, root_name
+
+# larger mailboxes let a busy stream keep the loop
+MAILBOX_PIECES = 8
+POLL_SECONDS = 0.001
+# what the package writes itself
+ITS_OWN = frozenset({"model", "messages", "stream"})
+
+
+class StockTransport:
+    """The request runs in a greenlet, since no step of it ticks; close() cancels it wherever it is."""
+
+    def __init__(
+        self,
+        client: openai.OpenAI,
+        headers: Mapping[str, Any],
+        question: Question,
+        tick_seconds: float,
+    ) -> None:
+        self._tick_seconds = tick_seconds
+        self._mailbox: Queue[Arrived | ChatError] = Queue(MAILBOX_PIECES)
+        self._producer = gevent.spawn(_produce, client, headers, question, self._mailbox)
+
+    def receive(self, *, spoke: bool) -> Arrived | None:  # noqa: ARG002 - the mailbox sets the pace
+        try:
+            item = self._mailbox.get(timeout=self._tick_seconds)
+        except Empty:
+            # our loop may be late: what the kernel already holds counts as arrived, so the producer has its turn first.
+            # After SIGCONT, timers fire before sockets are polled: sleep once, so that data is read first.
+            gevent.sleep(POLL_SECONDS)
+            gevent.sleep(0)
+            try:
+                item = self._mailbox.get_nowait()
+            except Empty:
+                return None
+        if isinstance(item, ChatError):
+            raise item
+        return self._with_more(item)
+
+    def close(self, *, overrun: bool) -> None:  # noqa: ARG002 - no connection is kept
+        self._producer.kill(block=False)
+
+    def _with_more(self, item: Arrived) -> Arrived:
+        """All that has come, in one piece."""
+        bodies = [item.body]
+        while not item.over and isinstance(self._peeked(), Arrived):
+            more = self._mailbox.get_nowait()
+            bodies.append(more.body)
+            item.over = more.over
+        item.body = b"".join(bodies)
+        return item
+
+    def _peeked(self) -> Arrived | ChatError | None:
+        return None if self._mailbox.empty() else self._mailbox.peek_nowait()
+
+
+def _produce(
+    client: openai.OpenAI,
+    headers: Mapping[str, Any],
+    question: Question,
+    mailbox: "Queue[Arrived | ChatError]",
+) -> None:
+    try:
+        _ask(client, headers, question, mailbox)
+    except openai.APIStatusError as error:
+        response = error.response
+        # the package has decoded it already
+        told = {k: v for k, v in _lower(response.headers).items() if k != "content-encoding"}
+        mailbox.put(Arrived(response.content, response.status_code, told, over=True))
+    except Exception as error:  # noqa: BLE001 - it is translated and raised in the reader
+        mailbox.put(_failed(error))
+
+
+def _failed(error: Exception) -> ChatError:
+    """While the body is read, errors of its HTTP library pass through the package, whichever it is."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if "TimeoutException" in kinds:
+        return UpstreamTimeout(cause=f"socket: {root_name(error)}")
+    if "TransportError" in kinds:
+        return failed_connection(error)
+    return translate(error)
+
+
+def _ask(
+    client: openai.OpenAI,
+    headers: Mapping[str, Any],
+    question: Question,
+    mailbox: "Queue[Arrived | ChatError]",
+) -> None:
+    payload = question.payload
+    more = {name: value for name, value in payload.items() if name not in ITS_OWN}
+    with client.chat.completions.with_streaming_response.create(
+        model=payload["model"],
+        messages=payload["messages"],
+        stream=True,
+        extra_body=more,
+        extra_headers={**headers, **question.headers(0)},
+    ) as response:
+        raw: Any = response.http_response
+        status, told = raw.status_code, _lower(raw.headers)
+        mailbox.put(Arrived(b"", status, told))
+        for data in raw.iter_raw():
+            mailbox.put(Arrived(data, status, told))
+        mailbox.put(Arrived(b"", status, told, over=True))
+
+
+def _lower(headers: Any) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
