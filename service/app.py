@@ -28,7 +28,7 @@ from service.resilience.sharing import RedisSharing
 from service.settings import Settings
 from service.telemetry import chain_metrics, logs, metrics, turns
 from service.telemetry.guard_metrics import GuardMetrics
-from service.web import chat, openapi, pages, probes, site
+from service.web import chat, openai, openapi, pages, probes, site
 from service.web.drain import Drain
 
 # how long a turn may go without a look at clock, caller and drain
@@ -66,6 +66,7 @@ def create_app(settings: Settings) -> Flask:
     app = site.build(
         [
             chat.blueprint(running, streaming, drain, settings.max_body_bytes, clock),
+            openai.blueprint(running, streaming, drain, settings.max_body_bytes, PROVIDER, clock),
             probes.blueprint(drain.draining, protection.states),
             pages.blueprint(openapi.describe(limits)),
         ],

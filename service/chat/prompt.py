@@ -40,6 +40,7 @@ class Prompt:
     session_id: str | None = None
     chain: str = "chat"
     own: frozenset[str] = frozenset()
+    stop: tuple[str, ...] = ()
 
 
 class Asker(Protocol):
@@ -70,5 +71,6 @@ def compose(request: ChatRequest, defaults: Defaults, asker: Asker, turn_id: str
         user_id=asker.user_id,
         session_id=asker.session_id,
         chain=request.chain or defaults.chain,
+        stop=request.stop,
         own=frozenset(name for name in OPTIONAL if getattr(request, name) is not None),
     )

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    PrivateAttr,
+    ValidationError,
+)
 
 from service.errors import Detail, InvalidRequest, PayloadTooLarge
 
@@ -60,6 +68,15 @@ class ChatRequest(BaseModel):
         Annotated[int, BeforeValidator(_whole), Field(ge=1)] | None,
         Field(description="Limit of the answer."),
     ] = None
+    _stop: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Where the model ends; only OpenAI's clients can say it."""
+        return self._stop
+
+    def stop_at(self, stop: tuple[str, ...]) -> None:
+        self._stop = stop
 
 
 @dataclass(frozen=True)
@@ -79,9 +96,14 @@ class Limits:
 def parse(body: bytes, limits: Limits) -> ChatRequest:
     """Raises InvalidRequest or PayloadTooLarge; their details name fields, never what was in them."""
     request = _shaped(_decoded(body))
+    check(request, limits)
+    return request
+
+
+def check(request: ChatRequest, limits: Limits) -> None:
+    """Raises InvalidRequest or PayloadTooLarge."""
     _check_lengths(request, limits)
     _check_choices(request, limits)
-    return request
 
 
 def _decoded(body: bytes) -> object:

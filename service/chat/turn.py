@@ -14,7 +14,7 @@ from service.chat.attempt import Attempt
 from service.chat.deadline import Clock, Deadline
 from service.chat.events import TICK, Done, Event, Failed, Restart, Start, Thinking, Token
 from service.chat.prompt import Defaults, Prompt, compose
-from service.chat.request import Limits, parse
+from service.chat.request import ChatRequest, Limits
 from service.chat.running_turn import RunningTurn, new_turn_id
 from service.errors import ChatError, Draining, Ending, Internal
 
@@ -35,6 +35,16 @@ class Caller(Protocol):
 
     def read(self) -> bytes:
         """The body. Raises InvalidRequest or one of its kinds."""
+
+    def parse(self, body: bytes, limits: Limits) -> ChatRequest:
+        """Raises InvalidRequest or one of its kinds."""
+
+    def begun(self, turn: RunningTurn) -> None:
+        """What its model calls share, for who has to tell of it."""
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether the caller can be asked to throw text away."""
 
     def gone(self) -> bool: ...
 
@@ -105,13 +115,16 @@ class Turns:
         yield last
 
     def _answer(self, caller: Caller, turn_id: str, record: Record) -> Generator[Event, None, Done]:
-        request = parse(caller.read(), self.limits)
+        request = caller.parse(caller.read(), self.limits)
         with self.admit():
             prompt = compose(request, self.defaults, caller, turn_id)
             record.asked(prompt)
             yield Start(caller.request_id, prompt.model)
             deadline = Deadline.after(self.turn_seconds, self.clock)
-            turn = RunningTurn(prompt, deadline, record.attempt, self.most_calls)
+            turn = RunningTurn(
+                prompt, deadline, record.attempt, self.most_calls, takes_back=caller.takes_back
+            )
+            caller.begun(turn)
             try:
                 with closing(self.answer(turn)) as events:
                     return (yield from self._deliver(events, caller, record))

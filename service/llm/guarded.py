@@ -144,6 +144,7 @@ def request_options(model: Any, turn: ChainTurn) -> dict[str, Any]:
         "model": prompt.model,
         "max_tokens": prompt.max_tokens,
         "temperature": prompt.temperature,
+        "stop": list(prompt.stop) or None,
     }
     return {name: value for name, value in options.items() if value is not None}
 

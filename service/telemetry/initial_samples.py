@@ -13,7 +13,7 @@ from service.chat.attempt import NoError, RetryDenial
 from service.errors import CircuitOpen, Ending, Internal, UpstreamFailure, kinds
 from service.telemetry import metrics
 
-ROUTES = ("/chat", "/chat/stream")
+ROUTES = ("/chat", "/chat/stream", "/v1/chat/completions")
 
 
 def begin(operation: str, provider: str, models: Collection[str], chains: Collection[str]) -> None:

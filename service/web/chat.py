@@ -1,13 +1,14 @@
 """POST /chat and POST /chat/stream: the same turn, written in two ways."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, request
 
-from service.chat.events import Data, Done, Failed, Restart, Token
+from service.chat.events import Data, Done, Event, Failed, Restart, Token
 from service.chat.turn import Turns
 from service.web import json_text, problems, sse
 from service.web.context import WebCaller, caller_of
@@ -41,12 +42,12 @@ def blueprint(
 
     @routes.post("/chat")
     def chat() -> Response:
-        caller = caller_of(request, "/chat", max_body_bytes)
+        caller = caller_of(request, "/chat", max_body_bytes, WebCaller)
         return collected(turns, caller)
 
     @routes.post("/chat/stream")
     def stream() -> Response:
-        caller = caller_of(request, "/chat/stream", max_body_bytes)
+        caller = caller_of(request, "/chat/stream", max_body_bytes, WebCaller)
         turn = turns.run(caller)
         thinking = ThinkingEvents(clock, show=streaming.show_thinking)
         held = Held(turn, streaming.hold_seconds, thinking, clock)
@@ -55,7 +56,8 @@ def blueprint(
         if isinstance(held.first, Failed):
             return problems.response(held.first.error, caller.request_id)
         heartbeat = Heartbeat(streaming.heartbeat_seconds, clock)
-        body = StreamBody(held, caller.request_id, caller.connection, drain.streams, heartbeat)
+        encode = partial(sse.encode, request_id=caller.request_id)
+        body = StreamBody(held, encode, caller.connection, drain.streams, heartbeat)
         return Response(body, headers=sse.HEADERS, direct_passthrough=True)
 
     return routes
@@ -63,26 +65,47 @@ def blueprint(
 
 def collected(turns: Turns, caller: WebCaller) -> Response:
     """The whole answer as one JSON object."""
-    texts: list[str] = []
-    data: dict[str, Any] = {}
+    answer = Collected()
     with closing(turns.run(caller)) as turn:
+        last = answer.read(turn)
+    if isinstance(last, Failed):
+        return problems.response(last.error, caller.request_id)
+    if last is None:
+        return Response(status=CALLER_GONE)
+    return _answer(answer, last, caller.request_id)
+
+
+@dataclass
+class Collected:
+    """What a turn has said when it is over."""
+
+    texts: list[str] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
+
+    def read(self, turn: Iterable[Event]) -> Done | Failed | None:
+        """The turn's end; None where the caller has gone."""
         for event in turn:
-            if isinstance(event, Token):
-                texts.append(event.text)
-            elif isinstance(event, Restart):
-                texts.clear()
-            elif isinstance(event, Data) and event.name != PROGRESS:
-                data[event.name] = event.value
-            elif isinstance(event, Failed):
-                return problems.response(event.error, caller.request_id)
-            elif isinstance(event, Done):
-                return _answer("".join(texts), event, data, caller.request_id)
-    return Response(status=CALLER_GONE)
+            if isinstance(event, Done | Failed):
+                return event
+            self.add(event)
+        return None
+
+    def add(self, event: Event) -> None:
+        if isinstance(event, Token):
+            self.texts.append(event.text)
+        elif isinstance(event, Restart):
+            self.texts.clear()
+        elif isinstance(event, Data) and event.name != PROGRESS:
+            self.data[event.name] = event.value
 
 
-def _answer(text: str, done: Done, data: dict[str, Any], request_id: str) -> Response:
-    body = {"answer": json_text.quoted(text), **sse.done(done)}
-    if data:
-        body["data"] = data
+def _answer(answer: Collected, done: Done, request_id: str) -> Response:
+    body = {"answer": json_text.quoted(answer.text), **sse.done(done)}
+    if answer.data:
+        body["data"] = answer.data
     body["request_id"] = request_id
     return Response(json_text.dumps(body), mimetype="application/json")

@@ -8,13 +8,15 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Request, Response, g
 from gevent import monkey
 from gunicorn.http.errors import ParseException
 from werkzeug.datastructures import Headers
 
+from service.chat.request import ChatRequest, Limits, parse
+from service.chat.running_turn import RunningTurn
 from service.errors import (
     InvalidRequest,
     PayloadTooLarge,
@@ -22,6 +24,7 @@ from service.errors import (
     UnsupportedMediaType,
 )
 
+C = TypeVar("C", bound="WebCaller")
 ID_SHAPE = re.compile(r"[A-Za-z0-9._-]{8,64}")
 ID_HEADERS = ("X-Request-ID", "X-User-ID", "X-Session-ID")
 PIECE_BYTES = 65536
@@ -68,7 +71,7 @@ class Connection:
                 self._client.shutdown(socket.SHUT_RDWR)
 
 
-@dataclass(frozen=True)
+@dataclass
 class WebCaller:
     """The caller of one request, in plain values: no Flask proxy outlives the view."""
 
@@ -80,6 +83,16 @@ class WebCaller:
     request: Request
     connection: Connection
     max_body_bytes: int
+
+    @property
+    def takes_back(self) -> bool:
+        return True
+
+    def parse(self, body: bytes, limits: Limits) -> ChatRequest:
+        return parse(body, limits)
+
+    def begun(self, turn: RunningTurn) -> None:
+        pass
 
     def gone(self) -> bool:
         return self.connection.gone()
@@ -108,8 +121,8 @@ class WebCaller:
         return body
 
 
-def caller_of(request: Request, route: str, max_body_bytes: int) -> WebCaller:
-    return WebCaller(
+def caller_of(request: Request, route: str, max_body_bytes: int, kind: type[C]) -> C:
+    return kind(
         route=route,
         request_id=g.request_id,
         address=address_of(request.remote_addr or "", request.headers),

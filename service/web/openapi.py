@@ -4,6 +4,7 @@ from typing import Any
 
 from service import __version__, errors
 from service.chat.request import ChatRequest, Limits
+from service.web import openapi_openai
 
 # one for each code
 TURN_ERRORS = {
@@ -31,12 +32,16 @@ def describe(limits: Limits) -> dict[str, Any]:
                     {"text/event-stream": {"schema": {"description": STREAM}}},
                 )
             },
+            **openapi_openai.paths(),
             "/health": {"get": _probe("health", "The process is alive.")},
             "/ready": {"get": _probe("ready", "May take traffic.", "503")},
             "/openapi.json": {"get": _probe("openapi", "This description.")},
             "/": {"get": _page()},
         },
-        "components": {"schemas": _schemas(limits), "headers": _headers()},
+        "components": {
+            "schemas": _schemas(limits) | openapi_openai.schemas(),
+            "headers": _headers(),
+        },
     }
 
 

@@ -10,7 +10,7 @@ from flask_cors import CORS
 from werkzeug.exceptions import HTTPException
 
 from service import errors
-from service.web import context, problems
+from service.web import context, openai_errors, problems
 
 STATUS_ERRORS = {
     kind.status: kind
@@ -22,6 +22,21 @@ STATUS_ERRORS = {
         errors.UnsupportedMediaType,
     )
 }
+# what OpenAI's own libraries send from a browser, and what ours adds
+OPENAI_HEADERS = (
+    "User-Agent",
+    "X-Hold-Answer",
+    "X-Chat-Events",
+    r"x-stainless-.*",
+    r"openai-.*",
+)
+EXPOSED_HEADERS = (
+    "X-Request-ID",
+    "Retry-After",
+    "retry-after-ms",
+    "x-should-retry",
+    r"x-ratelimit-limit-requests",
+)
 Bug = Callable[[str, traceback.TracebackException], None]
 
 
@@ -51,8 +66,8 @@ def _allow(site: Flask, origins: Sequence[str]) -> None:
         # flask-cors takes a string with a bracket for a pattern
         origins=[re.compile(rf"{re.escape(origin)}\Z") for origin in origins],
         methods=["GET", "POST", "OPTIONS"],
-        allow_headers=["Content-Type", *context.ID_HEADERS],
-        expose_headers=["X-Request-ID", "Retry-After"],
+        allow_headers=["Content-Type", "Authorization", *context.ID_HEADERS, *OPENAI_HEADERS],
+        expose_headers=EXPOSED_HEADERS,
         supports_credentials=False,
         max_age=600,
     )
@@ -61,7 +76,7 @@ def _allow(site: Flask, origins: Sequence[str]) -> None:
 def _refuse(refusal: HTTPException) -> Response:
     status = refusal.code or 500
     other = errors.InvalidRequest if status < 500 else errors.Internal
-    answer = problems.response(STATUS_ERRORS.get(status, other)(), g.request_id)
+    answer = _problem(STATUS_ERRORS.get(status, other)())
     allowed = getattr(refusal, "valid_methods", None)
     if allowed:
         answer.headers["Allow"] = ", ".join(sorted(allowed))
@@ -70,4 +85,10 @@ def _refuse(refusal: HTTPException) -> Response:
 
 def _fail(bug: Exception, report_bug: Bug) -> Response:
     report_bug(g.request_id, traceback.TracebackException.from_exception(bug))
-    return problems.response(errors.Internal(), g.request_id)
+    return _problem(errors.Internal())
+
+
+def _problem(error: errors.ChatError) -> Response:
+    """In the words of who asks."""
+    respond = openai_errors.response if request.path.startswith("/v1/") else problems.response
+    return respond(error, g.request_id)

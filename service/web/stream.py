@@ -8,6 +8,9 @@ from service.web import json_text, sse
 from service.web.context import Connection
 from service.web.thinking import ThinkingEvents
 
+# all but a tick can be said to a caller
+Spoken = Start | Token | Thinking | Data | Restart | Done | Failed
+
 
 class Held:
     """A turn up to its first content, its end, or the end of the hold, whichever comes first.
@@ -52,14 +55,14 @@ class StreamBody:
     def __init__(
         self,
         held: Held,
-        request_id: str,
+        encode: Callable[[Spoken], bytes],
         connection: Connection,
         streams: set[Connection],
         heartbeat: Heartbeat,
     ) -> None:
         self._turn = held.turn
         self._thinking = held.thinking
-        self._request_id = request_id
+        self._encode_event = encode
         self._connection = connection
         self._streams = streams
         self._heartbeat = heartbeat
@@ -87,7 +90,7 @@ class StreamBody:
     def _commit(self, held: Held) -> bytes:
         assert held.start is not None
         assert held.first is not None
-        return sse.encode(held.start, self._request_id) + (self._frame(held.first) or sse.PING)
+        return self._encode_event(held.start) + (self._frame(held.first) or sse.PING)
 
     def _next_frame(self) -> bytes:
         while True:
@@ -101,10 +104,10 @@ class StreamBody:
             return self._heartbeat_if_due()
         if isinstance(event, Thinking):
             due = self._thinking.due(event)
-            return sse.encode(due, self._request_id) if due else b""
+            return self._encode_event(due) if due else b""
         before = b""
         if self._thinking.unsaid:
-            before = sse.encode(self._thinking.rest(), self._request_id)
+            before = self._encode_event(self._thinking.rest())
         return before + self._encode(event)
 
     def _heartbeat_if_due(self) -> bytes:
@@ -115,7 +118,7 @@ class StreamBody:
         """Empty for half a character: it leaves with its other half."""
         if isinstance(event, Token):
             text = self._halves.join(event.text)
-            return sse.token(text) if text else b""
+            return self._encode_event(Token(text)) if text else b""
         rest = self._halves.rest()
-        frame = sse.encode(event, self._request_id)
-        return frame if not rest or isinstance(event, Restart) else sse.token(rest) + frame
+        before = self._encode_event(Token(rest)) if rest and not isinstance(event, Restart) else b""
+        return before + self._encode_event(event)

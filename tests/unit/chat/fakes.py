@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from service.chat.attempt import Attempt
 from service.chat.events import TICK, Done, Token, Usage
 from service.chat.prompt import Defaults
-from service.chat.request import Limits
+from service.chat.request import Limits, parse
 from service.chat.turn import Turns
 
 DONE = Done("stop", "small", Usage(1, 2, "reported"), 0.5)
@@ -42,6 +42,14 @@ class Caller:
         if isinstance(self.body, BaseException):
             raise self.body
         return self.body
+
+    takes_back = True
+
+    def parse(self, body, limits):
+        return parse(body, limits)
+
+    def begun(self, turn):
+        self.turn = turn
 
     def gone(self) -> bool:
         self.looks += 1

@@ -1,9 +1,12 @@
 """The body of a streamed answer: what is held, what is committed, and when a heartbeat is due."""
 
+from functools import partial
+
 import pytest
 
 from service.chat.events import TICK, Done, Failed, Restart, Start, Thinking, Token, Usage
 from service.errors import UpstreamError
+from service.web import sse
 from service.web.context import Connection
 from service.web.stream import Heartbeat, Held, StreamBody
 from service.web.thinking import ThinkingEvents
@@ -45,7 +48,7 @@ def held(turn, hold_seconds=3, *, show=False):
 def body(turn, connection=None, streams=None, heartbeat_seconds=10, *, show=False):
     return StreamBody(
         held(turn, show=show),
-        "request-7",
+        partial(sse.encode, request_id="request-7"),
         connection or Connection(None),
         set() if streams is None else streams,
         Heartbeat(heartbeat_seconds, turn.clock),

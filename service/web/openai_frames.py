@@ -1,0 +1,134 @@
+"""Answers as OpenAI's clients read them: whole, and in chunks that are composed by hand, since they are many."""
+
+from typing import Any
+
+from service.chat.events import Data, Done, Failed, Thinking, Usage
+from service.web import json_text, openai_errors
+
+PING = b": ping\n\n"
+END = b"data: [DONE]\n\n"
+# what a chain hands out as calls of tools is told in OpenAI's own field
+TOOL_CALLS = "tool_calls"
+FINISH_REASONS = {"stop", "length", "tool_calls", "content_filter"}
+
+
+class Chunks:
+    """The chunks of one stream. events: the client asked for data beside the text."""
+
+    def __init__(self, answer_id: str, created: int, model: str, *, events: bool) -> None:
+        self._about = b'data: {"id":%b,"object":"chat.completion.chunk","created":%d,' % (
+            json_text.dumps(answer_id),
+            created,
+        )
+        self._events = events
+        self._begun = False
+        self._calls: Any = None
+        self.answers(model)
+
+    def answers(self, model: str) -> None:
+        """From now on this model answers."""
+        self._head = self._about + b'"model":%b,"choices":[' % json_text.dumps(model)
+        self._before = self._head + b'{"index":0,"delta":{"content":'
+
+    def text(self, text: str) -> bytes:
+        frame = self._before + json_text.quoted_bytes(text) + b'},"finish_reason":null}]}\n\n'
+        return frame if self._begun else self._role() + frame
+
+    def thinking(self, event: Thinking) -> bytes:
+        if not event.text:
+            return PING
+        return self._delta({"reasoning_content": json_text.quoted(event.text)})
+
+    def data(self, event: Data) -> bytes:
+        if event.name == TOOL_CALLS:
+            self._calls = event.value
+            return PING
+        if not self._events:
+            return PING
+        return self._delta({"chat_data": {"name": event.name, "value": event.value}})
+
+    def end(self, done: Done, *, include_usage: bool) -> bytes:
+        self.answers(done.model)
+        frames = b"" if self._begun else self._role()
+        if self._calls:
+            frames += self._delta({"tool_calls": tool_calls(self._calls)})
+        reason = json_text.dumps(finish_reason(done))
+        frames += self._head + b'{"index":0,"delta":{},"finish_reason":%b}]}\n\n' % reason
+        if include_usage:
+            frames += self._head + b'],"usage":%b}\n\n' % json_text.dumps(usage(done.usage))
+        return frames + END
+
+    def failure(self, failed: Failed, request_id: str) -> bytes:
+        """No finish reason, and no end that could pass for one."""
+        error = json_text.dumps({"error": openai_errors.body(failed.error, request_id)})
+        return b"data: " + error + b"\n\n" + END
+
+    def _role(self) -> bytes:
+        self._begun = True
+        return (
+            self._head
+            + b'{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
+        )
+
+    def _delta(self, delta: dict[str, Any]) -> bytes:
+        begin = b"" if self._begun else self._role()
+        told = json_text.dumps(delta)
+        return begin + self._head + b'{"index":0,"delta":%b,"finish_reason":null}]}\n\n' % told
+
+
+def completion(answer_id: str, created: int, text: str, data: dict[str, Any], done: Done) -> bytes:
+    """A whole answer."""
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": json_text.quoted(text),
+        "refusal": None,
+    }
+    if calls := data.get(TOOL_CALLS):
+        message["tool_calls"] = tool_calls(calls)
+    return json_text.dumps(
+        {
+            "id": answer_id,
+            "object": "chat.completion",
+            "created": created,
+            "model": done.model,
+            "choices": [
+                {
+                    "index": 0,
+                    "message": message,
+                    "logprobs": None,
+                    "finish_reason": finish_reason(done),
+                }
+            ],
+            "usage": usage(done.usage),
+        }
+    )
+
+
+def finish_reason(done: Done) -> str:
+    """In OpenAI's words: a refusal is the answer's text, and the answer is whole."""
+    return done.finish_reason if done.finish_reason in FINISH_REASONS else "stop"
+
+
+def tool_calls(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "index": place,
+            "id": call["id"] or f"call_{place}",
+            "type": "function",
+            "function": {"name": call["name"], "arguments": _arguments(call["args"])},
+        }
+        for place, call in enumerate(calls)
+    ]
+
+
+def _arguments(args: Any) -> str:
+    return args if isinstance(args, str) else json_text.dumps(args).decode()
+
+
+def usage(counted: Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": counted.input_tokens,
+        "completion_tokens": counted.output_tokens,
+        "total_tokens": counted.input_tokens + counted.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": counted.cached_input_tokens or 0},
+    }

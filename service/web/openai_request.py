@@ -1,0 +1,217 @@
+"""A request in OpenAI's words, as one of ours: what cannot be honoured is refused by name."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import orjson
+
+from service.chat.request import ChatRequest, Limits, Message, check
+from service.errors import Detail, InvalidRequest
+
+USER_SHAPE = re.compile(r"[A-Za-z0-9._-]{8,64}")
+INSTRUCTIONS = ("system", "developer")
+MOST_STOPS = 4
+MOST_STOP_CHARS = 200
+
+
+@dataclass
+class Understood:
+    """What the answer has to look like. model: what was asked for, by whatever name."""
+
+    stream: bool = False
+    include_usage: bool = False
+    user: str | None = None
+
+
+@dataclass
+class _Conversation:
+    instructions: list[str] = field(default_factory=list)
+    messages: list[tuple[str, str]] = field(default_factory=list)
+
+
+def parse(body: bytes, limits: Limits) -> tuple[ChatRequest, Understood]:
+    """Raises InvalidRequest or PayloadTooLarge; details name the parameter."""
+    asked = _decoded(body)
+    for name, is_nothing, why in UNSUPPORTED:
+        if not is_nothing(asked.get(name)):
+            _refuse(name, why)
+    said = _conversation(asked.get("messages"), limits)
+    chain, model = _chosen(asked.get("model"), limits)
+    request = ChatRequest.model_construct(
+        question=said.messages[-1][1],
+        system="\n\n".join(said.instructions) or None,
+        history=[Message.model_construct(role=r, content=c) for r, c in said.messages[:-1]],
+        chain=chain,
+        model=model,
+        temperature=_number(asked, "temperature", 0, 2),
+        max_tokens=_most_tokens(asked, limits),
+    )
+    request.stop_at(_stops(asked.get("stop")))
+    check(request, limits)
+    return request, Understood(*_form(asked), _user(asked.get("user")))
+
+
+def _decoded(body: bytes) -> dict[str, Any]:
+    try:
+        asked = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        _refuse("", "must be JSON in UTF-8")
+    if not isinstance(asked, dict):
+        _refuse("", "must be an object")
+    return asked
+
+
+def _conversation(messages: Any, limits: Limits) -> _Conversation:
+    if not isinstance(messages, list) or not messages:
+        _refuse("messages", "must be a list of messages")
+    if len(messages) > limits.max_history_messages + 20:
+        _refuse("messages", f"may have at most {limits.max_history_messages} messages")
+    said = _Conversation()
+    for place, message in enumerate(messages):
+        _add(said, message, f"messages[{place}]")
+    if not said.messages or said.messages[-1][0] != "user":
+        _refuse("messages", "must end with a message of the user")
+    if not said.messages[-1][1].strip():
+        _refuse(f"messages[{len(messages) - 1}].content", "must not be empty")
+    return said
+
+
+def _add(said: _Conversation, message: Any, where: str) -> None:
+    if not isinstance(message, dict):
+        _refuse(where, "must be an object")
+    role = message.get("role")
+    if role not in ("user", "assistant", *INSTRUCTIONS):
+        _refuse(f"{where}.role", "must be system, developer, user or assistant")
+    if message.get("tool_calls") or message.get("function_call"):
+        _refuse(f"{where}.tool_calls", "are not supported: tools are the chain's own")
+    text = _text(message.get("content"), f"{where}.content", optional=role == "assistant")
+    if role in INSTRUCTIONS:
+        said.instructions += [text] if text.strip() else []
+    elif text or role == "user":
+        said.messages.append((role, text))
+
+
+def _text(content: Any, where: str, *, optional: bool) -> str:
+    if isinstance(content, str):
+        return content
+    if content is None and optional:
+        return ""
+    if not isinstance(content, list):
+        _refuse(where, "must be a text or text parts")
+    return "\n".join(_part(part, f"{where}[{place}]") for place, part in enumerate(content))
+
+
+def _part(part: Any, where: str) -> str:
+    if isinstance(part, str):
+        return part
+    kind = part.get("type") if isinstance(part, dict) else None
+    text = part.get(kind) if kind in ("text", "refusal") else None
+    if not isinstance(text, str):
+        _refuse(where, "must be a text part: images, audio and files are not supported")
+    return text
+
+
+def _chosen(name: Any, limits: Limits) -> tuple[str | None, str | None]:
+    """chain, model. A model's name means the default chain with it."""
+    if name is None:
+        return None, None
+    if isinstance(name, str) and name in limits.models:
+        return None, name
+    if not isinstance(name, str) or name not in limits.chains:
+        _refuse("model", "does not exist")
+    return name, None
+
+
+def _number(asked: dict[str, Any], name: str, least: float, most: float) -> float | None:
+    value = asked.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        _refuse(name, f"must be a number from {least} to {most}")
+    return float(value)
+
+
+def _most_tokens(asked: dict[str, Any], limits: Limits) -> int | None:
+    """More than the service gives is what it gives: clients ask for their model's most."""
+    name = (
+        "max_completion_tokens" if asked.get("max_completion_tokens") is not None else "max_tokens"
+    )
+    value = asked.get(name)
+    if value is None:
+        return None
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or value != int(value)
+        or value < 1
+    ):
+        _refuse(name, "must be a whole number from 1")
+    most = limits.max_output_tokens
+    return int(value) if most is None else min(int(value), most)
+
+
+def _stops(value: Any) -> tuple[str, ...]:
+    stops = [value] if isinstance(value, str) else [] if value is None else value
+    if (
+        not isinstance(stops, list)
+        or len(stops) > MOST_STOPS
+        or not all(isinstance(stop, str) and 0 < len(stop) <= MOST_STOP_CHARS for stop in stops)
+    ):
+        _refuse("stop", f"must be a text, or up to {MOST_STOPS} of them")
+    return tuple(stops)
+
+
+def _form(asked: dict[str, Any]) -> tuple[bool, bool]:
+    stream = asked.get("stream")
+    if stream not in (None, False, True):
+        _refuse("stream", "must be true or false")
+    options = asked.get("stream_options")
+    if options is not None and not isinstance(options, dict):
+        _refuse("stream_options", "must be an object")
+    return bool(stream), bool((options or {}).get("include_usage"))
+
+
+def _user(value: Any) -> str | None:
+    """Any name will do; one that is no id of ours stands for itself as a digest."""
+    if not isinstance(value, str) or not value:
+        return None
+    if USER_SHAPE.fullmatch(value):
+        return value
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _refuse(parameter: str, reason: str) -> NoReturn:
+    raise InvalidRequest(details=(Detail(parameter, reason),))
+
+
+def _nothing(value: Any) -> bool:
+    return not value
+
+
+def _one(value: Any) -> bool:
+    return value is None or (value == 1 and not isinstance(value, bool))
+
+
+def _plain_text(value: Any) -> bool:
+    return value is None or (isinstance(value, dict) and value.get("type") == "text")
+
+
+def _text_alone(value: Any) -> bool:
+    return not value or value == ["text"]
+
+
+TOOLS = "are not supported: tools are the chain's own"
+# name, whether a value means "as always", why else it is refused
+UNSUPPORTED: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("tools", _nothing, TOOLS),
+    ("functions", _nothing, TOOLS),
+    ("n", _one, "must be 1"),
+    ("response_format", _plain_text, "must be text: a chain decides what it answers"),
+    ("modalities", _text_alone, "must be text"),
+    ("audio", _nothing, "is not supported"),
+    ("logprobs", _nothing, "is not supported"),
+    ("web_search_options", _nothing, "is not supported: searching is the chain's own"),
+)
