@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> Flask:
     turns.announce(slots, __version__, settings.llm_client, PROVIDER, names, built.names)
     running = Turns(
         limits=limits,
-        defaults=_defaults(settings),
+        defaults=_defaults(settings, built.names[0]),
         admit=admission.admit,
         answer=built.answer,
         begin=lambda caller, turn_id: turns.TurnRecord(caller, turn_id, PROVIDER, clock),
@@ -264,10 +264,11 @@ def _limits(settings: Settings, names: tuple[str, ...]) -> Limits:
     )
 
 
-def _defaults(settings: Settings) -> Defaults:
+def _defaults(settings: Settings, chain: str) -> Defaults:
     return Defaults(
         model=settings.llm_model,
         system=settings.system_prompt or "",
         temperature=settings.llm_temperature,
         max_tokens=settings.max_output_tokens,
+        chain=chain,
     )
