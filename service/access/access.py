@@ -54,15 +54,22 @@ def open_access(
         raise RuntimeError("psycopg was imported before gevent's patch: it would block the loop")
     run = in_thread() if database.is_sqlite else cooperatively
     store = Store(database, Calendar(zone), worker=uuid.uuid4().hex)
-    return Access(policy, store, run, Spool(folder), listener)
+    return Access(policy, store, (run, in_thread()), Spool(folder), listener)
 
 
 class Access:
     """Made after the fork; start() begins its background work."""
 
     def __init__(
-        self, policy: Policy, store: Store, run: Runner, spool: Spool, listener: Listener
+        self,
+        policy: Policy,
+        store: Store,
+        runners: tuple[Runner, Runner],
+        spool: Spool,
+        listener: Listener,
     ) -> None:
+        """runners: for jobs of the store, and for those of the disk."""
+        run, disk = runners
         self._policy = policy
         self._calendar = store.calendar
         self._running: set[str] = set()
@@ -73,7 +80,7 @@ class Access:
         self.lane: Lane[Question, Answer] = Lane(
             store.decide, run, self._health, policy.store_seconds
         )
-        self._writer = Writer(store, self._health, run, spool, in_thread(), listener)
+        self._writer = Writer(store, self._health, run, spool, disk, listener)
         self._keeper = Keeper(
             store,
             self._keyring,

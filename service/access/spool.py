@@ -18,7 +18,7 @@ SUFFIX = ".rows"
 
 
 class SpoolFull(OSError):
-    """What is not kept here is in the log alone."""
+    """The folder, or the disk, is full: what is not kept here is in the log alone."""
 
 
 class Spool:
@@ -35,14 +35,13 @@ class Spool:
         """All of them, or none."""
         file = self._own_file()
         lines = b"".join(_line(row) for row in rows)
-        size = file.tell()
+        size = os.fstat(file.fileno()).st_size
         if size + len(lines) > self._most_bytes:
             raise SpoolFull
-        try:
-            file.write(lines)
-        except OSError:
+        # a disk that is full takes a part, and says so only the next time
+        if file.write(lines) != len(lines):
             file.truncate(size)
-            raise
+            raise SpoolFull
         self.rows += len(rows)
 
     def own_rows(self) -> Iterator[LedgerRow]:

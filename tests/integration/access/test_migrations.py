@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -63,6 +64,15 @@ def test_the_tables_are_those_of_the_schema(address):
         options = {"version_table": schema.VERSION_TABLE, "compare_type": True}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, schema.metadata) == []
+
+
+def test_a_step_is_named_by_its_number():
+    steps = list((ROOT / "service/access/migrations/versions").glob("v*.py"))
+    numbers = [
+        re.search(r'^revision = "(\d{4})"$', step.read_text(), re.MULTILINE)[1] for step in steps
+    ]
+    assert [step.name[1:5] for step in steps] == numbers
+    assert sorted(numbers) == [f"{number:04}" for number in range(1, len(steps) + 1)]
 
 
 def test_tables_of_others_in_the_same_database_stay(address):

@@ -1,0 +1,298 @@
+"""Who is let in, what a turn's account may do, and what its caller is told. One store in a file, real threads."""
+
+import time
+import uuid
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import select
+
+from service import errors
+from service.access import registry, schema
+from service.access.access import Access, Policy
+from service.access.allowance import Limits
+from service.access.database import Database, database_url
+from service.access.keys import ANONYMOUS, Key
+from service.access.ledger import Facts
+from service.access.migrate import migrate
+from service.access.periods import Calendar
+from service.access.secret import digest, new_secret
+from service.access.spool import Spool
+from service.access.store import Store
+from service.chat.events import Usage
+from tests.unit.access.fakes import Heard, directly
+
+USAGE = Usage(10, 5, "reported", cached_input_tokens=4)
+
+
+class Door:
+    """An access with its store."""
+
+    def __init__(self, folder, **policy):
+        url = database_url(f"sqlite:///{folder}/access.sqlite3")
+        migrate(url)
+        self.database = Database(url)
+        self.store = Store(self.database, Calendar("UTC"), uuid.uuid4().hex)
+        self.heard = Heard()
+        policy = {"store_seconds": 20} | policy
+        self.access = Access(
+            Policy(**policy), self.store, (directly, directly), Spool(folder), self.heard
+        )
+        self.access.start()
+
+    def create(self, name="team-a", **fields):
+        secret = new_secret()
+        with self.database.writing() as connection:
+            now_us = time.time_ns() // 1000
+            assert registry.create(connection, Key(name, **fields), digest(secret), now_us)
+        return secret
+
+    def change(self, key):
+        with self.database.writing() as connection:
+            registry.change(connection, self.store.calendar, key)
+
+    def identify(self, secret):
+        return self.access.identify(None if secret is None else f"Bearer {secret}")
+
+    def account(self, secret=None, user=None, **facts):
+        fields = {"turn_id": str(uuid.uuid4()), "request_id": "request-1", "route": "/chat"}
+        key = self.identify(secret)
+        fields |= {"key": key.name, "user_id": user, "model": "main"} | facts
+        return self.access.account(key, Facts(**fields))
+
+    def rows(self):
+        assert self.access.stop(10)
+        with self.database.reading() as connection:
+            return connection.execute(
+                select(schema.ledger).order_by(schema.ledger.c.ended_at_us)
+            ).all()
+
+
+@pytest.fixture
+def door(tmp_path):
+    return Door(tmp_path)
+
+
+def refused(problem, act, cause=None):
+    with pytest.raises(problem) as caught:
+        act()
+    assert cause is None or caught.value.cause == cause
+    return caught.value
+
+
+# who asks
+
+
+def test_a_new_service_is_open_until_somebody_has_a_key(door):
+    assert door.access.is_open
+    assert door.identify(None).name == ANONYMOUS
+    # OpenAI's clients send somebody else's key, or anything at all
+    assert door.identify("sk-somebody-elses").name == ANONYMOUS
+    secret = door.create()
+    assert door.identify(secret).name == "team-a"
+    assert not door.access.is_open
+    refused(errors.Unauthorized, lambda: door.identify(None), "no_key")
+    refused(errors.Unauthorized, lambda: door.identify("sk-somebody-elses"), "malformed")
+    assert door.heard.problems == ["no_key", "malformed"]
+
+
+def test_a_service_for_keys_lets_nobody_else_in(tmp_path):
+    door = Door(tmp_path, mode="keys")
+    refused(errors.Unauthorized, lambda: door.identify(None), "no_key")
+
+
+def test_an_open_service_still_knows_its_keys(tmp_path):
+    door = Door(tmp_path, mode="open")
+    secret = door.create()
+    assert door.identify(secret).name == "team-a"
+    assert door.identify(None).name == ANONYMOUS
+    refused(errors.Unauthorized, lambda: door.identify(new_secret()), "unknown")
+
+
+def test_open_access_can_be_disabled(door):
+    door.change(Key(ANONYMOUS, disabled=True))
+    door.access._keeper.look_again(20)
+    refused(errors.Forbidden, lambda: door.identify(None), "disabled")
+
+
+def test_a_disabled_key_is_refused_and_an_expired_one(door):
+    secret = door.create()
+    assert door.identify(secret).name == "team-a"
+    door.change(Key("team-a", disabled=True))
+    door.access._keeper.look_again(20)
+    refused(errors.Forbidden, lambda: door.identify(secret), "disabled")
+    door.change(Key("team-a", expires_at_us=1))
+    door.access._keeper.look_again(20)
+    refused(errors.Forbidden, lambda: door.identify(secret), "expired")
+    assert door.heard.problems == ["disabled", "expired"]
+
+
+def test_a_key_works_from_the_moment_it_is_made(door):
+    for number in range(3):
+        secret = door.create(f"team-{number}")
+        assert door.identify(secret).name == f"team-{number}"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer ", "Basic dTpw", "csk_" + "0" * 49, "Bearer csk_short", "Bearer a b"],
+)
+def test_a_header_that_holds_no_key_is_refused(tmp_path, header):
+    door = Door(tmp_path, mode="keys")
+    refused(errors.Unauthorized, lambda: door.access.identify(header))
+
+
+def test_the_scheme_is_read_in_any_case(door):
+    secret = door.create()
+    assert door.access.identify(f"bearer  {secret} ").name == "team-a"
+
+
+# a turn's account
+
+
+def test_an_account_is_begun_charged_and_ended_once(door):
+    account = door.account(
+        door.create(limits=Limits(budget_month=10**12)), "user-0001", chain="chat"
+    )
+    account.begin(100, 50, 10**11)
+    with account.reserve("main", 100, 50, 10**11):
+        account.charge("main", USAGE, 0.01)
+    account.charge("embedding", Usage(7, 0, "estimated"), None)
+    account.end("completed")
+    account.end("failed", "internal")
+    [row] = door.rows()
+    assert (row.key, row.user_id, row.chain, row.ending) == (
+        "team-a",
+        "user-0001",
+        "chat",
+        "completed",
+    )
+    assert (row.models, row.calls, row.cost) == ("main,embedding", 2, 10**10)
+    assert (row.input_tokens, row.cached_input_tokens, row.output_tokens) == (17, 4, 5)
+    assert (row.estimated_tokens, row.unpriced_tokens) == (7, 7)
+    state = door.access.usage(account.key, None).levels[0][0]
+    assert (state.spent_month, state.reserved, state.open_answers) == (10**10, 0, 0)
+
+
+def test_a_caller_sees_what_is_left(door):
+    secret = door.create(limits=Limits(requests_per_minute=10, tokens_per_minute=1000))
+    account = door.account(secret)
+    account.begin(300, 100, 0)
+    assert (account.figures.requests.limit, account.figures.requests.remaining) == (10, 9)
+    assert (account.figures.tokens.limit, account.figures.tokens.remaining) == (1000, 600)
+    assert account.figures.tokens.full_after_us == 24_000_000
+    account.end("completed")
+
+
+def test_the_tighter_limit_of_key_and_user_is_shown(door):
+    secret = door.create(
+        limits=Limits(tokens_per_minute=1000), per_user=Limits(tokens_per_minute=100)
+    )
+    account = door.account(secret, "user-0001")
+    account.begin(10, 0, 0)
+    assert account.figures.tokens.limit == 100
+    account.end("completed")
+
+
+@pytest.mark.parametrize(
+    ("limits", "estimate", "problem", "cause"),
+    [
+        (Limits(requests_per_minute=1), (1, 1, 0), errors.RateLimited, "requests_per_minute"),
+        (Limits(tokens_per_minute=100), (60, 40, 0), errors.RateLimited, "tokens_per_minute"),
+        (Limits(open_answers=1), (1, 1, 0), errors.RateLimited, "open_answers"),
+        # the first answer, which is still open, holds it
+        (Limits(budget_day=15), (1, 1, 10), errors.RateLimited, "budget_day"),
+    ],
+)
+def test_the_second_answer_is_refused_with_the_time_to_wait(door, limits, estimate, problem, cause):
+    secret = door.create(limits=limits)
+    first, second = door.account(secret), door.account(secret)
+    first.begin(*estimate)
+    error = refused(problem, lambda: second.begin(*estimate), cause)
+    assert 1 <= error.retry_after_seconds <= 60
+    assert second.figures is not None
+    second.end(error.ending, error.code)
+    assert door.heard.refused == [("team-a", cause)]
+    [row] = door.rows()
+    assert (row.ending, row.code, row.cost) == ("rejected", "rate_limited", 0)
+    first.end("completed")
+
+
+def test_money_that_is_spent_is_waited_for_a_day_at_most(door):
+    secret = door.create(limits=Limits(budget_month=5))
+    error = refused(errors.BudgetExceeded, lambda: door.account(secret).begin(1, 1, 6))
+    assert 1 <= error.retry_after_seconds <= 86400
+    assert not error.retryable
+
+
+def test_a_question_that_is_longer_than_a_minutes_tokens_is_too_large(door):
+    secret = door.create(limits=Limits(tokens_per_minute=100))
+    error = refused(errors.PayloadTooLarge, lambda: door.account(secret).begin(101, 1, 0))
+    assert error.details
+
+
+def test_a_longer_answer_than_a_minutes_tokens_takes_the_whole_minute(door):
+    secret = door.create(limits=Limits(tokens_per_minute=100))
+    account = door.account(secret)
+    account.begin(10, 4096, 0)
+    assert account.figures.tokens.remaining == 0
+    account.end("completed")
+
+
+def test_a_model_without_a_price_is_not_for_a_key_with_a_budget(door):
+    secret = door.create(limits=Limits(budget_day=10**12))
+    refused(errors.Forbidden, lambda: door.account(secret).begin(1, 1, None))
+    account = door.account(secret)
+    account.begin(1, 1, 5)
+    refused(errors.Forbidden, lambda: account.reserve("local", 1, 1, None))
+    free = door.create("team-b", limits=Limits(budget_day=10**12), allow_unpriced=True)
+    door.account(free).begin(1, 1, None)
+
+
+def test_a_key_for_some_models_and_chains_is_not_for_others(door):
+    secret = door.create(models=frozenset({"small"}), chains=frozenset({"chat"}))
+    refused(errors.Forbidden, lambda: door.account(secret).begin(1, 1, 0))
+    refused(errors.Forbidden, lambda: door.account(secret, model="small", chain="x").begin(1, 1, 0))
+    door.account(secret, model="small", chain="chat").begin(1, 1, 0)
+
+
+def test_an_agent_spends_its_budget_and_no_more(door):
+    """Twenty calls at ten cents, five callers, one dollar."""
+    cents = 10**10
+    secret = door.create(limits=Limits(budget_day=100 * cents))
+    accounts = [door.account(secret) for _ in range(5)]
+    for account in accounts:
+        account.begin(1, 1, 10 * cents)
+    spent, stopped = 0, 0
+    for _ in range(20):
+        for account in list(accounts):
+            try:
+                with account.reserve("main", 1, 1, 10 * cents):
+                    account.charge("main", USAGE, Decimal("0.1"))
+                    spent += 10
+            except (errors.BudgetExceeded, errors.RateLimited) as error:
+                stopped += 1
+                account.end(error.ending, error.code)
+                accounts.remove(account)
+    assert (spent, stopped) == (100, 5)
+    assert sum(row.cost for row in door.rows()) == 100 * cents
+    state = door.access.usage(door.identify(secret), None).levels[0][0]
+    assert (state.spent_day, state.reserved, state.open_answers) == (100 * cents, 0, 0)
+
+
+def test_calls_side_by_side_each_hold_their_own(door):
+    secret = door.create(limits=Limits(budget_day=30))
+    account = door.account(secret)
+    account.begin(1, 1, 10)
+    one = account.reserve("main", 1, 1, 10)
+    two = account.reserve("main", 1, 1, 10)
+    three = account.reserve("main", 1, 1, 10)
+    refused(errors.RateLimited, lambda: account.reserve("main", 1, 1, 1))
+    one.release()
+    one.release()
+    account.reserve("main", 1, 1, 10).release()
+    for hold in (two, three):
+        hold.release()
+    account.end("completed")
+    assert len(door.rows()) == 1
+    assert door.access.usage(account.key, None).levels[0][0].reserved == 0
