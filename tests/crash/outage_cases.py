@@ -141,6 +141,8 @@ def thinks_unseen(trial: Trial) -> None:
 
 def thinks_without_end(trial: Trial) -> None:
     attempts = "sim:upstream_timeout, fallback spare:ok"
+    # what it thought is billed, and no word of the answer
+    trial.tokens_are_words = False
     thinks(
         trial,
         ANSWER + directive(model=PRIMARY, think=600),

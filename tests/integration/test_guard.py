@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.support.model_server import ModelServer, answers, refuses
 from tests.support.simulator import SimulatorProcess, directive
 
 
@@ -59,6 +60,22 @@ def test_a_long_retry_after_is_passed_on_at_once(serve, simulator):
     status, headers, _ = service.chat(directive(fault="status", status=429, retry_after=60))
     assert (status, headers["retry-after"]) == (429, "60")
     assert simulator.stats()["requests"] == 1
+
+
+def test_a_server_that_forbids_it_is_not_asked_again(serve):
+    with ModelServer(refuses(503, {}, **{"x-should-retry": "false"}), answers()) as server:
+        status, _, answer = serve(OPENAI_BASE_URL=server.base_url).chat()
+        assert (status, answer["error"]["code"]) == (502, "upstream_error")
+        assert len(server.bodies) == 1
+
+
+def test_a_server_that_says_in_milliseconds_when_to_come_back_is_asked_then(serve):
+    with ModelServer(refuses(429, {}, **{"retry-after-ms": "800"}), answers()) as server:
+        service = serve(OPENAI_BASE_URL=server.base_url)
+        began = time.monotonic()
+        assert service.chat()[0] == 200
+        assert time.monotonic() - began >= 0.8
+        assert len(server.bodies) == 2
 
 
 def test_the_fallback_answers_silently_when_the_primary_stays_silent(other, serve, simulator):
