@@ -124,6 +124,7 @@ LABEL org.opencontainers.image.title="chat-service" \
 COPY --from=service-packages /app/.venv .venv
 COPY --from=data /app/share/tiktoken .venv/share/tiktoken
 COPY --from=service-source /app .
+ENV HOST=0.0.0.0
 EXPOSE 8000 8001
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-IS", "deploy/image/healthcheck.py", "8000", "/ready"]

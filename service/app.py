@@ -38,7 +38,8 @@ PROVIDER = "openai"
 
 def create_app(settings: Settings) -> Flask:
     """One per worker, after its fork. Raises UnusablePrices, UnusableChain."""
-    logs.configure(settings.log_level, settings.secrets, metrics.LOG_LINES_DROPPED.inc)
+    dropped = metrics.LOG_LINES_DROPPED.inc
+    logs.configure(settings.log_level, settings.secrets, dropped, settings.log_format)
     clock = time.monotonic
     drain = Drain(settings.drain_deadline_seconds, clock)
     protection = Protection(settings, GuardMetrics())

@@ -38,7 +38,11 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="chat-metrics-")
 metrics_directory = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 
-bind = f"0.0.0.0:{settings.port}"
+bind = (
+    f"[{settings.host}]:{settings.port}"
+    if ":" in settings.host
+    else f"{settings.host}:{settings.port}"
+)
 worker_class = "service.web.worker.Worker"
 workers = settings.web_concurrency
 # admission refuses long before: what is above it serves probes, the page, and refusals
@@ -62,20 +66,20 @@ accesslog = None
 proc_name = "chat"
 
 
-class JsonLogger(Logger):  # type: ignore[misc]
+class OurLogger(Logger):  # type: ignore[misc]
     """gunicorn's records in the service's format."""
 
     def setup(self, _cfg: Config) -> None:
         from service.telemetry import logs
 
-        logs.configure(settings.log_level, settings.secrets)
+        logs.configure(settings.log_level, settings.secrets, form=settings.log_format)
         self.loglevel = settings.log_level
         self.error_log.setLevel(settings.log_level)
         for name in ("gunicorn.error", "gunicorn.access"):
             logs.adopt(name)
 
 
-logger_class = JsonLogger
+logger_class = OurLogger
 
 
 def when_ready(server: Arbiter) -> None:
@@ -89,7 +93,7 @@ def when_ready(server: Arbiter) -> None:
         accepting=lambda: bool(server.LISTENERS),
     )
     try:
-        metrics_server.serve(server.chat_workers, ("", settings.metrics_port))
+        metrics_server.serve(server.chat_workers, (settings.host, settings.metrics_port))
     except OSError as error:
         print(f"METRICS_PORT {settings.metrics_port}: {error.strerror}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -1,6 +1,7 @@
 """The environment that the service is started with: `.env`, overruled by what is set already."""
 
 import difflib
+import errno
 import os
 import re
 import socket
@@ -49,15 +50,34 @@ def _warn_of_unknown(names: Iterable[str]) -> None:
 def require_free_ports(variables: dict[str, str]) -> None:
     for name in PORTS:
         number = port(variables, name)
-        with socket.socket() as listener:
+        with socket.socket(_family(variables)) as listener:
             # As gunicorn does; without it, connections that ended a minute ago count as a listener.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                listener.bind(("", number))
+                listener.bind((host(variables), number))
             except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise CannotStart(
+                        f"HOST {host(variables)}, port {number}: {error.strerror}"
+                    ) from None
                 raise CannotStart(
                     f"port {number} cannot be used ({error.strerror}); end what uses it, or set {name} to another"
                 ) from None
+
+
+def host(variables: dict[str, str]) -> str:
+    """Where the service listens; whether it is an address, the service says itself."""
+    return variables.get("HOST", "").strip() or str(Settings.model_fields["host"].default)
+
+
+def _family(variables: dict[str, str]) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host(variables) else socket.AF_INET
+
+
+def own_address(variables: dict[str, str]) -> str:
+    """Where this machine reaches it."""
+    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+    return anywhere.get(host(variables), host(variables))
 
 
 def port(variables: dict[str, str], name: str) -> int:

@@ -24,6 +24,10 @@ libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 class ProcessEnded(Exception):
     """A process that should run for as long as the launcher has ended."""
 
+    def __init__(self, process: "Process") -> None:
+        super().__init__(process.ended())
+        self.process = process
+
 
 class StopRequested(Exception):
     """One of STOP_SIGNALS arrived."""
@@ -103,27 +107,36 @@ class Processes:
             self._look_at(self._wakeup.recv(4096))
         return also in readable
 
+    def end(self, process: Process) -> None:
+        """At once, as Ctrl-C would; it may have ended by itself."""
+        self._running.remove(process)
+        if stop := self._end(process, signal.SIGINT):
+            raise StopRequested(stop)
+
     def _look_at(self, numbers: bytes) -> None:
         for number in numbers:
             if number in STOP_SIGNALS:
                 raise StopRequested(number)
         for process in self._running:
             if process.popen.poll() is not None:
-                raise ProcessEnded(process.ended())
+                raise ProcessEnded(process)
 
-    def _end(self, process: Process, number: int) -> None:
+    def _end(self, process: Process, number: int) -> int | None:
         """Ask the process to end, and wait: for the service this can take as long as the answers that it is giving.
-        A second signal ends it at once. Its own child processes are ended with it."""
+        A second signal ends it at once, and is returned. Its own child processes are ended with it."""
         asked = time.monotonic()
+        stop = None
         process.popen.send_signal(number)
         while process.popen.poll() is None:
             select.select([self._wakeup], [], [])
             again = set(self._wakeup.recv(4096)) & set(STOP_SIGNALS)
+            stop = stop or min(again, default=None)
             if again and time.monotonic() - asked > SAME_SIGNAL_SECONDS:
                 break
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.popen.pid, signal.SIGKILL)
         process.popen.wait()
+        return stop
 
 
 def _end_with(launcher: int) -> None:

@@ -7,11 +7,16 @@ import argparse
 import http.client
 import sys
 import time
+from urllib.parse import urlsplit
 
 from deploy import CannotStart
 from deploy.local import data_files, environment, upstream
+from deploy.local.changes import Changes
 from deploy.local.processes import Process, ProcessEnded, Processes, StopRequested
+from service.settings import Settings, catalogue
 
+SERVICE = "the service"
+LOOK_SECONDS = 1.0
 MODEL_START_SECONDS = 120
 SERVICE_START_SECONDS = 60
 
@@ -28,10 +33,33 @@ def main() -> None:
         if local:
             address = _start_model(processes, variables)
             variables = upstream.with_local_model(variables, f"{address}/v1")
-        _start_service(processes, variables)
+        changes = Changes(environment.ROOT / "service")
+        print("run: the service starts ...", flush=True)
+        service: Process | None = _start_service(processes, variables)
         _announce(variables, local=local)
         while True:
-            processes.watch()
+            processes.watch(LOOK_SECONDS)
+            if changes.any():
+                service = _restarted(processes, service, variables)
+
+
+def _restarted(
+    processes: Processes, service: Process | None, variables: dict[str, str]
+) -> Process | None:
+    """None where the changed source does not start: the next change may."""
+    print("run: service/ has changed: the service restarts ...", flush=True)
+    if service:
+        processes.end(service)
+    try:
+        service = _start_service(processes, variables)
+    except ProcessEnded as error:
+        if error.process.name != SERVICE:
+            raise
+        processes.end(error.process)
+        print(f"run: {error}; fix service/ and save, and it starts again.", flush=True)
+        return None
+    print("run: ready again.", flush=True)
+    return service
 
 
 def _start_model(processes: Processes, variables: dict[str, str]) -> str:
@@ -53,18 +81,19 @@ def _first_line(processes: Processes, process: Process) -> str:
     raise CannotStart(f"{process.name} did not say its address")
 
 
-def _start_service(processes: Processes, variables: dict[str, str]) -> None:
-    print("run: the service starts ...", flush=True)
-    service = processes.start("the service", ["sh", str(environment.ENTRYPOINT)], variables)
+def _start_service(processes: Processes, variables: dict[str, str]) -> Process:
+    service = processes.start(SERVICE, ["sh", str(environment.ENTRYPOINT)], variables)
     deadline = time.monotonic() + SERVICE_START_SECONDS
-    while not _is_ready(environment.port(variables, "PORT")):
+    host, port = environment.own_address(variables), environment.port(variables, "PORT")
+    while not _is_ready(host, port):
         if time.monotonic() > deadline:
             raise CannotStart(f"{service.name} was not ready within {SERVICE_START_SECONDS} s")
         processes.watch(0.1)
+    return service
 
 
-def _is_ready(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def _is_ready(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
         connection.request("GET", "/ready")
         return connection.getresponse().status == 200
@@ -75,14 +104,25 @@ def _is_ready(port: int) -> bool:
 
 
 def _announce(variables: dict[str, str], *, local: bool) -> None:
-    model = (
-        f"{upstream.LOCAL_MODEL}, on this machine"
-        if local
-        else variables.get("LLM_MODEL", "").strip()
-    )
-    suffix = f" ({model})" if model else ""
-    address = f"http://localhost:{environment.port(variables, 'PORT')}"
-    print(f"run: ready{suffix}: open {address} in a browser; Ctrl-C ends it.", flush=True)
+    print(f"run: ready: {_upstream(variables, local=local)}.", flush=True)
+    host, port = environment.host(variables), environment.port(variables, "PORT")
+    shown = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+    where = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    print(f"run: open {where} in a browser; Ctrl-C stops it.", flush=True)
+
+
+def _upstream(variables: dict[str, str], *, local: bool) -> str:
+    if local:
+        return f"{upstream.LOCAL_MODEL} on this machine answers (English only)"
+    model = variables.get("LLM_MODEL", "").strip() or Settings.model_fields["llm_model"].default
+    address = variables.get("OPENAI_BASE_URL", "").strip() or catalogue.OPENAI_BASE_URL
+    return f"{model} at {_without_secrets(address)} answers"
+
+
+def _without_secrets(address: str) -> str:
+    """An address may hold a password, and keys in its query."""
+    url = urlsplit(address)
+    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What a caller may ask: JSON bytes in, a ChatRequest or a refusal out."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -34,6 +35,8 @@ REASONS: Mapping[str, str] = {
     "less_than_equal": "is too large",
     "finite_number": "must be a finite number",
 }
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 def _whole(number: object) -> object:
@@ -125,11 +128,11 @@ def _shaped(payload: object) -> ChatRequest:
 
 
 def _detail(item: Any) -> Detail:
-    reason = REASONS.get(item["type"], "is not valid")
-    known = item["type"] != "extra_forbidden"
-    # the name of an unknown field is the caller's text: it is not repeated
-    path = [str(part) for part in (item["loc"] if known else item["loc"][:-1])]
-    return Detail(".".join(path), reason if known else "has an unknown field")
+    *parents, name = [str(part) for part in item["loc"]]
+    if item["type"] == "extra_forbidden" and not NAME.fullmatch(name):
+        # it may be any text of the caller's, such as a prompt: it is not repeated
+        return Detail(".".join(parents), "has an unknown field")
+    return Detail(".".join([*parents, name]), REASONS.get(item["type"], "is not valid"))
 
 
 def _check_lengths(request: ChatRequest, limits: Limits) -> None:

@@ -22,6 +22,7 @@ from service.settings.kinds import (
     Headers,
     HeaderSecret,
     Heartbeat,
+    Host,
     LogLevel,
     Names,
     Origins,
@@ -49,6 +50,11 @@ class Processes(Group):
     """Ports and processes
     포트와 프로세스"""
 
+    host: Host = "127.0.0.1"
+    """The address to listen on, with PORT and METRICS_PORT: this machine alone, unless it says `0.0.0.0` (containers
+    do).
+    PORT와 METRICS_PORT를 여는 주소입니다. 기본값에서는 이 컴퓨터에서만 접속할 수 있습니다. 다른 컴퓨터에서도
+    접속하려면 `0.0.0.0`으로 지정하세요(컨테이너는 이미 그렇게 되어 있습니다)."""
     port: Port = 8000
     """The service's port.
     서비스 포트입니다."""
@@ -275,3 +281,6 @@ class WebAndLogs(Group):
     log_level: LogLevel = "INFO"
     """How much is logged. No level logs a prompt, an answer or a key.
     로그 수준입니다. 어느 수준에서도 프롬프트, 답변, 키는 남기지 않습니다."""
+    log_format: Literal["text", "json"] | None = None
+    """Text for people, JSON for machines. Empty: text where the output is a terminal.
+    사람이 읽을 때는 text, 프로그램이 읽을 때는 json입니다. 비우면 터미널에서는 text로 출력합니다."""

@@ -1,6 +1,7 @@
 """The kinds of values that a setting may have; `title` names one in the documentation."""
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -114,12 +115,20 @@ def _is_time_zone(value: str) -> str:
     return value
 
 
+def _is_address(value: str) -> str:
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise ValueError("must be an IP address, such as 127.0.0.1 or 0.0.0.0") from None
+
+
 def _file_exists(value: str) -> str:
     if value and not Path(value).is_file():
         raise ValueError("there is no such file")
     return value
 
 
+Host = Annotated[str, AfterValidator(_is_address), Field(title="address")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]

@@ -1,4 +1,4 @@
-"""One JSON object per line on standard output, for our own events and for every library's.
+"""Our own events and every library's on standard output: one JSON object per line, or text for a terminal.
 
 Texts of exceptions are dropped everywhere: they carry prompts (pydantic) and parts of keys (the LLM's SDK). A stack
 trace is kept as type names and places.
@@ -10,14 +10,15 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import structlog
 
 from service.telemetry.log_output import output
+from service.telemetry.log_text import text_line
 
 SECRET_SHAPES = re.compile(
     # not within a word, such as the request id task-0001; JSON writes a line's end as a letter
@@ -47,6 +48,9 @@ CLIENT_GONE = (
 )
 MOST_FRAMES = 30
 
+Form = Literal["text", "json"]
+Render = Callable[[Mapping[str, Any]], str]
+
 
 class Redactor:
     """Takes known secrets, and whatever has the shape of one, out of a rendered line."""
@@ -54,19 +58,20 @@ class Redactor:
     def __init__(self, secrets: Iterable[str]) -> None:
         shapes = [SECRET_SHAPES.pattern]
         known = (secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
-        shapes += [re.escape(_as_json(secret)) for secret in sorted(known, key=len, reverse=True)]
+        for secret in sorted(known, key=len, reverse=True):
+            shapes += dict.fromkeys(map(re.escape, (_as_json(secret), secret)))
         self._pattern = re.compile("|".join(shapes))
 
     def __call__(self, line: str) -> str:
         return self._pattern.sub(REDACTED, line)
 
 
-class JsonFormatter(logging.Formatter):
+class Formatter(logging.Formatter):
     """Renders standard library records in the schema of our own events."""
 
-    def __init__(self, redact: Redactor) -> None:
+    def __init__(self, render: Render) -> None:
         super().__init__()
-        self._redact = redact
+        self._render = render
 
     def format(self, record: logging.LogRecord) -> str:
         event: dict[str, Any] = {"event": record.getMessage(), "logger": record.name}
@@ -75,7 +80,7 @@ class JsonFormatter(logging.Formatter):
                 traceback.TracebackException.from_exception(record.exc_info[1])
             )
         _stamp(event, record.levelname)
-        return self._redact(_render(event))
+        return self._render(event)
 
 
 class Quiet(logging.Filter):
@@ -86,13 +91,19 @@ class Quiet(logging.Filter):
 
 
 def configure(
-    level: str, secrets: Iterable[str], dropped: Callable[[int], None] = lambda _lines: None
+    level: str,
+    secrets: Iterable[str],
+    dropped: Callable[[int], None] = lambda _lines: None,
+    form: Form | None = None,
 ) -> None:
-    """Called once per process, in gunicorn's master and in each worker; dropped: of lines that nobody took."""
-    redact = Redactor(secrets)
+    """Called once per process, in gunicorn's master and in each worker.
+
+    dropped: of lines that nobody took. form None: text where standard output is a terminal.
+    """
+    render = _renderer(Redactor(secrets), form or ("text" if sys.stdout.isatty() else "json"))
     written: Any = output(sys.stdout, dropped)
     handler = logging.StreamHandler(written)
-    handler.setFormatter(JsonFormatter(redact))
+    handler.setFormatter(Formatter(render))
     handler.addFilter(Quiet())
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # pydantic's quote the text that they are about
@@ -105,7 +116,7 @@ def configure(
         processors=[
             structlog.stdlib.add_log_level,
             _stamp_event,
-            lambda _logger, _name, event: redact(_render(event)),
+            lambda _logger, _name, event: render(event),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=written),
@@ -152,7 +163,12 @@ def _stamp(event: MutableMapping[str, Any], level: str) -> None:
     event["time"] = datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _render(event: MutableMapping[str, Any]) -> str:
+def _renderer(redact: Redactor, form: Form) -> Render:
+    written = text_line if form == "text" else _json_line
+    return lambda event: redact(written(event))
+
+
+def _json_line(event: Mapping[str, Any]) -> str:
     try:
         return orjson.dumps(dict(event), default=_type_name).decode()
     except orjson.JSONEncodeError:

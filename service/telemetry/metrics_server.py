@@ -4,6 +4,7 @@ A worker cannot serve them: gunicorn closes every listener at once on SIGTERM, a
 """
 
 import logging
+import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,10 @@ def serve(workers: Workers, address: tuple[str, int]) -> ThreadingHTTPServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type["_Handler"]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
 
     def handle_error(self, _request: Any, _address: Any) -> None:
         """The library's own would print a stack trace beside the log."""

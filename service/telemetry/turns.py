@@ -17,6 +17,8 @@ from service.telemetry.logs import frames_of
 from service.telemetry.metrics import WasteReason
 
 OPERATION = "chat"
+# only the operator can end these: a key, an account
+OPERATORS = ("upstream_rejected", "upstream_quota_exhausted")
 WHOLE_OR_UNWANTED: tuple[Ending, ...] = ("completed", "disconnected")
 WASTE_BY_ENDING: Mapping[Ending, WasteReason] = {"disconnected": "disconnect", "drained": "drain"}
 
@@ -90,7 +92,9 @@ class TurnRecord:
         metrics.IN_FLIGHT.dec()
         self._observe(ending, duration)
         self._count_waste(ending)
-        log().info("turn", **self._line(ending, duration, error, done))
+        urgent = error is not None and error.code in OPERATORS
+        report = log().warning if urgent else log().info
+        report("turn", **self._line(ending, duration, error, done))
 
     def _observe(self, ending: Ending, duration: float) -> None:
         route = self._caller.route

@@ -1,5 +1,6 @@
 """The launcher, as a person starts it."""
 
+import http.client
 import os
 import signal
 import socket
@@ -55,7 +56,7 @@ def test_a_broken_dotenv_is_told_by_line_and_never_shown(checkout, module, broke
 @pytest.mark.parametrize("name", ["PORT", "METRICS_PORT"])
 def test_a_taken_port_is_named(checkout, module, name):
     with socket.socket() as taken:
-        taken.bind(("", 0))
+        taken.bind(("127.0.0.1", 0))
         taken.listen()
         number = str(taken.getsockname()[1])
         ports = {"PORT": str(free_port()), "METRICS_PORT": str(free_port())} | {name: number}
@@ -106,6 +107,7 @@ def test_settings_that_cannot_be_used_end_in_their_own_sentence(checkout):
 def test_without_a_key_a_real_model_answers_until_sigterm(checkout):
     with Launcher(checkout) as launcher:
         assert sum(f"http://localhost:{launcher.port} " in line for line in launcher.lines()) == 1
+        assert any("smollm2" in line and "English only" in line for line in launcher.lines())
         assert launcher.pid_of("local_llm")
         with launcher.stream("What is the capital of France?", temperature=0) as stream:
             assert "Paris" in stream.text()
@@ -192,3 +194,53 @@ def test_metrics_of_an_earlier_start_are_gone(checkout, simulator, tmp_path):
     ):
         assert not (folder / "counter_1.db").exists()
         assert list(folder.glob("*.db"))
+
+
+def test_the_ready_line_names_model_and_address_without_its_secrets(checkout, simulator):
+    host = simulator.base_url.removeprefix("http://")
+    address = f"http://user:{KEY}@{host}?key={KEY}"
+    with Launcher(checkout, OPENAI_BASE_URL=address, LLM_MODEL="sim") as launcher:
+        lines = launcher.lines()
+        assert f"run: ready: sim at http://{host} answers." in lines
+        assert KEY not in "".join(lines)
+
+
+def test_only_this_machine_reaches_it(checkout, simulator):
+    with Launcher(checkout, OPENAI_BASE_URL=simulator.base_url) as launcher:
+        listening = Path("/proc/net/tcp").read_text().splitlines()[1:]
+        addresses = {line.split()[1] for line in listening if line.split()[3] == "0A"}
+    for port in (launcher.port, launcher.metrics_port):
+        assert [one for one in addresses if one.endswith(f":{port:04X}")] == [
+            f"0100007F:{port:04X}"
+        ]
+
+
+def test_a_change_of_the_source_restarts_the_service_and_a_mistake_in_it_ends_nothing(
+    checkout, simulator
+):
+    source = checkout.folder / "service/errors.py"
+    right = source.read_text()
+    with Launcher(checkout, OPENAI_BASE_URL=simulator.base_url) as launcher:
+        source.write_text(right + "\nthis is no Python\n")
+        launcher.wait_for_line("fix service/ and save")
+        source.write_text(right)
+        launcher.wait_for_line("ready again")
+        with launcher.stream(directive(tokens=2)) as stream:
+            assert stream.status == 200
+        launcher.signal(signal.SIGTERM)
+        assert launcher.wait() == 0
+
+
+def test_after_ctrl_c_the_port_is_free_whoever_kept_a_connection(checkout, simulator):
+    kept = []
+    with Launcher(checkout, OPENAI_BASE_URL=simulator.base_url) as launcher:
+        for _ in range(3):
+            kept.append(http.client.HTTPConnection("127.0.0.1", launcher.port))
+            kept[-1].request("GET", "/health")
+            kept[-1].getresponse().read()
+        launcher.signal(signal.SIGINT)
+        assert launcher.wait() == 0
+        with socket.create_server(("127.0.0.1", launcher.port)):
+            pass
+    for connection in kept:
+        connection.close()

@@ -112,8 +112,11 @@ class Launcher:
         return min(pid for pid, command in self.processes().items() if words in command)
 
     def _wait_ready(self) -> None:
+        self.wait_for_line("in a browser")
+
+    def wait_for_line(self, words: str) -> None:
         until = time.monotonic() + START_SECONDS
-        while not any(": ready" in line for line in self.lines()):
+        while not any(words in line for line in self.lines()):
             assert self._process.poll() is None, self.log.read_text()
             assert time.monotonic() < until, self.log.read_text()
             time.sleep(0.05)

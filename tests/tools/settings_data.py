@@ -116,6 +116,7 @@ def _range(kind: dict[str, Any]) -> Text:
 
 
 TITLES = {
+    "address": Text("IP address", "IP 주소"),
     "URL": Text("URL", "URL"),
     "file": Text("file", "파일"),
     "size": Text("size, such as `512m`", "크기(예: `512m`)"),

@@ -16,6 +16,7 @@ KEY = {"OPENAI_API_KEY": "sk-test-1234567890"}
 NOBODY = 65534
 # what each setting of a kind takes and refuses
 KIND_GOOD = {
+    kinds.Host: [("0.0.0.0", "0.0.0.0"), ("::1", "::1")],
     kinds.Port: [("1", 1), ("65535", 65535)],
     kinds.Count: [("1", 1), ("10000000", 10_000_000)],
     kinds.Seconds: [("0.5", 0.5), ("86400", 86400)],
@@ -43,6 +44,7 @@ KIND_GOOD = {
     str: [("sim:tokens=5", "sim:tokens=5"), ("You {are} 간결한.", "You {are} 간결한.")],
 }
 KIND_BAD = {
+    kinds.Host: ["nowhere", "127.0.0.1:8000", "[::1]", "http://127.0.0.1"],
     kinds.Port: ["0", "65536", "-1", "8000.5", "http"],
     kinds.Count: ["0", "-5", "1.5", "10000001", "many", "nan"],
     kinds.Seconds: ["0", "-1", "nan", "inf", "1e9", "ten", "5s"],
@@ -97,6 +99,7 @@ KIND_BAD = {
 GOOD = {
     "WEB_CONCURRENCY": [("1", 1), ("64", 64)],
     "LLM_CLIENT": [("lean", "lean"), ("stock", "stock")],
+    "LOG_FORMAT": [("text", "text"), ("json", "json")],
     "LLM_TEMPERATURE": [("0", 0), ("2", 2), ("", None), ("  ", None), ("none", None)],
     "MAX_OUTPUT_TOKENS": [("1", 1), ("10000000", 10_000_000), ("none", None), ("None", None)],
     "SYSTEM_PROMPT": [("none", None), ("none at all", "none at all")],
@@ -109,6 +112,7 @@ BAD = {
     "METRICS_PORT": ["8000"],
     "WEB_CONCURRENCY": ["0", "65", "auto"],
     "LLM_CLIENT": ["fast", "STOCK"],
+    "LOG_FORMAT": ["xml", "TEXT"],
     "STOP_GRACE_SECONDS": ["319"],
     "ACCESS_WITHOUT_STORE": ["allow"],
     "LEDGER_DAYS": ["0", "36501", "a year"],
