@@ -165,7 +165,7 @@ class Forbidden(ChatError):
     code = "forbidden"
     status = 403
     ending = "rejected"
-    message = "This API key may not be used for this request."
+    message = "This API key is not allowed to make this request."
 
 
 class Rejected(ChatError):
@@ -193,14 +193,14 @@ class Unavailable(Rejected):
 
     code = "unavailable"
     status = 503
-    message = "The service is not available at the moment. Please try again."
+    message = "The service is unavailable right now. Please try again."
     default_retry_after_seconds = 2
 
 
 class Overloaded(Rejected):
     code = "overloaded"
     status = 503
-    message = "The service is busy. Please try again in a moment."
+    message = "The service is at capacity right now. Please try again in a moment."
     default_retry_after_seconds = 2
 
 
@@ -208,7 +208,9 @@ class CircuitOpen(Rejected):
     code = "circuit_open"
     status = 503
     ending = "circuit_open"
-    message = "The language model is unavailable at the moment. Please try again shortly."
+    message = (
+        "The language model has been failing, so calls to it are paused. Please try again shortly."
+    )
     default_retry_after_seconds = 15
 
 
@@ -241,7 +243,7 @@ class UpstreamRateLimited(UpstreamFailure):
     code = "upstream_rate_limited"
     status = 429
     retryable = True
-    message = "The language model is receiving too many requests. Please try again shortly."
+    message = "The language model is handling too many requests. Please try again shortly."
     repeatable = True
     reroutable = True
     default_retry_after_seconds = 5
@@ -258,7 +260,7 @@ class UpstreamQuotaExhausted(UpstreamFailure):
 class UpstreamRejected(UpstreamFailure):
     code = "upstream_rejected"
     status = 502
-    message = "The language model refused this service. The operator has to act."
+    message = "The model provider rejected this service's credentials. Please contact the operator."
     reroutable = True
 
 
@@ -279,7 +281,7 @@ class ContentFiltered(UpstreamFailure):
     code = "content_filtered"
     status = 422
     ending = "filtered"
-    message = "The language model's content policy refused this request or its answer."
+    message = "The language model's content policy does not allow this request or its answer."
 
 
 class UpstreamError(UpstreamFailure):
@@ -397,31 +399,31 @@ class ChainSilent(ChainFailure):
 class NotFound(ChatError):
     code = "not_found"
     status = 404
-    message = "There is nothing at this address."
+    message = "Not found."
 
 
 class MethodNotAllowed(ChatError):
     code = "method_not_allowed"
     status = 405
-    message = "This address does not take this method."
+    message = "Method not allowed."
 
 
 class UriTooLong(ChatError):
     code = "uri_too_long"
     status = 414
-    message = "The address of the request is too long."
+    message = "The request's URL is too long."
 
 
 class HeadersTooLarge(ChatError):
     code = "headers_too_large"
     status = 431
-    message = "The headers of the request are too large."
+    message = "The request's headers are too large."
 
 
 class Internal(ChatError):
     code = "internal"
     status = 500
-    message = "Something went wrong on our side. The operator can find it by the request id."
+    message = "The service ran into an error. Please quote the request ID when you report this."
 
 
 # what can happen to a request that is no turn
