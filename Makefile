@@ -15,64 +15,64 @@ help: ## list the targets
 run: .venv/.run ## set up, start a local language model (or use OPENAI_API_KEY) and the service on port 8000
 	@exec $(PYTHON) -m deploy.local.run
 
-serve: .venv/.run ## the service alone, its upstream as the environment says
+serve: .venv/.run ## start the service alone; the environment names its model
 	@exec $(PYTHON) -m deploy.local.serve
 
 keys: .venv/.run ## API keys, such as ARGS="create --name team-a --budget-usd-month 50"; without ARGS, what there is
 	@exec $(PYTHON) -m deploy.local.command keys $(ARGS)
 
-simulator: .venv/.run ## the LLM simulator alone, on SIMULATOR_PORT
+simulator: .venv/.run ## start the LLM simulator on SIMULATOR_PORT
 	@exec $(PYTHON) -m tests.simulator
 
-up: ## the whole stack in containers; COMPOSE_UP_FLAGS is added
+up: ## start the whole stack in containers; COMPOSE_UP_FLAGS is added
 	@docker compose up --build --wait $(COMPOSE_UP_FLAGS)
-	@echo "up: open http://localhost:8080 in a browser; make down ends it."
+	@echo "up: open http://localhost:8080 in a browser; make down stops it."
 
-down: ## the stack's containers, away; what they stored stays
+down: ## stop the whole stack; its data stays
 	@docker compose --profile '*' down --remove-orphans
 
-test: .venv/.test ## every test that needs no container engine
+test: .venv/.test ## run every test that needs no container engine
 	@exec $(PYTHON) -m pytest $(PYTEST_FLAGS)
 
-test-unit: .venv/.test ## the tests that take seconds
+test-unit: .venv/.test ## run the tests that take seconds
 	@exec $(PYTHON) -m pytest tests/unit --hypothesis-profile=quick $(PYTEST_FLAGS)
 
-test-stack: .venv/.test ## the stack on a real container engine, end to end
+test-stack: .venv/.test ## test the stack end to end on a real container engine
 	@exec $(PYTHON) -m pytest tests/stack $(PYTEST_FLAGS)
 
-check: .venv/.test ## format, lint, types, import rules, scripts and configuration files
+check: .venv/.test ## check format, lint, types, import rules, scripts and configuration files
 	@exec $(PYTHON) -m tests.tools.check
 
-fix: .venv/.test ## correct what can be corrected automatically: format, lint, and the files that are generated
+fix: .venv/.test ## fix what can be fixed automatically: format, lint, generated files
 	@$(PYTHON) -m tests.tools.generated_files
 	@.venv/bin/ruff check --quiet --fix --exit-zero
 	@.venv/bin/ruff format --quiet
 
-loadtest: .venv/.load ## locust, headless, against HOST (or the stack) in the shape LOAD_SHAPE
+loadtest: .venv/.load ## put load on HOST (or the stack) with locust, in the shape LOAD_SHAPE
 	@exec .venv/load/bin/python -m tests.load
 
-crashtest: .venv/.test ## the fault scorecard, through nginx and gunicorn to the simulator
+crashtest: .venv/.test ## inject every fault, through nginx and gunicorn to the simulator, and score the result
 	@exec $(PYTHON) -m tests.crash $(CRASH_FLAGS)
 
-drill: .venv/.test ## real faults, and the alerts that have to arrive; draws the dashboards into build/dashboards
+drill: .venv/.test ## inject real faults and check that the right alerts fire; draws the dashboards into build/dashboards
 	@exec $(PYTHON) -m tests.drill $(DRILL_FLAGS)
 
-bench: .venv/.test ## our service beside the stock code, same upstream, one run, with the ratios
+bench: .venv/.test ## compare our service with the stock code against the same simulated model
 	@exec $(PYTHON) -m tests.bench $(BENCH_FLAGS)
 
-capacity: .venv/.test ## what this machine holds within the service level, and matching settings
+capacity: .venv/.test ## find what this machine can serve within the service level, and matching settings
 	@exec $(PYTHON) -m tests.bench.capacity $(CAPACITY_FLAGS)
 
-lock: .venv/.test ## the hash-locked requirements anew
+lock: .venv/.test ## regenerate the hash-locked requirements
 	@exec $(PYTHON) -m tests.tools.lock $(LOCK_FLAGS)
 
-clean: ## everything made, away
+clean: ## delete everything the build created
 	@exec sh tests/tools/clean.sh
 
 .venv/.run: $(RUN_LOCKS) $(SETUP)
 	@exec sh deploy/local/setup.sh $(RUN_LOCKS) $@
 
-# of its own: a load generator's libraries are none of the service's
+# a separate environment: the load generator's libraries do not belong in the service's
 .venv/.load: .venv/.run requirements-load.txt
 	@$(PYTHON) -m venv .venv/load
 	@.venv/load/bin/pip install --quiet --require-hashes --requirement requirements-load.txt

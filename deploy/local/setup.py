@@ -3,9 +3,10 @@
 python3 -m deploy.local.setup requirements.txt... STAMP
 
 A lock whose content is installed already is left alone, so a new time stamp on a file costs nothing; a lock that
-changed makes all of `.venv` anew, because pip would leave behind what the lock no longer names.
+changed rebuilds all of `.venv`, because pip would leave behind what the lock no longer names.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -15,12 +16,18 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from deploy.local import data_files
 
 VENV = Path(".venv")
 INSTALLED = VENV / ".installed"
 PIP = (str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input")
+# pip's words for it; it then says that it found no version of the package
+NO_NETWORK = re.compile(
+    r"NewConnectionError|ConnectTimeoutError|NameResolutionError|ProxyError|No route to host|Network is unreachable"
+    r"|Temporary failure in name resolution|Failed to establish a new connection"
+)
 DATA_LOCK = "requirements-data.txt"
 
 
@@ -75,8 +82,16 @@ def _pip(*arguments: str) -> None:
             last_lines.append(line)
             _show(line)
     if pip.returncode != 0:
-        sys.stderr.write("\n" + "".join(last_lines))
-        raise SetupError("pip failed, its last words are above; mend that and run it again")
+        _explain("".join(last_lines))
+
+
+def _explain(said: str) -> NoReturn:
+    if NO_NETWORK.search(said):
+        raise SetupError(
+            "the package index cannot be reached; check the network (or set HTTPS_PROXY) and run this again"
+        )
+    sys.stderr.write("\n" + said)
+    raise SetupError("pip failed (see above); fix the problem and run this again")
 
 
 def _show(line: str) -> None:

@@ -1,7 +1,7 @@
 """The language model: how it does, and what it costs."""
 
 from monitoring.dashboards.dashboard import Dashboard, Row, Variable
-from monitoring.dashboards.panel import Panel, Query, quantiles
+from monitoring.dashboards.panel import Panel, Query, judged, quantiles
 
 GEN_AI = 'gen_ai_request_model=~"$model"'
 MODEL = 'model=~"$model"'
@@ -60,7 +60,13 @@ MONEY = Row(
             "Wasted",
             "Share of all tokens, over 30 minutes.",
             "지난 30분 전체 토큰 중 버려진 비율.",
-            (Query("chat:tokens_wasted:ratio30m or vector(0)"),),
+            (
+                judged(
+                    "chat:tokens_wasted:ratio30m",
+                    "sum(rate(gen_ai_client_token_usage_sum[30m]))",
+                ),
+            ),
+            judges_traffic=True,
             unit="percentunit",
             kind="stat",
             width=6,

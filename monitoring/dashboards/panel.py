@@ -8,6 +8,9 @@ Json = dict[str, Any]
 
 SOURCE = {"type": "prometheus", "uid": "prometheus"}
 COLOURS = ("green", "orange", "red")
+# what a query answers where there was no traffic to judge: neither good nor bad
+NO_TRAFFIC = -1
+GREY = "#6e7077"
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture. unit: as Grafana calls it. limits: orange from the first on, red from the second, or down to it."""
+    """One picture. unit: as Grafana calls it. limits: orange from the first on, red from the second, or down to it.
+
+    judges_traffic: its query answers NO_TRAFFIC where there was none.
+    """
 
     title: str
     about: str
@@ -34,6 +40,7 @@ class Panel:
     stacked: bool = False
     words: tuple[tuple[float, str], ...] = ()
     decimals: int | None = None
+    judges_traffic: bool = False
 
     def render(self, number: int, x: int, y: int) -> Json:
         return {
@@ -64,8 +71,10 @@ class Panel:
         if self.kind == "timeseries":
             defaults["min"] = 0
             defaults["custom"] = self._drawing()
-        if self.words:
-            options = {str(int(value)): {"text": word} for value, word in self.words}
+        options: Json = {str(int(value)): {"text": word} for value, word in self.words}
+        if self.judges_traffic:
+            options[str(NO_TRAFFIC)] = {"text": "no traffic", "color": GREY}
+        if options:
             defaults["mappings"] = [{"type": "value", "options": options}]
         if self.decimals is not None:
             defaults["decimals"] = self.decimals
@@ -106,6 +115,12 @@ class Panel:
             "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
             "tooltip": {"mode": "multi", "sort": "desc"},
         }
+
+
+def judged(expr: str, traffic: str = "") -> Query:
+    """expr, or NO_TRAFFIC where it has no value or traffic is 0."""
+    condition = f" and ({traffic} > 0)" if traffic else ""
+    return Query(f"(({expr}) >= 0{condition}) or vector({NO_TRAFFIC})")
 
 
 def quantiles(metric: str, by: str = "", selector: str = "", legend: str = "") -> tuple[Query, ...]:

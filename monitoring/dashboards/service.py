@@ -1,7 +1,7 @@
 """The first page: do I have to get up?"""
 
 from monitoring.dashboards.dashboard import Dashboard, Row, Variable
-from monitoring.dashboards.panel import Panel, Query, quantiles
+from monitoring.dashboards.panel import Panel, Query, judged, quantiles
 
 HERE = 'instance=~"$instance"'
 OURS = "failed|drained|rejected"
@@ -33,7 +33,7 @@ GET_UP = Row(
         Panel(
             "Critical alerts",
             "Firing now. If this is not 0, get up; the table below names them.",
-            "지금 울리는 긴급 알림. 0이 아니면 일어나세요. 이름은 아래 표에 있습니다.",
+            "지금 발생 중인 긴급 알림 수. 0이 아니면 바로 대응하세요. 이름은 아래 표에 있습니다.",
             (Query('count(ALERTS{alertstate="firing",severity="critical"}) or vector(0)'),),
             kind="stat",
             width=3,
@@ -44,7 +44,13 @@ GET_UP = Row(
             "Answered",
             "Turns of the last 5 minutes that got their answer, without those that callers ended or spoiled.",
             "지난 5분의 턴 중 답을 받은 비율. 호출자가 스스로 끊거나 잘못 보낸 것은 뺍니다.",
-            (Query('1 - sum(chat:slo_errors:ratio5m{slo="availability"})'),),
+            (
+                judged(
+                    '1 - sum(chat:slo_errors:ratio5m{slo="availability"})',
+                    "sum(chat:turns:rate5m)",
+                ),
+            ),
+            judges_traffic=True,
             unit="percentunit",
             kind="stat",
             width=3,
@@ -56,7 +62,8 @@ GET_UP = Row(
             "First word",
             "What one caller in twenty waits, or longer.",
             "스무 명 중 가장 느린 한 명이 첫 글자를 기다리는 시간.",
-            (Query("(chat:first_token_seconds:p95_5m >= 0) or vector(0)"),),
+            (judged("chat:first_token_seconds:p95_5m"),),
+            judges_traffic=True,
             unit="s",
             kind="stat",
             width=3,
@@ -78,8 +85,8 @@ GET_UP = Row(
         ),
         Panel(
             "Breakers open",
-            "Models that are not asked any more because they fail.",
-            "계속 실패해서 더 묻지 않는 모델의 수.",
+            "Models that are not called at the moment because they kept failing.",
+            "계속 실패해 잠시 호출을 멈춘 모델 수.",
             (Query("count(max by (model) (chat_breaker_state) > 0) or vector(0)"),),
             kind="stat",
             width=3,

@@ -107,3 +107,16 @@ def test_every_panel_is_explained_in_both_languages():
         english, korean = panel["description"].split("\n\n")
         assert english.isascii(), (where, panel["title"])
         assert any("가" <= letter <= "힣" for letter in korean), (where, panel["title"])
+
+
+def test_what_judges_traffic_is_grey_without_any():
+    """Answered, the first word, waste: no traffic is no success."""
+    judging = {}
+    for _, panel in panels():
+        mappings = panel["fieldConfig"]["defaults"].get("mappings", [])
+        options = mappings[0]["options"] if mappings else {}
+        if "-1" in options:
+            judging[panel["title"]] = panel
+            assert options["-1"] == {"text": "no traffic", "color": "#6e7077"}
+            assert panel["targets"][0]["expr"].endswith("or vector(-1)")
+    assert {"Answered", "First word"} <= judging.keys()

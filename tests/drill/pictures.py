@@ -70,12 +70,14 @@ def _stat(axes: Axes, panel: Json, value: float) -> None:
         for step in defaults["thresholds"]["steps"]
         if step["value"] is None or value >= step["value"]
     ][-1]
+    words = defaults.get("mappings", [{"options": {}}])[0]["options"]
+    word = words.get(f"{value:g}", {})
+    shade = word.get("color") or COLOURS[colour]
     background = panel["options"]["colorMode"] == "background"
     if background:
-        axes.set_facecolor(COLOURS[colour])
-    words = defaults.get("mappings", [{"options": {}}])[0]["options"]
-    told = words.get(str(int(value)), {}).get("text") or _number(value, defaults)
-    _text(axes, told, "white" if background else COLOURS[colour], 22)
+        axes.set_facecolor(shade)
+    text = word.get("text") or _number(value, defaults)
+    _text(axes, text, "white" if background else shade, 22)
 
 
 def _number(value: float, defaults: Json) -> str:

@@ -30,7 +30,7 @@ def checkout(tmp_path):
     return folder
 
 
-def set_up(checkout, *locks, **pythons):
+def set_up(checkout, *locks, variables=None, **pythons):
     """With the given programs in the place of each Python on PATH."""
     programs = checkout / "programs"
     shutil.rmtree(programs, ignore_errors=True)
@@ -44,7 +44,7 @@ def set_up(checkout, *locks, **pythons):
     return subprocess.run(
         ["sh", "deploy/local/setup.sh", *(locks or ("some.txt",)), ".venv/.stamp"],
         cwd=checkout,
-        env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"},
+        env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"} | (variables or {}),
         capture_output=True,
         text=True,
         check=False,
@@ -106,3 +106,14 @@ def test_a_package_that_the_lock_does_not_vouch_for_is_refused(checkout):
     assert "hash" in done.stderr
     assert not (checkout / ".venv/.stamp").exists()
     assert "Traceback" not in done.stderr
+
+
+def test_no_network_is_one_sentence(checkout):
+    (checkout / "some.txt").write_text(f"nothing==1 --hash=sha256:{'0' * 64}\n")
+    done = set_up(
+        checkout, variables={"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1"}
+    )
+    assert done.returncode != 0
+    assert done.stderr.count("\n") == 1
+    assert "cannot be reached" in done.stderr
+    assert "HTTPS_PROXY" in done.stderr

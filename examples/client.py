@@ -1,0 +1,21 @@
+"""Streams one answer: python examples/client.py "What is the capital of France?" (needs httpx)."""
+
+import json
+import os
+import sys
+
+import httpx
+
+url = os.environ.get("CHAT_URL", "http://localhost:8000") + "/chat/stream"
+with httpx.stream("POST", url, json={"question": sys.argv[1]}, timeout=60) as response:
+    if response.status_code != 200:
+        sys.exit(json.loads(response.read())["error"]["message"])
+    for line in response.iter_lines():
+        field, _, value = line.partition(": ")
+        if field == "event":
+            event = value
+        elif field == "data" and event == "token":
+            print(json.loads(value)["text"], end="", flush=True)
+        elif field == "data" and event == "error":
+            sys.exit("\n" + json.loads(value)["message"])
+print()
