@@ -1,10 +1,12 @@
 """What a stream says beside its text: thinking, the steps of a chain, sources."""
 
+import re
 import threading
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.simulator import directive
 from tests.support.stub_service import answered, event
 
 SOURCES = {
@@ -55,6 +57,15 @@ def test_thinking_is_shown_with_its_seconds(page, stub):
     page.expect_state("done")
     expect(part(page, "activity")).to_be_hidden()
     expect(page.figure("thinking")).to_have_text("Thought for 12 s")
+
+
+def test_a_real_model_that_thinks_is_seen_thinking(open_page, serve):
+    page = open_page(serve(SHOW_THINKING="true", STREAM_HOLD_SECONDS=1))
+    page.ask(directive(think=5, tokens=5), state="waiting")
+    expect(part(page, "activity")).to_have_text(re.compile(r"^Thinking … \d s$"))
+    page.expect_state("done")
+    expect(part(page, "thinkingSummary")).to_have_text(re.compile(r"^Thought for \d+ s$"))
+    expect(part(page, "thoughts")).to_contain_text("hm hm")
 
 
 def test_thoughts_can_be_read_and_are_text(page, stub):
