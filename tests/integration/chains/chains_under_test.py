@@ -9,6 +9,7 @@ from typing import Annotated, TypedDict
 
 import gevent
 from langchain.agents import create_agent
+from langchain.agents.structured_output import ToolStrategy
 from langchain_core.callbacks import BaseCallbackHandler, dispatch_custom_event
 from langchain_core.chat_history import InMemoryChatMessageHistory
 from langchain_core.documents import Document
@@ -386,6 +387,9 @@ CHAINS = {
         PROMPT | model.with_structured_output(City, method="function_calling")
     ),
     "structured_agent": lambda model: create_agent(model, [], response_format=City),
+    "structured_tool_agent": lambda model: create_agent(
+        model, [], response_format=ToolStrategy(City)
+    ),
     "json": lambda model: PROMPT | model | JsonOutputParser(),
     "retried": lambda model: PROMPT | model.with_retry(stop_after_attempt=3),
     "fallbacks": lambda model: PROMPT | model.with_fallbacks([model.bind(model="gpt-4o")]),
