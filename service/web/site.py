@@ -35,7 +35,11 @@ EXPOSED_HEADERS = (
     "Retry-After",
     "retry-after-ms",
     "x-should-retry",
-    r"x-ratelimit-limit-requests",
+    *(
+        f"x-ratelimit-{figure}-{what}"
+        for figure in ("limit", "remaining", "reset")
+        for what in ("requests", "tokens")
+    ),
 )
 Bug = Callable[[str, traceback.TracebackException], None]
 
