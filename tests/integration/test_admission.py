@@ -99,7 +99,7 @@ def test_a_slot_that_comes_free_within_the_wait_is_taken(serve):
         (directive(fault="status", status=401), 502),
         (directive(fault="content-filter"), 422),
         (directive(fault="no-finish"), 502),
-        ("[sim fault=nonsense]", 400),
+        (directive(fault="status", status=400), 400),
     ],
 )
 def test_every_ending_gives_its_slot_back(narrow, question, status):
