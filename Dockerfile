@@ -23,8 +23,10 @@ RUN apt-get update -qq \
 COPY deploy/image/install.sh deploy/image/install.sh
 
 FROM installer AS service-packages
-COPY requirements.txt .
-RUN --mount=type=cache,target=/var/cache/pip sh deploy/image/install.sh requirements.txt
+COPY requirements.txt requirements-anthropic.txt requirements-google.txt requirements-ollama.txt ./
+# packages of other providers' models: --build-arg EXTRAS="anthropic google ollama"
+ARG EXTRAS=""
+RUN --mount=type=cache,target=/var/cache/pip sh deploy/image/install.sh requirements.txt ${EXTRAS}
 
 FROM installer AS llm-packages
 COPY requirements-llm.txt .

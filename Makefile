@@ -6,22 +6,27 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
 RUN_LOCKS := requirements.txt requirements-llm.txt requirements-data.txt
+# packages of other providers' models; .env may name them, where docker compose reads them, too
+EXTRAS ?= $(shell sed -n 's/^ *EXTRAS *= *//p' .env 2>/dev/null | tr -d "'\"")
+RUN_LOCKS += $(EXTRAS:%=requirements-%.txt)
+empty :=
+RUN := .venv/.run$(subst $(empty) $(empty),,$(EXTRAS:%=-%))
 EXTRA_LOCKS := requirements-anthropic.txt requirements-google.txt requirements-ollama.txt
 SETUP := deploy/local/setup.sh deploy/local/setup.py deploy/local/data_files.py
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: .venv/.run ## set up, start a local language model (or use OPENAI_API_KEY) and the service on port 8000
+run: $(RUN) ## set up, start a local language model (or use OPENAI_API_KEY) and the service on port 8000
 	@exec $(PYTHON) -m deploy.local.run
 
-serve: .venv/.run ## start the service alone; the environment names its model
+serve: $(RUN) ## start the service alone; the environment names its model
 	@exec $(PYTHON) -m deploy.local.serve
 
-keys: .venv/.run ## API keys, such as ARGS="create --name team-a --budget-usd-month 50"; without ARGS, what there is
+keys: $(RUN) ## API keys, such as ARGS="create --name team-a --budget-usd-month 50"; without ARGS, what there is
 	@exec $(PYTHON) -m deploy.local.command keys $(ARGS)
 
-simulator: .venv/.run ## start the LLM simulator on SIMULATOR_PORT
+simulator: $(RUN) ## start the LLM simulator on SIMULATOR_PORT
 	@exec $(PYTHON) -m tests.simulator
 
 up: ## start the whole stack in containers; COMPOSE_UP_FLAGS is added
@@ -69,14 +74,14 @@ lock: .venv/.test ## regenerate the hash-locked requirements
 clean: ## delete everything the build created
 	@exec sh tests/tools/clean.sh
 
-.venv/.run: $(RUN_LOCKS) $(SETUP)
+$(RUN): $(RUN_LOCKS) $(SETUP)
 	@exec sh deploy/local/setup.sh $(RUN_LOCKS) $@
 
 # a separate environment: the load generator's libraries do not belong in the service's
-.venv/.load: .venv/.run requirements-load.txt
+.venv/.load: $(RUN) requirements-load.txt
 	@$(PYTHON) -m venv .venv/load
 	@.venv/load/bin/pip install --quiet --require-hashes --requirement requirements-load.txt
 	@touch $@
 
-.venv/.test: .venv/.run $(EXTRA_LOCKS) requirements-dev.txt
-	@exec sh deploy/local/setup.sh $(RUN_LOCKS) $(EXTRA_LOCKS) requirements-dev.txt $@
+.venv/.test: $(RUN) $(EXTRA_LOCKS) requirements-dev.txt
+	@exec sh deploy/local/setup.sh $(sort $(RUN_LOCKS) $(EXTRA_LOCKS)) requirements-dev.txt $@

@@ -12,7 +12,7 @@ from service.chat.events import Usage
 from service.chat.prompt import Defaults
 from service.chat.request import Limits
 from service.chat.turn import Turns
-from service.llm import chains, models, own_models, prices, tokens
+from service.llm import chains, models, own_models, prices, providers, sdk_clients, tokens
 from service.llm.chain_turn import Surroundings
 from service.llm.guarded import guarded_copy
 from service.llm.model_call import ModelCall
@@ -26,6 +26,7 @@ from service.resilience.patience import ALONE_SECONDS, Patience
 from service.resilience.retry import RetryPolicy
 from service.resilience.sharing import RedisSharing
 from service.settings import Settings
+from service.settings.names import OPENAI
 from service.telemetry import chain_metrics, logs, metrics, turns
 from service.telemetry.guard_metrics import GuardMetrics
 from service.web import chat, openai, openapi, pages, probes, site
@@ -33,7 +34,6 @@ from service.web.drain import Drain
 
 # how long a turn may go without a look at clock, caller and drain
 TICK_SECONDS = 0.25
-PROVIDER = "openai"
 
 
 def create_app(settings: Settings) -> Flask:
@@ -46,15 +46,15 @@ def create_app(settings: Settings) -> Flask:
     built = _chains(settings, protection)
     limits = _limits(settings, built.names)
     admission = Admission(settings.max_concurrent_turns, settings.admission_wait_seconds)
-    names = _model_names(settings)
+    names = _providers_of(settings)
     slots = settings.max_concurrent_turns
-    turns.announce(slots, __version__, settings.llm_client, PROVIDER, names, built.names)
+    turns.announce(slots, __version__, settings.llm_client, names, built.names)
     running = Turns(
         limits=limits,
         defaults=_defaults(settings, built.names[0]),
         admit=admission.admit,
         answer=built.answer,
-        begin=lambda caller, turn_id: turns.TurnRecord(caller, turn_id, PROVIDER, clock),
+        begin=lambda caller, turn_id: turns.TurnRecord(caller, turn_id, clock),
         drained=drain.passed,
         clock=clock,
         look_seconds=TICK_SECONDS,
@@ -67,7 +67,9 @@ def create_app(settings: Settings) -> Flask:
     app = site.build(
         [
             chat.blueprint(running, streaming, drain, settings.max_body_bytes, clock),
-            openai.blueprint(running, streaming, drain, settings.max_body_bytes, PROVIDER, clock),
+            openai.blueprint(
+                running, streaming, drain, settings.max_body_bytes, settings.provider, clock
+            ),
             probes.blueprint(drain.draining, protection.states),
             pages.blueprint(openapi.describe(limits)),
         ],
@@ -109,7 +111,8 @@ class Protection:
         self._budget = RetryBudget(settings.retry_budget)
         self._patience = _patience(settings)
         self._access = _access(settings)
-        self._primary = self._model(settings.models[0], self._access)
+        self._primary = self._model(settings.provider, settings.models[0], self._access)
+        self._own: dict[Any, Guard] = {}
         self._routes = self._configured_routes()
         if self._sharing is not None:
             self._sharing.start()
@@ -128,9 +131,20 @@ class Protection:
         return self._around(self._routes)
 
     def own_guard(self, model: Any) -> Guard:
-        """Around a model of a chain's own; the fallback is everybody's."""
-        upstream = Upstream(None, models.own_opener(model, TICK_SECONDS), self._estimate, self.cost)
-        return self._around((Route(upstream, Breakers(self._breaker)), *self._routes[1:]))
+        """Around a model of a chain's own, and its copies; the fallback is everybody's."""
+        sdk_clients.with_timeouts(model, self._access.connect_seconds, self._access.read_seconds)
+        place = providers.place_of(model)
+        if place not in self._own:
+            upstream = Upstream(
+                None,
+                providers.provider_opener(model, None, TICK_SECONDS),
+                self._estimate,
+                self.cost,
+                providers.provider_of(model),
+            )
+            own = Route(upstream, Breakers(self._breaker))
+            self._own[place] = self._around((own, *self._routes[1:]))
+        return self._own[place]
 
     def _around(self, routes: tuple[Route, ...]) -> Guard:
         settings = self._settings
@@ -147,14 +161,21 @@ class Protection:
     def _configured_routes(self) -> tuple[Route, ...]:
         settings = self._settings
         unpriced: list[str] = []
-        routes = [self._route(self._primary, self._access, None, settings.models, unpriced)]
-        if name := settings.fallback_model:
-            access = _fallback_access(settings)
-            routes.append(self._route(self._model(name, access), access, name, [name], unpriced))
+        primary = self._primary, settings.provider, self._access
+        routes = [self._route(*primary, None, settings.models, unpriced)]
+        if fallback := settings.fallback:
+            access = replace(
+                self._access, base_url=settings.fallback_address, api_key=settings.fallback_key
+            )
+            model = self._model(*fallback, access)
+            name = fallback.name
+            routes.append(self._route(model, fallback.provider, access, name, [name], unpriced))
         turns.announce_bill(prices.snapshot(), exact_counts=self.counter.exact, unpriced=unpriced)
         return tuple(routes)
 
-    def _model(self, name: str, access: Access) -> Any:
+    def _model(self, provider: str, name: str, access: Access) -> Any:
+        if provider != OPENAI:
+            return providers.build_model(provider, name, access)
         return models.build_model(name, access)
 
     def _client(self, access: Access) -> Client:
@@ -169,15 +190,20 @@ class Protection:
     def _route(
         self,
         model: Any,
+        provider: str,
         access: Access,
         name: str | None,
         asked: Sequence[str],
         unpriced: list[str],
     ) -> Route:
-        published = self._prices.at(access.base_url)
+        published = self._prices.of(provider, access.base_url)
         unpriced.extend(one for one in asked if not published.knows(one))
-        opener = models.opener(model, self._client(access), name)
-        upstream = Upstream(name, opener, self._estimate, published.cost)
+        opener: Any = (
+            models.opener(model, self._client(access), name)
+            if provider == OPENAI
+            else providers.provider_opener(model, name, TICK_SECONDS)
+        )
+        upstream = Upstream(name, opener, self._estimate, published.cost, provider)
         # the same model may be reached in two places, each with its own health
         twice = name is not None and name in self._settings.models
         breakers = Breakers(lambda one: self._breaker(f"{one} (fallback)" if twice else one))
@@ -228,28 +254,24 @@ def _sharing(settings: Settings, listener: GuardMetrics) -> RedisSharing | None:
     return RedisSharing(url, settings.breaker_open_seconds, _probe_seconds(settings), listener)
 
 
-def _model_names(settings: Settings) -> list[str]:
-    return [*settings.models, *filter(None, [settings.fallback_model])]
+def _providers_of(settings: Settings) -> dict[str, str]:
+    """Of every model that may be asked."""
+    fallback = settings.fallback
+    return dict.fromkeys(settings.models, settings.provider) | (
+        {fallback.name: fallback.provider} if fallback else {}
+    )
 
 
 def _access(settings: Settings) -> Access:
     # later than every deadline of the app: when a process that was held up goes on, the socket's time is judged first,
     # before what has arrived meanwhile is read
     return Access(
-        base_url=settings.openai_base_url,
+        base_url=settings.address,
         api_key=settings.api_key,
         connect_seconds=settings.connect_timeout_seconds,
         read_seconds=settings.turn_timeout_seconds + 5,
         connections=settings.max_concurrent_turns + 10,
     )
-
-
-def _fallback_access(settings: Settings) -> Access:
-    """Its own address and key; the primary's key is sent to the primary's address alone."""
-    base_url = settings.fallback_base_url or settings.openai_base_url
-    shared_key = settings.api_key if base_url == settings.openai_base_url else ""
-    own_key = settings.fallback_api_key.get_secret_value()
-    return replace(_access(settings), base_url=base_url, api_key=own_key or shared_key)
 
 
 def _limits(settings: Settings, names: tuple[str, ...]) -> Limits:
@@ -267,7 +289,7 @@ def _limits(settings: Settings, names: tuple[str, ...]) -> Limits:
 
 def _defaults(settings: Settings, chain: str) -> Defaults:
     return Defaults(
-        model=settings.llm_model,
+        model=settings.models[0],
         system=settings.system_prompt or "",
         temperature=settings.llm_temperature,
         max_tokens=settings.max_output_tokens,

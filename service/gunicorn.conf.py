@@ -16,7 +16,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
 from service import settings as environment
-from service.llm import price_file
+from service.llm import extras, price_file
 from service.llm.wire import address, proxies
 from service.telemetry.worker_marks import WorkerMarks
 
@@ -24,11 +24,14 @@ try:
     settings = environment.load()
     # each worker reads them for itself; here a mistake is one sentence
     price_file.read(settings.prices_path)
+    for provider in settings.providers:
+        extras.require(provider)
     for base_url in filter(None, (settings.openai_base_url, settings.fallback_base_url)):
         proxies.proxy_for(address.parse(base_url))
 except (
     environment.UnsafeSettings,
     price_file.UnusablePrices,
+    extras.MissingExtra,
     proxies.UnusableProxy,
 ) as refusal:
     raise SystemExit(f"The service cannot start: {refusal}.") from None

@@ -18,4 +18,7 @@ if not monkey.is_module_patched("ssl"):
 from service import settings  # noqa: E402
 from service.app import create_app  # noqa: E402
 
-app = create_app(settings.load())
+loaded = settings.load()
+# a chain's own models look for their keys here, also for those that came from files
+os.environ |= loaded.for_packages
+app = create_app(loaded)

@@ -1,10 +1,24 @@
 #!/bin/sh
-# Makes .venv from a hash-locked requirements file, with nothing in it that a container does not run: sh install.sh LOCK
+# Makes .venv from a hash-locked requirements file, with nothing in it that a container does not run:
+# sh install.sh LOCK [EXTRA...], where requirements-EXTRA.txt is an extra's own lock
 set -eu
 
+lock=$1
+shift
+locks="$lock"
+for extra in "$@"; do
+    if [ ! -f "requirements-$extra.txt" ]; then
+        echo "EXTRAS: there is no requirements-$extra.txt; known are anthropic, google and ollama." >&2
+        exit 1
+    fi
+    locks="$locks requirements-$extra.txt"
+done
+
 python -m venv --without-pip .venv
-# what has no wheel for this machine is refused at once: there is no compiler here to build it with
-pip --python .venv/bin/python install --quiet --no-compile --no-deps --require-hashes --only-binary=:all: -r "$1"
+for one in $locks; do
+    # what has no wheel for this machine is refused at once: there is no compiler here to build it with
+    pip --python .venv/bin/python install --quiet --no-compile --no-deps --require-hashes --only-binary=:all: -r "$one"
+done
 
 # tests and sources of compiled modules are never run
 find .venv -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from deploy import CannotStart
+from service.settings import names
 
 LOCAL_MODEL = "smollm2-135m-instruct"
 LOCAL_DEFAULTS = {
@@ -19,6 +20,8 @@ def needs_local_model(variables: Mapping[str, str]) -> bool:
     if any(variables.get(name, "").strip() for name in NAMED_BY):
         return False
     model = variables.get("LLM_MODEL", "").strip()
+    if names.parse(model).provider != names.OPENAI:
+        return False
     if model not in ("", LOCAL_MODEL):
         raise CannotStart(
             f"LLM_MODEL={model} needs OPENAI_API_KEY, or OPENAI_BASE_URL for a server without a key; "

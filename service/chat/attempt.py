@@ -17,7 +17,7 @@ RetryDenial = Literal["budget", "deadline", "waits", "retry_after"]
 class Attempt:
     """One request to one upstream, as it went. Times are seconds of a monotonic clock; None: it did not happen.
 
-    id: what the upstream was sent as X-Request-ID.
+    id: what the upstream was sent as X-Request-ID. provider: whose API it speaks.
     """
 
     model: str
@@ -32,6 +32,7 @@ class Attempt:
     usage: Usage | None = None
     cost_usd: float | None = None
     id: str = ""
+    provider: str = "openai"
 
     @property
     def mean_gap(self) -> float | None:

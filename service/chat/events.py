@@ -10,12 +10,16 @@ UsageSource = Literal["reported", "estimated"]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one attempt. cached_input_tokens is the cheaper part of input_tokens; None where not reported."""
+    """Tokens of one attempt; None where not reported.
+
+    cached_input_tokens is the cheaper part of input_tokens, cache_written_tokens the dearer one (Anthropic's).
+    """
 
     input_tokens: int
     output_tokens: int
     source: UsageSource
     cached_input_tokens: int | None = None
+    cache_written_tokens: int | None = None
 
 
 @dataclass(slots=True)

@@ -43,9 +43,10 @@ class RunningTurn:
         self.calls += 1
         return self.calls == 1
 
-    def begin_attempt(self, model: str, now: float) -> Attempt:
+    def begin_attempt(self, model: str, now: float, provider: str) -> Attempt:
         """The attempt's id is never sent upstream twice, whatever the caller's own ids are."""
-        attempt = Attempt(model, now, id=f"{self.prompt.turn_id}.{len(self.attempts) + 1}")
+        attempt_id = f"{self.prompt.turn_id}.{len(self.attempts) + 1}"
+        attempt = Attempt(model, now, id=attempt_id, provider=provider)
         self.attempts.append(attempt)
         return attempt
 

@@ -19,6 +19,8 @@ class AccountedEmbeddings(Embeddings):
     def __init__(self, embeddings: Embeddings, model: str | None) -> None:
         self._embeddings = embeddings
         self._model = model or str(getattr(embeddings, "model", type(embeddings).__name__))
+        package = type(embeddings).__module__.partition(".")[0]
+        self._provider = package.removeprefix("langchain_")
 
     def embed_query(self, text: str) -> list[float]:
         return self._billed([text], lambda: self._embeddings.embed_query(text))
@@ -33,7 +35,7 @@ class AccountedEmbeddings(Embeddings):
         turn = TURN.get(None)
         if turn is None:
             return embed()
-        attempt = turn.running.begin_attempt(self._model, time.monotonic())
+        attempt = turn.running.begin_attempt(self._model, time.monotonic(), self._provider)
         try:
             vectors = embed()
             attempt.result = "ok"

@@ -8,6 +8,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import ToolCall, invalid_tool_call, tool_call, tool_call_chunk
 
 from service.chat.events import CallEvent, Done, Restart, Thinking, Token, ToolCalls, Usage
+from service.llm.kept import Kept
 
 
 class ToolCallParts:
@@ -68,31 +69,29 @@ class Accumulator:
         elif isinstance(event, Restart):
             self.__init__()  # type: ignore[misc]
 
-    def message(self, response_format: Any = None) -> AIMessage:
+    def message(self, response_format: Any = None, kept: Kept | None = None) -> AIMessage:
         good, bad = _parsed_calls(self._tools.found)
-        content = "".join(self._texts)
         return AIMessage(
-            content=content,
-            tool_calls=good,
-            invalid_tool_calls=bad,
-            additional_kwargs=self._additions(content, response_format),
-            response_metadata=self._metadata(),
-            usage_metadata=self._usage(),
+            tool_calls=good, invalid_tool_calls=bad, **self._common(response_format, kept or Kept())
         )
 
-    def chunk(self, response_format: Any = None) -> AIMessageChunk:
-        content = "".join(self._texts)
+    def chunk(self, response_format: Any = None, kept: Kept | None = None) -> AIMessageChunk:
         calls = [
             tool_call_chunk(name=name, args=arguments, id=call_id, index=place)
             for place, (call_id, name, arguments) in enumerate(self._tools.found)
         ]
         return AIMessageChunk(
-            content=content,
-            tool_call_chunks=calls,
-            additional_kwargs=self._additions(content, response_format),
-            response_metadata=self._metadata(),
-            usage_metadata=self._usage(),
+            tool_call_chunks=calls, **self._common(response_format, kept or Kept())
         )
+
+    def _common(self, response_format: Any, kept: Kept) -> dict[str, Any]:
+        text = "".join(self._texts)
+        return {
+            "content": text if kept.content is None else kept.content,
+            "additional_kwargs": kept.additions | self._additions(text, response_format),
+            "response_metadata": kept.metadata | self._metadata(kept),
+            "usage_metadata": self._usage(),
+        }
 
     def _additions(self, content: str, response_format: Any) -> dict[str, Any]:
         additions: dict[str, Any] = {}
@@ -104,13 +103,13 @@ class Accumulator:
             additions["parsed"] = parsed
         return additions
 
-    def _metadata(self) -> dict[str, Any]:
+    def _metadata(self, kept: Kept) -> dict[str, Any]:
         if self.done is None:
             return {}
         return {
             "finish_reason": self.done.finish_reason,
             "model_name": self.done.model,
-            "model_provider": "openai",
+            "model_provider": kept.metadata.get("model_provider", "openai"),
         }
 
     def _usage(self) -> UsageMetadata | None:

@@ -1,7 +1,7 @@
 """Runs a chain for a turn: in a greenlet of its own, whose reader is never kept waiting; the usual shape directly."""
 
 import contextlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -9,7 +9,7 @@ import gevent
 from gevent.queue import Empty
 
 from service.chat.deadline import Silence
-from service.chat.events import TICK, Data, Done, Event, Restart, Token, ToolCalls, Usage
+from service.chat.events import TICK, Data, Done, Event, Restart, Token, ToolCalls
 from service.chat.running_turn import RunningTurn
 from service.errors import (
     AnswerEmpty,
@@ -36,6 +36,7 @@ from service.llm.chain_turn import (
 from service.llm.chain_watcher import ChainWatcher
 from service.llm.failures import of_model
 from service.llm.step_failures import of_step
+from service.llm.usage import total
 
 SESSION_HEADER = "X-Session-ID"
 # a model call whose deadline is over says so itself, a little later
@@ -216,15 +217,3 @@ class _Running:
         reason = ANSWERED if has_calls else "length" if ended == "length" else "stop"
         model = last.model if last is not None else self._running.prompt.model
         return Done(reason, model, total(usages), cost)
-
-
-def total(usages: Sequence[Usage]) -> Usage:
-    """The sum; one estimate makes all of it an estimate."""
-    cached = [usage.cached_input_tokens for usage in usages]
-    known = [count for count in cached if count is not None]
-    return Usage(
-        sum(usage.input_tokens for usage in usages),
-        sum(usage.output_tokens for usage in usages),
-        "estimated" if any(usage.source == "estimated" for usage in usages) else "reported",
-        sum(known) if known else None,
-    )

@@ -17,8 +17,9 @@ from service.llm.chain_output import NotJson, jsonable, messages_in
 from service.llm.chain_turn import ChainTurn, Said
 from service.llm.guarded import PREFIX
 from service.llm.model_call import ModelCall
-from service.llm.provider_chunks import finish_reason, usage_of
+from service.llm.provider_answer import REPORTS_PARTS, finish_word
 from service.llm.step_times import StepTimes
+from service.llm.usage import usage_of
 
 # what LangChain itself puts between steps is no step
 NO_STEPS = frozenset({"prompt", "parser"})
@@ -161,7 +162,8 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         params = kwargs.get("invocation_params") or {}
         model = params.get("model") or params.get("model_name") or metadata.get("ls_model_name")
         model = str(model or _name(serialized))
-        attempt = self._turn.running.begin_attempt(model, self._clock())
+        provider = str(metadata.get("ls_provider") or "unknown")
+        attempt = self._turn.running.begin_attempt(model, self._clock(), provider)
         options = {name: params[name] for name in ("tools", "functions") if params.get(name)}
         self._own[run_id] = OwnCall(model, messages[0], options, attempt)
         self._turn.calls += 1
@@ -214,9 +216,10 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         if own is None:
             return
         if message is not None:
-            own.usage = own.usage or usage_of(message)
+            parts = own.attempt.provider == REPORTS_PARTS
+            own.usage = (not parts and own.usage) or usage_of(message)
             own.texts = own.texts or [str(message.text)]
-            own.attempt.finish_reason = finish_reason(message) or "stop"
+            own.attempt.finish_reason = finish_word(message.response_metadata) or "stop"
         own.attempt.result = "ok"
         self._report(own)
 

@@ -1,10 +1,9 @@
-"""What the LLM's client raises, translated into our errors: one table."""
+"""What models' clients raise, in our words: by what it carries and what it is called, whoever's package it is."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Iterator, Mapping
 from traceback import walk_tb
 from typing import Any
-
-import openai
 
 from service.errors import (
     ChatError,
@@ -14,66 +13,57 @@ from service.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
+from service.llm.step_failures import TIMEOUTS, kinds_of
 from service.llm.wire.errors import of_frame, of_response
-from service.llm.wire.transport import failed_connection, names
+from service.llm.wire.transport import failed_connection
 
-CLIENT = frozenset({"openai", "langchain_openai", "langchain_core", "json"})
+STATUSES = range(400, 600)
+CONNECTIONS = frozenset(
+    {
+        "builtins.ConnectionError", "socket.gaierror", "ssl.SSLError", "httpx.TransportError", "httpx2.TransportError",
+        "requests.RequestException", "urllib3.HTTPError", "http.HTTPException", "aiohttp.ClientError",
+        "openai.APIConnectionError", "anthropic.APIConnectionError", "google.TransportError", "google.RetryError",
+    }
+)  # fmt: skip
+PACKAGES = ("anthropic", "ollama", "google", "proto", "openai", "groq", "mistralai", "cohere")
 READING_ERRORS = (ValueError, TypeError, AttributeError, LookupError)
-READER = "langchain_openai.chat_models.base"
-# what fails in these fails before there is an answer
-ASKING = ("openai.resources", "openai._utils")
+# what fails in these is wrong with what is asked
+ASKING = frozenset(
+    {"_get_request_payload", "_chat_params", "_prepare_request", "_create_message_dicts"}
+)
+ASKING_MODULES = ("openai.resources", "openai._utils", "anthropic.resources", "anthropic._utils")
+READERS = ("json", "langchain_core")
+MOST_CAUSES = 20
 
 
 def translate(error: Exception) -> ChatError:
     """Never raises. `cause` is our own word for what happened; the library's text is dropped."""
     if isinstance(error, ChatError):
         return error
-    for kind, translation in TABLE:
-        if isinstance(error, kind):
-            return translation(error)
-    return _unreadable(error) if _raised_by_client(error) else _bug(error)
+    causes = list(_causes(error))
+    answered = next(filter(None, map(_answered, causes)), None)
+    if answered is not None:
+        return answered
+    kinds = {name for link in causes for name in kinds_of(link)}
+    bare = {name.rpartition(".")[2] for name in kinds}
+    root = type(causes[-1]).__name__
+    if "PoolTimeout" in bare:
+        return Overloaded(cause="connection pool")
+    if kinds & TIMEOUTS:
+        late = ConnectTimeout if "ConnectTimeout" in bare else UpstreamTimeout
+        return late(cause=f"socket: {root}")
+    if kinds & CONNECTIONS:
+        return failed_connection(error)
+    return (
+        UpstreamError(cause=f"malformed: {type(error).__name__}")
+        if _is_misread(error)
+        else _bug(error)
+    )
 
 
 def of_model(error: Exception) -> ChatError:
     """What a model that is not guarded raised."""
     return translate(error)
-
-
-def _timeout(error: Exception) -> ChatError:
-    found = names(error)
-    if "PoolTimeout" in found:
-        return Overloaded(cause="connection pool")
-    kind = ConnectTimeout if "ConnectTimeout" in found else UpstreamTimeout
-    return kind(cause=f"socket: {found[-1]}")
-
-
-def _refusal(error: openai.APIStatusError) -> ChatError:
-    headers = {name.lower(): value for name, value in error.response.headers.items()}
-    return of_response(error.status_code, headers, error.response.content)
-
-
-def _in_band(error: openai.APIError) -> ChatError:
-    return of_frame({"error": error.body or {"code": error.code, "type": error.type}})
-
-
-def _raised_by_client(error: Exception) -> bool:
-    """Whether the answer, not our code, is what was wrong with.
-
-    An answer that the client could not read (an HTML page, say) surfaces as a plain ValueError of its own code, a frame
-    of another shape as whatever the reading of it trips over.
-    """
-    if not isinstance(error, READING_ERRORS):
-        return False
-    modules = [
-        str(frame.f_globals.get("__name__", "")) for frame, _ in walk_tb(error.__traceback__)
-    ]
-    if isinstance(error, ValueError) and modules[-1:] and modules[-1].partition(".")[0] in CLIENT:
-        return True
-    return READER in modules and not any(module.startswith(ASKING) for module in modules)
-
-
-def _unreadable(error: Exception) -> ChatError:
-    return UpstreamError(cause=f"malformed: {type(error).__name__}")
 
 
 def _bug(error: Exception) -> ChatError:
@@ -82,10 +72,73 @@ def _bug(error: Exception) -> ChatError:
     return bug
 
 
-# the first match counts: timeouts are connection errors, too
-TABLE: tuple[tuple[type[Exception], Callable[[Any], ChatError]], ...] = (
-    (openai.APITimeoutError, _timeout),
-    (openai.APIStatusError, _refusal),
-    (openai.APIConnectionError, failed_connection),
-    (openai.APIError, _in_band),
-)
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    for _ in range(MOST_CAUSES):
+        if link is None:
+            return
+        yield link
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
+def _answered(error: Any) -> ChatError | None:
+    """The server's refusal, which SDKs hand on with its status and body."""
+    response = getattr(error, "response", None)
+    status = _status(error, response)
+    body = _body(error, response)
+    if status is not None and status in STATUSES:
+        return of_response(status, _headers(response), body)
+    # within a stream there was none, or 200; Ollama says -1
+    said = getattr(error, "body", None) or getattr(error, "error", None)
+    return of_frame({"error": said}) if isinstance(said, Mapping | str) else None
+
+
+def _status(error: Any, response: Any) -> int | None:
+    for value in (
+        getattr(error, "status_code", None),
+        getattr(response, "status_code", None),
+        getattr(error, "code", None),
+    ):
+        if isinstance(value, int) and not isinstance(value, bool):
+            return int(value)
+    return None
+
+
+def _headers(response: Any) -> Mapping[str, str]:
+    headers = getattr(response, "headers", None)
+    if not isinstance(headers, Mapping):
+        return {}
+    return {str(name).lower(): str(value) for name, value in headers.items()}
+
+
+def _body(error: Any, response: Any) -> bytes:
+    for said in (getattr(error, "body", None), getattr(error, "error", None)):
+        if isinstance(said, str):
+            return said.encode("utf-8", "replace")
+        if isinstance(said, Mapping):
+            return json.dumps(said, default=str).encode()
+    try:
+        content = response.content
+    except Exception:  # noqa: BLE001 - it was not read, or there is none
+        content = None
+    if isinstance(content, bytes) and content:
+        return content
+    return json.dumps({"error": {"message": str(getattr(error, "message", ""))}}).encode()
+
+
+def _is_misread(error: Exception) -> bool:
+    """Whether an answer that could not be read is what went wrong, in a package's own code or below it."""
+    if not isinstance(error, READING_ERRORS):
+        return False
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    modules = {str(frame.f_globals.get("__name__", "")) for frame in frames}
+    if any(frame.f_code.co_name in ASKING for frame in frames) or any(
+        module.startswith(ASKING_MODULES) for module in modules
+    ):
+        return False
+    packages = {module.partition(".")[0] for module in modules} - {"langchain_core"}
+    # json: a body that is none is found out below a package's code, or in its own
+    innermost = str(frames[-1].f_globals.get("__name__", "")).partition(".")[0] if frames else ""
+    return innermost in READERS or any(
+        name in PACKAGES or name.startswith("langchain_") for name in packages
+    )

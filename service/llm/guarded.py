@@ -19,6 +19,7 @@ from pydantic import PrivateAttr
 from service.chat.events import TICK, CallEvent, Restart, Thinking, Token
 from service.llm import chain_turn
 from service.llm.accumulator import Accumulator
+from service.llm.asked_model import name_of
 from service.llm.chain_turn import ChainTurn, Said, TookBack, TurnGone
 from service.llm.model_call import ModelCall
 
@@ -26,7 +27,7 @@ from service.llm.model_call import ModelCall
 SHOWN = "service_shown"
 # what a composition sets for a model in its middle
 HELD = "service_held"
-OURS = (SHOWN, HELD, "stream", "stream_usage")
+OURS = (SHOWN, HELD, "stream", "stream_usage", "ls_structured_output_format")
 PREFIX = "Guarded"
 
 
@@ -63,7 +64,7 @@ class Guarded:
                 _show(turn, run, event)
             elif isinstance(event, Thinking):
                 turn.put(Thinking(""))
-        message = whole.message(kwargs.get("response_format"))
+        message = whole.message(kwargs.get("response_format"), call.kept)
         message.id = f"run-{run_manager.run_id}" if run_manager else None
         if run is not None and message.id:
             turn.shown_ids.add(message.id)
@@ -94,7 +95,7 @@ class Guarded:
                 _show(turn, None, event)
             elif isinstance(event, Thinking):
                 turn.put(Thinking(""))
-        yield ChatGenerationChunk(message=whole.chunk(kwargs.get("response_format")))
+        yield ChatGenerationChunk(message=whole.chunk(kwargs.get("response_format"), call.kept))
 
     def call_for(self, value: Any, options: Mapping[str, Any]) -> ModelCall:
         """The call that a chain of prompts and this model makes, without the chain."""
@@ -118,9 +119,10 @@ class Guarded:
         }
         if stop:
             options["stop"] = stop
-        model = options.pop("model", None) or _own_name(self)
+        model = options.pop("model", None) or name_of(self)
         own = prompt.own - kwargs.keys()
-        return ModelCall(messages, options, str(model), hash(prompt.question), takes_back, own)
+        question = hash(prompt.question)
+        return ModelCall(messages, options, str(model), question, takes_back, own, by=self)
 
     def _events(self, turn: ChainTurn, call: ModelCall) -> Iterator[CallEvent]:
         """All but ticks, at each of which the turn is looked at."""
@@ -160,11 +162,15 @@ def guarded_copy(model: BaseChatModel, *, is_configured: bool) -> BaseChatModel:
     return copy
 
 
+def provider_class(model: Any) -> Any:
+    """What a guarded model is made of."""
+    return next(kind for kind in type(model).__mro__ if not issubclass(kind, Guarded))
+
+
 @cache
 def _guarded_class(kind: type[BaseChatModel]) -> type[BaseChatModel]:
     members = {
         "__module__": __name__,
-        "_stream_of_provider": staticmethod(kind._stream),  # noqa: SLF001
         "__annotations__": {"_is_configured": bool, "_guard": Any},
         # pydantic ignores private attributes of a plain mixin
         "_is_configured": PrivateAttr(default=False),
@@ -174,11 +180,6 @@ def _guarded_class(kind: type[BaseChatModel]) -> type[BaseChatModel]:
         "_astream": BaseChatModel._astream,  # noqa: SLF001
     }
     return type(f"{PREFIX}{kind.__name__}", (Guarded, kind), members)
-
-
-def _own_name(model: Any) -> str:
-    name = getattr(model, "model_name", None) or getattr(model, "model", None)
-    return str(name or type(model).__name__).removeprefix("models/")
 
 
 def _is_shown(turn: ChainTurn, run_manager: CallbackManagerForLLMRun | None) -> bool:

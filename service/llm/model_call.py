@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
+
+from service.llm.kept import Kept
 
 TOOLS = frozenset({"tools", "functions"})
 
 
 @dataclass(frozen=True)
 class ModelCall:
-    """options: LangChain's keyword arguments, without the model. own: those of them that the caller chose."""
+    """options: LangChain's keyword arguments, without the model. own: those of them that the caller chose.
+
+    by: the guarded model that is called. kept: what the provider's class wants back in the next call.
+    """
 
     messages: list[BaseMessage]
     options: Mapping[str, Any]
@@ -20,6 +25,8 @@ class ModelCall:
     question: int
     takes_back: bool
     own: frozenset[str] = frozenset()
+    by: Any = None
+    kept: Kept = field(default_factory=Kept, compare=False)
 
     @property
     def offers_tools(self) -> bool:

@@ -1,19 +1,16 @@
 """The LangChain model behind the chain, and how its stream is opened."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 from openai.lib._parsing import type_to_response_format_param
 from pydantic import SecretStr
 
 from service.chat.running_turn import ModelGuard
 from service.llm.configured import ConfiguredChatOpenAI
-from service.llm.guarded import Guarded
+from service.llm.conversion import in_openai_form
 from service.llm.model_call import ModelCall
-from service.llm.provider_chunks import whole_chunk
 from service.llm.ticking import Ticking
 from service.llm.wire.answer_stream import AnswerStream
 from service.llm.wire.client import NO_KEY, Access, Client
@@ -44,7 +41,8 @@ def opener(model: ChatOpenAI, client: Client, name: str | None) -> Opener:
     """Opens a call's stream; name: the model asked whatever the call names, None for the call's."""
 
     def open_stream(call: ModelCall, request_id: str) -> Stream:
-        options = {**call.options, "model": name or call.model}
+        call.kept.forget()
+        options = {**in_openai_form(call), "model": name or call.model}
         if isinstance(options.get("response_format"), type):
             options["response_format"] = type_to_response_format_param(options["response_format"])
         asked = model._get_request_payload(call.messages, **options)  # noqa: SLF001
@@ -52,20 +50,6 @@ def opener(model: ChatOpenAI, client: Client, name: str | None) -> Opener:
         return client.stream(asked, call.own, request_id)
 
     return open_stream
-
-
-def own_opener(model: Any, tick_seconds: float) -> Opener:
-    """Opens a call of a guarded model of the chain's own, by its provider's class."""
-    bare: Any = super(Guarded, model)
-
-    def generations(call: ModelCall) -> Iterator[ChatGenerationChunk]:
-        if type(model)._stream_of_provider is not BaseChatModel._stream:  # noqa: SLF001
-            yield from bare._stream(call.messages, **call.options)  # noqa: SLF001
-            return
-        message = bare._generate(call.messages, **call.options).generations[0].message  # noqa: SLF001
-        yield ChatGenerationChunk(message=whole_chunk(message))
-
-    return lambda call, _request_id: Ticking(lambda: generations(call), tick_seconds)
 
 
 class Guards:

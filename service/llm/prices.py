@@ -13,6 +13,17 @@ from service.chat.events import Usage
 from service.llm import price_file
 from service.llm.price_file import Table
 
+# OpenAI's API is spoken in many places: there the address says whose prices
+OPENAI = "openai"
+PRICED_AS = {
+    "google_genai": "google",
+    "google_vertexai": "google",
+    "azure_openai": "azure",
+    "mistralai": "mistral",
+    "xai": "x-ai",
+    "bedrock": "aws",
+    "bedrock_converse": "aws",
+}
 ONE_OF_EACH = Usage(1, 1, "reported")
 
 
@@ -22,9 +33,16 @@ class Prices:
 
     table: Table
     address: str = ""
+    provider: str | None = None
 
     def at(self, address: str) -> "Prices":
         return replace(self, address=address)
+
+    def of(self, provider: str, address: str) -> "Prices":
+        """provider: as in LLM_MODEL; one that is none of genai-prices' says nothing."""
+        known = find_provider_by_id(get_snapshot().providers, PRICED_AS.get(provider, provider))
+        priced = None if provider == OPENAI or known is None else known.id
+        return replace(self, address=address, provider=priced)
 
     def knows(self, model: str) -> bool:
         return self.cost(model, ONE_OF_EACH) is not None
@@ -37,6 +55,8 @@ class Prices:
 
     def _published(self, model: str, usage: Usage) -> Decimal | None:
         """By the provider at this address, else by the provider that the model's name belongs to."""
+        if self.provider is not None:
+            return _total(usage, model, self.provider, None)
         by_address = _total(usage, model, None, self.address)
         if by_address is not None:
             return by_address
@@ -79,6 +99,7 @@ def _total(usage: Usage, model: str, provider: str | None, address: str | None) 
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cache_read_tokens=min(usage.cached_input_tokens or 0, usage.input_tokens),
+            cache_write_tokens=usage.cache_written_tokens or 0,
         )
         return get_snapshot().calc(counts, model, provider, address, None).total_price
     # an unknown model or provider; counts that cannot be

@@ -38,7 +38,7 @@ def of_step(error: BaseException) -> ChatError:
     """Never raises. The error's own text goes nowhere; a bug keeps its trace as the cause."""
     if isinstance(error, ChatError):
         return error
-    names = {name for link in _causes(error) for name in _names(link)}
+    names = {name for link in _causes(error) for name in kinds_of(link)}
     cause = f"{type(error).__module__}.{type(error).__qualname__}"
     if names & TIMEOUTS:
         return _caused(StepTimeout(cause=cause), error)
@@ -64,7 +64,7 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-def _names(error: BaseException) -> Iterator[str]:
+def kinds_of(error: BaseException) -> Iterator[str]:
     """Of the class and its bases, each by its top package."""
     for kind in type(error).__mro__:
         yield f"{kind.__module__.partition('.')[0].lstrip('_')}.{kind.__name__}"

@@ -16,6 +16,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 from service.errors import DependencyFailed
 from service.llm.accounted import AccountedEmbeddings
 from service.llm.guarded import guarded_copy
+from service.llm.sdk_clients import without_retries
 
 __all__ = ["DependencyFailed", "accounted", "guarded", "off_loop", "on_asyncio"]
 
@@ -26,7 +27,9 @@ THREADS = 4
 
 def guarded(model: BaseChatModel) -> Any:
     """The same model under the service's guard: deadlines, retries, circuit breaker, fallback and bill."""
-    return guarded_copy(model, is_configured=False)
+    copy = guarded_copy(model, is_configured=False)
+    without_retries(copy)
+    return copy
 
 
 def accounted(embeddings: Embeddings, *, model: str | None = None) -> Any:

@@ -1,16 +1,15 @@
-"""Makes an iterator that never keeps its reader waiting out of any LangChain stream."""
+"""Makes an iterator that never keeps its reader waiting out of any stream of chunks."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 
 import gevent
 from gevent.queue import Empty, Queue
-from langchain_core.outputs import ChatGenerationChunk
 
 from service.chat.events import TICK, Chunk, Tick
 from service.errors import ChatError
 from service.llm.failures import translate
-from service.llm.provider_chunks import chunk_of
 
 # larger mailboxes let a busy stream keep the loop: 64 made others wait 5 s under load, 8 one second
 MAILBOX_CHUNKS = 8
@@ -23,6 +22,7 @@ class _End:
 
 
 _END = _End()
+Start = Callable[[], Generator[Chunk, None, None]]
 _Item = Chunk | ChatError | _End
 
 
@@ -32,9 +32,7 @@ class Ticking:
     close() cancels the request wherever it is, also while it resolves, connects or waits.
     """
 
-    def __init__(
-        self, start: Callable[[], Iterator[ChatGenerationChunk]], tick_seconds: float
-    ) -> None:
+    def __init__(self, start: Start, tick_seconds: float) -> None:
         self._tick_seconds = tick_seconds
         self._mailbox: Queue[_Item] = Queue(MAILBOX_CHUNKS)
         self._last: ChatError | _End | None = None
@@ -82,7 +80,9 @@ class Ticking:
             texts.append(item.text)
             merged.thinking += item.thinking
             merged.tool_calls += item.tool_calls
-            merged.finish_reason = item.finish_reason or merged.finish_reason
+            if item.finish_reason or item.text or item.thinking or item.tool_calls:
+                # a reason that content follows was none
+                merged.finish_reason, merged.provisional = item.finish_reason, item.provisional
             merged.usage = item.usage or merged.usage
             try:
                 item = self._mailbox.get_nowait()
@@ -93,14 +93,16 @@ class Ticking:
         return merged
 
 
-def _produce(start: Callable[[], Iterator[ChatGenerationChunk]], mailbox: "Queue[_Item]") -> None:
+def _produce(start: Start, mailbox: "Queue[_Item]") -> None:
     try:
-        turn_began = time.monotonic()
-        for generation in start():
-            mailbox.put(chunk_of(generation))
-            if time.monotonic() - turn_began > GIVE_WAY_SECONDS:
-                gevent.sleep(0)
-                turn_began = time.monotonic()
+        # closed here: what is left to the collector may be closed where nothing can wait
+        with closing(start()) as chunks:
+            turn_began = time.monotonic()
+            for chunk in chunks:
+                mailbox.put(chunk)
+                if time.monotonic() - turn_began > GIVE_WAY_SECONDS:
+                    gevent.sleep(0)
+                    turn_began = time.monotonic()
     except Exception as error:  # noqa: BLE001 - it is translated and raised in the reader
         mailbox.put(translate(error))
     else:

@@ -35,13 +35,14 @@ class ModelStream(Protocol):
 class Upstream:
     """A server's models. name: the only one that is asked there, None for whatever a call names.
 
-    open: begins an attempt, whose id (X-Request-ID) comes second.
+    open: begins an attempt, whose id (X-Request-ID) comes second. provider: whose API it speaks.
     """
 
     name: str | None
     open: Callable[[Any, str], ModelStream]
     estimate: Callable[[Any, str], Usage]
     cost: Callable[[str, Usage], float | None]
+    provider: str = "openai"
 
     def model_for(self, call: ModelCall) -> str:
         return self.name or call.model
@@ -63,7 +64,7 @@ class UpstreamCall:
         tick_seconds: float,
         clock: Clock,
     ) -> None:
-        self.attempt = turn.begin_attempt(upstream.model_for(call), clock())
+        self.attempt = turn.begin_attempt(upstream.model_for(call), clock(), upstream.provider)
         self._upstream = upstream
         self._call = call
         self._watch = Watch(limits, clock, 2 * tick_seconds)

@@ -80,8 +80,10 @@ class LLM(Group):
     """More headers for that server: `name: value`, separated by semicolons. They win over the service's own.
     그 서버에 더 보낼 헤더입니다. `이름: 값`을 세미콜론으로 구분하며, 서비스가 보내는 헤더보다 우선합니다."""
     llm_model: str = "gpt-4o-mini"
-    """The model that answers when a request names none.
-    요청에 모델이 없을 때 쓰는 모델입니다."""
+    """The model that answers when a request names none. One of another provider has its name in front, such as
+    `anthropic:claude-sonnet-4-5`, `google_genai:gemini-2.5-flash` or `ollama:llama3.2`, and needs EXTRAS.
+    요청에 모델이 없을 때 쓰는 모델입니다. 다른 제공자의 모델은 `anthropic:claude-sonnet-4-5`,
+    `google_genai:gemini-2.5-flash`, `ollama:llama3.2`처럼 제공자 이름을 앞에 붙이며, EXTRAS가 필요합니다."""
     llm_models: Names = ()
     """Other models that a request may name.
     요청이 고를 수 있는 다른 모델입니다."""
@@ -118,6 +120,39 @@ class LLM(Group):
     prices_file: ExistingFile = ""
     """Prices that take precedence over those of genai-prices, in the format of `service/llm/prices.toml`.
     genai-prices보다 우선하는 가격표입니다. 형식은 `service/llm/prices.toml`과 같습니다."""
+
+
+class OtherProviders(Group):
+    """Other providers: the variables of their own packages
+    다른 제공자(각 패키지가 쓰는 변수)"""
+
+    anthropic_api_key: HeaderSecret = SecretStr("")
+    """The API key for `anthropic:` models.
+    `anthropic:` 모델의 API 키입니다."""
+    anthropic_base_url: Url = ""
+    """Where they are asked; empty: Anthropic's own address.
+    요청을 보낼 주소입니다. 비우면 Anthropic의 기본 주소를 씁니다."""
+    google_api_key: HeaderSecret = SecretStr("")
+    """The API key for `google_genai:` models.
+    `google_genai:` 모델의 API 키입니다."""
+    google_gemini_base_url: Url = ""
+    """Where they are asked; empty: Google's own address.
+    요청을 보낼 주소입니다. 비우면 Google의 기본 주소를 씁니다."""
+    ollama_host: str = ""
+    """The Ollama server for `ollama:` models; empty: port 11434 of this machine.
+    `ollama:` 모델의 Ollama 서버입니다. 비우면 이 컴퓨터의 11434 포트를 씁니다."""
+    ollama_api_key: HeaderSecret = SecretStr("")
+    """A key for a server that wants one.
+    키를 요구하는 서버에 보낼 키입니다."""
+    azure_openai_api_key: HeaderSecret = SecretStr("")
+    """The API key for `azure_openai:` models, whose names are those of deployments.
+    `azure_openai:` 모델의 API 키입니다. 모델 이름에는 배포(deployment) 이름을 씁니다."""
+    azure_openai_endpoint: Url = ""
+    """The address of the Azure resource.
+    Azure 리소스의 주소입니다."""
+    openai_api_version: str = ""
+    """The version of Azure's API.
+    Azure API의 버전입니다."""
 
 
 class Requests(Group):

@@ -28,6 +28,11 @@ class Containers(Group):
     service_image: str = "chat-service:local"
     """The service's image: `deploy/update.sh IMAGE` says when to write it here.
     서비스 이미지입니다. 언제 여기에 적을지는 `deploy/update.sh IMAGE`가 알려 줍니다."""
+    extras: str = ""
+    """Packages of other providers that the image is built with: `anthropic`, `google`, `ollama`, separated by spaces.
+    Also read by `make run`.
+    이미지에 넣을 다른 제공자의 패키지입니다. `anthropic`, `google`, `ollama`를 공백으로 구분해 적습니다.
+    `make run`도 이 값을 읽습니다."""
     service_memory: Memory = "1g"
     """The memory limit of each replica of the service.
     서비스 레플리카 하나의 메모리 한도입니다."""

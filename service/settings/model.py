@@ -2,21 +2,40 @@
 
 from itertools import chain
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import SecretStr, model_validator
 
-from service.settings import catalogue
+from service.settings import catalogue, names
 from service.settings.kinds import headers_in
+from service.settings.names import ModelName
 
 STOP_MARGIN_SECONDS = 15
 GRACEFUL_MARGIN_SECONDS = 5
 
 
+class ReachedBy(NamedTuple):
+    """The settings that say where a provider is, and the key for it."""
+
+    address: str
+    key: str
+    needs_key: bool = True
+
+
+REACHED_BY = {
+    names.OPENAI: ReachedBy("openai_base_url", "openai_api_key"),
+    "anthropic": ReachedBy("anthropic_base_url", "anthropic_api_key"),
+    "google_genai": ReachedBy("google_gemini_base_url", "google_api_key"),
+    "azure_openai": ReachedBy("azure_openai_endpoint", "azure_openai_api_key"),
+    "ollama": ReachedBy("ollama_host", "ollama_api_key", needs_key=False),
+}
+
+
 class Settings(
     catalogue.Processes,
     catalogue.LLM,
+    catalogue.OtherProviders,
     catalogue.Requests,
     catalogue.Concurrency,
     catalogue.Deadlines,
@@ -29,9 +48,11 @@ class Settings(
 
     @model_validator(mode="after")
     def _refuse_what_cannot_run(self) -> Self:
-        if not self.api_key and self.openai_base_url == catalogue.OPENAI_BASE_URL:
-            raise ValueError(
-                "OPENAI_API_KEY is not set, and OPENAI_BASE_URL does not name a server that needs none"
+        self._refuse_mixed_providers()
+        self._refuse_missing_key(self.provider, self.address, self.api_key)
+        if self.fallback:
+            self._refuse_missing_key(
+                self.fallback.provider, self.fallback_address, self.fallback_key
             )
         if self.port == self.metrics_port:
             raise ValueError("PORT and METRICS_PORT must differ")
@@ -42,14 +63,84 @@ class Settings(
             )
         return self
 
+    def _refuse_mixed_providers(self) -> None:
+        for written in self.llm_models:
+            if names.parse(written).provider != self.provider:
+                prefix = "" if self.provider == names.OPENAI else f"{self.provider}:"
+                raise ValueError(
+                    f"LLM_MODELS: {written} is of another provider than LLM_MODEL; write {prefix}NAME"
+                )
+
+    def _refuse_missing_key(self, provider: str, address: str, key: str) -> None:
+        """A server elsewhere may need none."""
+        reached = REACHED_BY.get(provider)
+        if reached and reached.needs_key and not key and address in ("", catalogue.OPENAI_BASE_URL):
+            raise ValueError(
+                f"{reached.key.upper()} is not set, and {reached.address.upper()} does not name a server "
+                "that needs none"
+            )
+
     @property
-    def api_key(self) -> str:
-        return self.openai_api_key.get_secret_value()
+    def provider(self) -> str:
+        """Whose models a request may name."""
+        return names.parse(self.llm_model).provider
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The models a request may name; the first is the default."""
-        return tuple(dict.fromkeys((self.llm_model, *self.llm_models)))
+        """The models a request may name, without their provider; the first is the default."""
+        written = (self.llm_model, *self.llm_models)
+        return tuple(dict.fromkeys(names.parse(one).name for one in written))
+
+    @property
+    def fallback(self) -> ModelName | None:
+        return names.parse(self.fallback_model) if self.fallback_model else None
+
+    @property
+    def providers(self) -> set[str]:
+        return {self.provider} | ({self.fallback.provider} if self.fallback else set())
+
+    @property
+    def address(self) -> str:
+        """Empty: the provider's own."""
+        return self._address_of(self.provider)
+
+    @property
+    def api_key(self) -> str:
+        return self._key_for(self.provider)
+
+    @property
+    def fallback_address(self) -> str:
+        return (
+            self.fallback_base_url
+            or (self.fallback and self._address_of(self.fallback.provider))
+            or ""
+        )
+
+    @property
+    def fallback_key(self) -> str:
+        """Its own, or its provider's, which is sent to that provider's address alone."""
+        own = self.fallback_api_key.get_secret_value()
+        if own or self.fallback is None:
+            return own
+        provider = self.fallback.provider
+        return (
+            self._key_for(provider) if self.fallback_address == self._address_of(provider) else ""
+        )
+
+    def _address_of(self, provider: str) -> str:
+        reached = REACHED_BY.get(provider)
+        return str(getattr(self, reached.address)) if reached else ""
+
+    def _key_for(self, provider: str) -> str:
+        reached = REACHED_BY.get(provider)
+        key: SecretStr = getattr(self, reached.key) if reached else SecretStr("")
+        return key.get_secret_value()
+
+    @property
+    def for_packages(self) -> dict[str, str]:
+        """Keys as the variables that providers' packages read, wherever they came from: chains' own models use them."""
+        keys = {reached.key.upper(): self._key_for(name) for name, reached in REACHED_BY.items()}
+        return {variable: key for variable, key in keys.items() if key}
 
     @property
     def drain_deadline_seconds(self) -> float:

@@ -3,7 +3,7 @@
 A counter whose first sample is 1 has not risen for Prometheus: the first failure of its kind would raise no alert.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from itertools import product
 from typing import get_args
 
@@ -16,8 +16,8 @@ from service.telemetry import metrics
 ROUTES = ("/chat", "/chat/stream", "/v1/chat/completions")
 
 
-def begin(operation: str, provider: str, models: Collection[str], chains: Collection[str]) -> None:
-    """models: all that may be asked. Called once per worker."""
+def begin(operation: str, models: Mapping[str, str], chains: Collection[str]) -> None:
+    """models: all that may be asked, each with its provider. Called once per worker."""
     for chain, ending in product(chains, get_args(Ending)):
         metrics.CHAIN_TURNS.labels(chain, ending)
     failures = kinds(UpstreamFailure)
@@ -43,7 +43,7 @@ def begin(operation: str, provider: str, models: Collection[str], chains: Collec
     _zero(metrics.RETRIES_DENIED, get_args(RetryDenial))
     _zero(metrics.COST, models)
     _zero(metrics.UNPRICED, models)
-    for model, kind in product(models, ("input", "output")):
+    for (model, provider), kind in product(models.items(), ("input", "output")):
         metrics.TOKEN_USAGE.labels(operation, provider, model, kind)
     for model, result in product(models, results):
         metrics.ATTEMPTS.labels(model, result)

@@ -26,12 +26,9 @@ WASTE_BY_ENDING: Mapping[Ending, WasteReason] = {"disconnected": "disconnect", "
 class TurnRecord:
     """Counts a turn from its begin; end() closes the account once, later calls change nothing."""
 
-    def __init__(
-        self, caller: Caller, turn_id: str, provider: str, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, caller: Caller, turn_id: str, clock: Callable[[], float]) -> None:
         self._caller = caller
         self._turn_id = turn_id
-        self._provider = provider
         self._clock = clock
         self._started_at = clock()
         self._waited = 0.0
@@ -74,7 +71,7 @@ class TurnRecord:
 
     def attempt(self, attempt: Attempt) -> None:
         self._attempts.append(attempt)
-        count_attempt(attempt, self._provider)
+        count_attempt(attempt)
 
     def bug(self, trace: traceback.TracebackException) -> None:
         report_bug(self._caller.request_id, trace)
@@ -156,12 +153,11 @@ def announce(
     slots: int,
     version: str,
     llm_client: str,
-    provider: str,
-    models: Collection[str],
+    models: Mapping[str, str],
     chains: Collection[str],
 ) -> None:
-    """Called once per worker."""
-    initial_samples.begin(OPERATION, provider, models, chains)
+    """models: each with its provider. Called once per worker."""
+    initial_samples.begin(OPERATION, models, chains)
     metrics.SLOTS.set(slots)
     metrics.IN_FLIGHT.set(0)
     metrics.BUILD.labels(version, llm_client).set(1)
@@ -186,8 +182,8 @@ def log() -> Any:
     return structlog.get_logger("service")
 
 
-def count_attempt(attempt: Attempt, provider: str) -> None:
-    labels = (OPERATION, provider, attempt.model)
+def count_attempt(attempt: Attempt) -> None:
+    labels = (OPERATION, attempt.provider, attempt.model)
     metrics.ATTEMPTS.labels(attempt.model, attempt.result).inc()
     error = "" if attempt.result == "ok" else attempt.result
     metrics.OPERATION_DURATION.labels(*labels, error).observe(attempt.ended_at - attempt.started_at)

@@ -57,7 +57,10 @@ def done(event: Done) -> dict[str, Any]:
 
 
 def usage(counted: Usage) -> dict[str, Any]:
-    return {name: value for name, value in asdict(counted).items() if value is not None}
+    told = asdict(counted)
+    # a part of the input that is in the price alone
+    del told["cache_written_tokens"]
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _frame(name: str, data: dict[str, Any]) -> bytes:

@@ -10,10 +10,9 @@ from prometheus_client.core import Metric
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.utils import floatToGoString
 
-from service.app import PROVIDER
 from service.chat.attempt import AttemptResult, RetryDenial
 from service.errors import Ending, ErrorCode
-from service.settings import Settings
+from service.settings import Settings, names
 from service.telemetry import metrics
 from service.telemetry.exposition import EXIT_REASONS, ProcessCollector, Workers
 from service.telemetry.initial_samples import ROUTES
@@ -60,7 +59,7 @@ VALUES: dict[str, Values] = {
     # empty for a whole answer
     "error_type": words(AttemptResult) - {"ok"} | {""},
     "gen_ai_operation_name": frozenset({OPERATION}),
-    "gen_ai_provider_name": frozenset({PROVIDER}),
+    "gen_ai_provider_name": names.PROVIDERS,
     "gen_ai_request_model": None,
     "gen_ai_token_type": frozenset({"input", "output"}),
     "llm_client": words(Settings.model_fields["llm_client"].annotation),

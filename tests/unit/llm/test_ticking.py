@@ -14,6 +14,8 @@ from langchain_core.outputs import ChatGenerationChunk
 from service.chat.events import TICK, Chunk
 from service.errors import Internal, UpstreamError
 from service.llm import ticking
+from service.llm.kept import Kept
+from service.llm.provider_answer import ProviderAnswer
 from service.llm.ticking import Ticking
 
 TICK_SECONDS = 0.05
@@ -28,7 +30,8 @@ def text(words: str, **about: object) -> ChatGenerationChunk:
 def over(
     start: Callable[[], Iterator[ChatGenerationChunk]], tick_seconds: float = TICK_SECONDS
 ) -> Ticking:
-    return Ticking(start, tick_seconds)
+    answer = ProviderAnswer(Kept(), says_why=True)
+    return Ticking(lambda: answer.chunks(start()), tick_seconds)
 
 
 def chunks(stream: Ticking) -> list[Chunk]:

@@ -15,7 +15,7 @@ from tests.unit.telemetry.test_turns import Asker, Clock
 BEGIN = """
 from prometheus_client import REGISTRY, generate_latest
 from service.telemetry import initial_samples
-initial_samples.begin("chat", "openai", ["a-model"], ["chat"])
+initial_samples.begin("chat", {"a-model": "openai"}, ["chat"])
 print(generate_latest(REGISTRY).decode())
 """
 PROMPT = Prompt("", (), "why?", "m", None, 100, "request-1")
@@ -52,7 +52,7 @@ def test_an_answer_is_cut_when_it_had_begun_and_its_caller_wanted_the_rest(endin
         return REGISTRY.get_sample_value("chat_answers_cut_total", labels) or 0
 
     before = count()
-    record = TurnRecord(Asker(), "turn-1", "openai", Clock())
+    record = TurnRecord(Asker(), "turn-1", Clock())
     for second in range(texts):
         record.text(1000.0 + second)
     record.end(ending)

@@ -75,7 +75,7 @@ def attempt(
 
 
 def test_the_line_of_a_whole_answer(clock, lines):
-    record = TurnRecord(Asker(), "turn-1", "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", clock)
     record.asked(PROMPT)
     clock.now += 1
     record.waited(0.75)
@@ -103,7 +103,7 @@ def test_the_line_of_a_whole_answer(clock, lines):
 
 def stalled(clock, waited: float, ending: str) -> None:
     """A turn with two texts, and silence after them."""
-    record = TurnRecord(Asker(), "turn-1", "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", clock)
     for _ in range(2):
         clock.now += 0.05
         record.waited(0.05)
@@ -150,7 +150,7 @@ def test_thinking_is_a_sign_of_life_and_neither_a_token_nor_a_gap(clock, lines, 
 
 
 def test_the_line_has_the_same_fields_when_nothing_was_asked(clock, lines):
-    TurnRecord(Asker(), "turn-1", "openai", clock).end("invalid")
+    TurnRecord(Asker(), "turn-1", clock).end("invalid")
     (line,) = lines()
     assert set(line) == FIELDS
     assert line["model"] is None
@@ -160,7 +160,7 @@ def test_the_line_has_the_same_fields_when_nothing_was_asked(clock, lines):
 
 
 def test_a_turn_ends_once(clock, lines, counted):
-    record = TurnRecord(Asker(), "turn-1", "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", clock)
     assert counted("chat_turns_in_flight") == 1
     record.end("timed_out", error=UpstreamTimeout(cause="idle"))
     record.end("failed")
@@ -176,7 +176,7 @@ def test_a_turn_ends_once(clock, lines, counted):
 
 
 def test_tokens_and_cost_of_a_turn_are_those_of_every_attempt(clock, lines, counted):
-    record = TurnRecord(Asker(), "turn-1", "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", clock)
     record.attempt(attempt("upstream_error", output=1, cost=0.25, source="estimated", chunks=1))
     record.attempt(attempt())
     record.end("completed", done=Done("stop", "m", Usage(10, 5, "reported"), 0.5))
@@ -191,7 +191,7 @@ def test_tokens_and_cost_of_a_turn_are_those_of_every_attempt(clock, lines, coun
 
 
 def test_one_attempt_without_a_price_makes_the_sum_unknown(clock, lines, counted):
-    record = TurnRecord(Asker(), "turn-1", "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", clock)
     record.attempt(attempt())
     record.attempt(attempt(cost=None))
     record.end("completed")
@@ -204,7 +204,7 @@ def test_one_attempt_without_a_price_makes_the_sum_unknown(clock, lines, counted
     [("disconnected", "disconnect"), ("drained", "drain"), ("upstream_failed", "failure")],
 )
 def test_tokens_that_nobody_got_in_full_are_wasted(clock, lines, counted, ending, reason):
-    record = TurnRecord(Asker(), "turn-1", "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", clock)
     record.attempt(attempt("cancelled"))
     record.end(ending)
     assert counted("chat_tokens_wasted_total", reason=reason) == 15
@@ -212,7 +212,7 @@ def test_tokens_that_nobody_got_in_full_are_wasted(clock, lines, counted, ending
 
 
 def test_a_whole_answer_wastes_nothing(clock, lines, counted):
-    record = TurnRecord(Asker(), "turn-1", "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", clock)
     record.attempt(attempt())
     record.end("completed")
     assert sum(counted("chat_tokens_wasted_total", reason=r) for r in ("failure", "restart")) == 0
@@ -221,7 +221,7 @@ def test_a_whole_answer_wastes_nothing(clock, lines, counted):
 
 def test_an_attempt_is_measured_as_opentelemetry_says(counted):
     made = attempt(first_chunk_at=1000.5, last_chunk_at=1001.5, chunks=5)
-    count_attempt(made, "openai")
+    count_attempt(made)
     labels = {
         "gen_ai_operation_name": "chat",
         "gen_ai_provider_name": "openai",
@@ -237,7 +237,7 @@ def test_an_attempt_is_measured_as_opentelemetry_says(counted):
 
 
 def test_an_attempt_without_content_has_no_first_chunk_and_no_tokens(counted):
-    count_attempt(Attempt("m", 1000.0, 1002.0, result="upstream_timeout"), "openai")
+    count_attempt(Attempt("m", 1000.0, 1002.0, result="upstream_timeout"))
     labels = {
         "gen_ai_operation_name": "chat",
         "gen_ai_provider_name": "openai",
@@ -250,7 +250,7 @@ def test_an_attempt_without_content_has_no_first_chunk_and_no_tokens(counted):
 
 
 def test_a_bug_is_logged_with_its_request_and_places_and_without_texts(clock, lines):
-    record = TurnRecord(Asker(), "turn-1", "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", clock)
     with pytest.raises(ValueError, match="canary") as caught:
         int("canary")
     record.bug(traceback.TracebackException.from_exception(caught.value))

@@ -1,0 +1,41 @@
+"""A provider's model with the options of one call: as fields, whose names differ, since not all take them per call."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# our name for it, and what providers call it
+FIELDS = {
+    "model": ("model", "model_name", "model_id"),
+    "temperature": ("temperature",),
+    "max_tokens": (
+        "max_tokens",
+        "max_output_tokens",
+        "num_predict",
+        "max_completion_tokens",
+        "max_new_tokens",
+    ),
+}
+# Google's own form of a name
+MODELS = "models/"
+
+
+def with_options(model: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A copy that has what can be a field of it, and the options that are left."""
+    kinds = type(model).model_fields
+    fields, left = {}, dict(options)
+    for ours, theirs in FIELDS.items():
+        name = next((one for one in theirs if one in kinds), None)
+        given = [
+            left.pop(one) for one in {ours: 0, **dict.fromkeys(theirs)} if one in left and name
+        ]
+        if name is None or not given:
+            continue
+        fields[name] = given[0]
+        if ours == "model" and str(getattr(model, name, "")).startswith(MODELS):
+            fields[name] = MODELS + str(fields[name]).removeprefix(MODELS)
+    return (model.model_copy(update=fields) if fields else model), left
+
+
+def name_of(model: Any) -> str:
+    name = next((found for one in FIELDS["model"] if (found := getattr(model, one, None))), None)
+    return str(name or type(model).__name__).removeprefix(MODELS)

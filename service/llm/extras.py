@@ -1,0 +1,27 @@
+"""Packages of other providers, which are there only if they were asked for.
+
+gunicorn's master looks for them, to refuse in one sentence; so nothing here may load one.
+"""
+
+from importlib.util import find_spec
+
+# the extra's name, and what it installs
+EXTRAS = {
+    "anthropic": ("anthropic", "langchain_anthropic"),
+    "google_genai": ("google", "langchain_google_genai"),
+    "ollama": ("ollama", "langchain_ollama"),
+}
+
+
+class MissingExtra(ValueError):
+    """A model is set whose provider's package is not installed."""
+
+
+def require(provider: str) -> None:
+    """Raises MissingExtra, with the way to it."""
+    extra, package = EXTRAS.get(provider, ("", ""))
+    if package and find_spec(package) is None:
+        raise MissingExtra(
+            f"{provider}: models need the package {package.replace('_', '-')}, which is not installed; set "
+            f'EXTRAS="{extra}" (docker compose build --build-arg EXTRAS={extra}, or make run EXTRAS={extra})'
+        )

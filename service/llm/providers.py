@@ -1,0 +1,119 @@
+"""Models of other providers: built by LangChain's init_chat_model, asked through their own classes."""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage, SystemMessage
+from langchain_core.outputs import ChatGenerationChunk
+
+from service.chat.events import Chunk
+from service.llm.asked_model import with_options
+from service.llm.conversion import in_openai_form, to_provider
+from service.llm.guarded import provider_class
+from service.llm.model_call import ModelCall
+from service.llm.provider_answer import ProviderAnswer, whole_chunk
+from service.llm.sdk_clients import with_timeouts, without_retries
+from service.llm.ticking import Ticking
+from service.llm.wire.client import Access
+
+# what a provider's class calls its address and its key
+KEYWORDS = {
+    "anthropic": ("base_url", "api_key"),
+    "google_genai": ("base_url", "api_key"),
+    "azure_openai": ("azure_endpoint", "api_key"),
+    "ollama": ("base_url", None),
+}
+# gRPC does its waiting where no other greenlet can run
+FIXED: Mapping[str, Mapping[str, Any]] = {"google_genai": {"transport": "rest"}}
+NO_KEY = "none"
+ADDRESSES = ("base_url", "openai_api_base", "anthropic_api_url", "azure_endpoint", "endpoint")
+# packages whose clients send headers of a call's own
+WITH_HEADERS = ("langchain_openai", "langchain_anthropic")
+
+
+class UnusableModel(ValueError):
+    """The model that is set cannot be built."""
+
+
+def build_model(provider: str, name: str, access: Access) -> BaseChatModel:
+    """One per worker, after the fork. An empty address: the provider's own. Raises UnusableModel, one sentence."""
+    # it takes long to load, and most deployments ask OpenAI's API
+    from langchain.chat_models import init_chat_model  # noqa: PLC0415
+
+    options = dict(FIXED.get(provider, {}))
+    address, key = KEYWORDS.get(provider, (None, None))
+    if address and access.base_url:
+        options[address] = access.base_url
+    if key:
+        options[key] = access.api_key or NO_KEY
+    try:
+        model: BaseChatModel = init_chat_model(name, model_provider=provider, **options)
+        without_retries(model)
+        with_timeouts(model, access.connect_seconds, access.read_seconds)
+    except Exception as error:
+        # at start the operator reads it: the error's own text is what helps
+        words = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        raise UnusableModel(f"the model {provider}:{name}: {words}") from error
+    return model
+
+
+def place_of(model: Any) -> tuple[Any, ...]:
+    """What models that share a breaker have in common."""
+    return provider_class(model), *(str(getattr(model, name, None)) for name in ADDRESSES)
+
+
+def provider_of(model: Any) -> str:
+    """As in LLM_MODEL, where LangChain's class says it."""
+    return str(model._get_ls_params().get("ls_provider") or "unknown")  # noqa: SLF001
+
+
+def provider_opener(
+    model: Any, name: str | None, tick_seconds: float
+) -> Callable[[ModelCall, str], Ticking]:
+    """Opens a call by its provider's class; name: the model asked whatever the call names, None for the call's.
+
+    A copy that the chain has made of the model is asked as it is.
+    """
+    kind = provider_class(model)
+
+    def open_stream(call: ModelCall, request_id: str) -> Ticking:
+        options = {**call.options, "model": name or call.model}
+        by = call.by
+        if provider_class(by) is not kind:
+            by, options = (
+                model,
+                to_provider(in_openai_form(call), model) | {"model": options["model"]},
+            )
+        return Ticking(lambda: _chunks(by, options, call, request_id), tick_seconds)
+
+    return open_stream
+
+
+def _chunks(
+    model: Any, options: Mapping[str, Any], call: ModelCall, request_id: str
+) -> Generator[Chunk, None, None]:
+    asked, options = with_options(model, options)
+    package = str(provider_class(model).__module__).partition(".")[0]
+    if package in WITH_HEADERS:
+        headers = options.get("extra_headers") or {}
+        options["extra_headers"] = {**headers, "X-Request-ID": request_id}
+    # those who name a reason for an answer's end are the known ones
+    answer = ProviderAnswer(call.kept, says_why=package.startswith("langchain_"))
+    yield from answer.chunks(_generations(asked, _said(call.messages), options))
+
+
+def _generations(
+    model: Any, messages: list[BaseMessage], options: Mapping[str, Any]
+) -> Iterator[ChatGenerationChunk]:
+    kind = provider_class(model)
+    if kind._stream is not BaseChatModel._stream:  # noqa: SLF001
+        yield from kind._stream(model, messages, **options)  # noqa: SLF001
+        return
+    message = kind._generate(model, messages, **options).generations[0].message  # noqa: SLF001
+    yield ChatGenerationChunk(message=whole_chunk(message))
+
+
+def _said(messages: list[BaseMessage]) -> list[BaseMessage]:
+    """An empty instruction is refused by some."""
+    return [one for one in messages if one.content or not isinstance(one, SystemMessage)]
