@@ -84,6 +84,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _answered(error: Any) -> ChatError | None:
     """The server's refusal, which SDKs hand on with its status and body."""
     response = getattr(error, "response", None)
+    if response is None:
+        # Ollama's own error leaves out the headers of the one it stands for
+        response = getattr(error.__context__, "response", None)
     status = _status(error, response)
     body = _body(error, response)
     if status is not None and status in STATUSES:

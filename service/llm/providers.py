@@ -10,7 +10,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from service.chat.events import Chunk
 from service.llm.asked_model import with_options
 from service.llm.conversion import in_openai_form, to_provider
-from service.llm.guarded import provider_class
+from service.llm.guarded import guarded_copy, provider_class
 from service.llm.model_call import ModelCall
 from service.llm.provider_answer import ProviderAnswer, whole_chunk
 from service.llm.sdk_clients import with_timeouts, without_retries
@@ -36,8 +36,11 @@ class UnusableModel(ValueError):
     """The model that is set cannot be built."""
 
 
-def build_model(provider: str, name: str, access: Access) -> BaseChatModel:
-    """One per worker, after the fork. An empty address: the provider's own. Raises UnusableModel, one sentence."""
+def build_model(provider: str, name: str, access: Access) -> Any:
+    """The configured model, guarded: one per worker, after the fork. Raises UnusableModel, one sentence.
+
+    An empty address is the provider's own.
+    """
     # it takes long to load, and most deployments ask OpenAI's API
     from langchain.chat_models import init_chat_model  # noqa: PLC0415
 
@@ -48,7 +51,9 @@ def build_model(provider: str, name: str, access: Access) -> BaseChatModel:
     if key:
         options[key] = access.api_key or NO_KEY
     try:
-        model: BaseChatModel = init_chat_model(name, model_provider=provider, **options)
+        model = guarded_copy(
+            init_chat_model(name, model_provider=provider, **options), is_configured=True
+        )
         without_retries(model)
         with_timeouts(model, access.connect_seconds, access.read_seconds)
     except Exception as error:

@@ -76,3 +76,5 @@ def _use_rest(model: Any) -> None:
     model.validate_environment()
     for name in GOOGLE_CALLS:
         setattr(model.client, name, partial(getattr(model.client, name), retry=None))
+    # it asks again with a new token where a key was refused
+    model.client.transport._session._max_refresh_attempts = 0  # noqa: SLF001
