@@ -129,7 +129,7 @@ def test_thinking_is_a_sign_of_life_and_neither_a_token_nor_a_gap(clock, lines, 
         name: counted(f"chat_turn_time_to_first_{name}_seconds_sum", route="/chat")
         for name in ("sign", "token")
     }
-    record = TurnRecord(Asker(), "turn-1", "openai", clock)
+    record = TurnRecord(Asker(), "turn-1", clock)
     for seconds, event in (
         (2, "thinking"),
         (30, "thinking"),
