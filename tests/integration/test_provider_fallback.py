@@ -15,7 +15,7 @@ FALLBACK = {
 }
 
 
-@pytest.mark.parametrize("chain", ["chat", "bound"])
+@pytest.mark.parametrize("chain", ["chat", "bound", "structured"])
 def test_openai_is_anthropics_fallback(chain):
     with (
         ModelServer(anthropic.refuses(500, "api_error")) as primary,
