@@ -1,4 +1,4 @@
-# One build, four images: docker build --target service (or llm, simulator, locust).
+# One build, five images: docker build --target service (or nginx, llm, simulator, locust).
 # What is installed comes from the hash-locked requirements and stands before the source, so that a change of the source
 # uses it again. No syntax line: whatever BuildKit is there understands all of this, without a download of its own.
 
@@ -57,18 +57,18 @@ COPY deploy/__init__.py deploy/
 COPY deploy/image/__init__.py deploy/image/container.py deploy/image/entrypoint.sh deploy/image/healthcheck.py deploy/image/
 COPY deploy/local/__init__.py deploy/local/upstream.py deploy/local/
 COPY service service
-RUN ${COMPILE} deploy service
+RUN chmod -R go+rX . && ${COMPILE} deploy service
 
 FROM compiler AS llm-source
 COPY deploy/__init__.py deploy/
 COPY deploy/image/healthcheck.py deploy/image/
 COPY deploy/local/__init__.py deploy/local/local_llm.py deploy/local/
-RUN ${COMPILE} deploy
+RUN chmod -R go+rX . && ${COMPILE} deploy
 
 FROM compiler AS simulator-source
 COPY deploy/image/healthcheck.py deploy/image/
 COPY tests/simulator tests/simulator
-RUN ${COMPILE} deploy tests
+RUN chmod -R go+rX . && ${COMPILE} deploy tests
 
 # --- what runs ---
 
@@ -101,6 +101,27 @@ EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-IS", "deploy/image/healthcheck.py", "8080", "/health"]
 CMD ["python", "-m", "deploy.local.local_llm", "--host", "0.0.0.0", "--port", "8080", ".venv/share/models/SmolLM2-135M-Instruct.Q4_1.gguf"]
 
+# The front door, with its configuration and the page: the same files whatever the clone's umask made of them.
+FROM nginx:1.30 AS nginx
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG SOURCE=unknown
+LABEL org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.title="chat-nginx" \
+      org.opencontainers.image.description="nginx in front of the chat service, and its page"
+COPY --chmod=755 nginx /etc/nginx
+COPY --chmod=755 nginx/container/certificate.sh /docker-entrypoint.d/05-certificate.sh
+COPY --chmod=755 nginx/configure.sh /docker-entrypoint.d/10-configure.sh
+COPY --chmod=755 service/web/static /usr/share/chat/static
+ENV PAGE_FOLDER=/usr/share/chat \
+    TEMPORARY_FOLDER=/tmp
+USER 101:101
+EXPOSE 8080
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["curl", "-fsS", "--noproxy", "*", "-o", "/dev/null", "http://127.0.0.1:8081/stub_status"]
+CMD ["nginx", "-g", "daemon off; pid /tmp/nginx.pid;"]
+
 FROM runtime AS simulator
 LABEL org.opencontainers.image.title="chat-llm-simulator" \
       org.opencontainers.image.description="An LLM that answers, stalls and fails on demand, for load and fault tests"
@@ -115,7 +136,7 @@ FROM runtime AS locust
 LABEL org.opencontainers.image.title="chat-locust" \
       org.opencontainers.image.description="Load for the chat service"
 COPY --from=locust-packages /app/.venv .venv
-COPY tests/load tests/load
+COPY --chmod=755 tests/load tests/load
 EXPOSE 8089
 CMD ["locust", "--locustfile", "tests/load/locustfile.py"]
 

@@ -74,6 +74,7 @@ def create_app(settings: Settings) -> Flask:
             pages.blueprint(openapi.describe(limits)),
         ],
         settings.cors_origins,
+        settings.allowed_hosts,
         settings.send_timeout_seconds,
         turns.report_bug,
     )

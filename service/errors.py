@@ -37,7 +37,8 @@ ChatError
 │   ├── ChainLimitReached
 │   └── ChainSilent                it said nothing, and asked no model
 ├── NotFound, MethodNotAllowed,
-│   UriTooLong, HeadersTooLarge    no turn
+│   UriTooLong, HeadersTooLarge,
+│   MisdirectedRequest             no turn
 └── Internal                       a bug
 
 The message of an error is a fixed sentence: nothing that a caller, a library or the LLM wrote ever reaches a client.
@@ -88,6 +89,7 @@ ErrorCode = Literal[
     "method_not_allowed",
     "uri_too_long",
     "headers_too_large",
+    "misdirected_request",
     "internal",
 ]
 
@@ -418,6 +420,12 @@ class HeadersTooLarge(ChatError):
     code = "headers_too_large"
     status = 431
     message = "The request's headers are too large."
+
+
+class MisdirectedRequest(ChatError):
+    code = "misdirected_request"
+    status = 421
+    message = "This service does not answer under this host name."
 
 
 class Internal(ChatError):

@@ -2,6 +2,7 @@
 # Before nginx starts: lays certificate and key where tls.conf expects them. Those of TLS_CERT_FILE and TLS_KEY_FILE, or,
 # where none are given, a self-signed pair. deploy/tls.sh replaces them while nginx runs.
 set -eu
+case " ${NGINX_EXTRAS:-} " in *" tls "*) ;; *) exit 0 ;; esac
 
 refuse() {
     echo "nginx cannot start with TLS: $1." >&2

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from service.settings.catalogue import Group
-from service.settings.kinds import NGINX, Cores, Count, File, Memory
+from service.settings.kinds import NGINX, Cores, Count, File, Memory, Names
 
 
 class Containers(Group):
@@ -16,12 +16,28 @@ class Containers(Group):
     """Where nginx listens: `0.0.0.0` lets other machines in. Prometheus, Alertmanager and Grafana stay on loopback.
     nginx가 수신하는 주소입니다. `0.0.0.0`이면 다른 컴퓨터에서도 접속할 수 있습니다.
     Prometheus, Alertmanager, Grafana는 이 컴퓨터에서만 열립니다."""
+    trusted_proxies: Annotated[Names, NGINX] = ()
+    """Proxies in front of nginx whose `X-Forwarded-For` tells the caller's address: addresses, ranges such as
+    `10.0.0.0/8`, and the words `cloudflare` and `private` (which also trusts whoever comes through Docker's gateway).
+    nginx 앞에 있는 프록시입니다. 이들이 보낸 `X-Forwarded-For`에서만 클라이언트 주소를 읽습니다.
+    주소, `10.0.0.0/8` 같은 대역, `cloudflare`, `private`을 쓸 수 있습니다.
+    `private`은 Docker 게이트웨이를 거쳐 온 모든 요청도 신뢰합니다."""
+    proxy_protocol: Annotated[bool, NGINX] = False
+    """Whether these proxies speak the PROXY protocol instead of sending a header; nginx then accepts nothing else.
+    프록시가 헤더 대신 PROXY 프로토콜을 쓰는지 정합니다. `true`이면 nginx는 이 프로토콜만 받습니다."""
+    base_path: Annotated[str, NGINX] = ""
+    """The path below which all of it is reached, such as `/chat-service`, where a proxy passes it on.
+    프록시가 하위 경로를 그대로 넘길 때의 경로입니다. 예: `/chat-service`"""
     client_max_streams: Annotated[Count, NGINX] = 20
-    """Concurrent answers per client address; more get 429.
-    주소 하나가 동시에 받을 수 있는 답변 수입니다. 넘으면 429를 받습니다."""
+    """Concurrent answers per API key, or per address without one; more get 429. The keys of one address have ten times
+    as many together.
+    API 키 하나(키가 없으면 주소 하나)가 동시에 받을 수 있는 답변 수입니다. 넘으면 429를 받습니다.
+    같은 주소를 쓰는 키들은 합쳐서 열 배까지 받습니다."""
     client_requests_per_second: Annotated[Count, NGINX] = 20
-    """Questions per second and client address; more get 429.
-    주소 하나가 초당 보낼 수 있는 질문 수입니다. 넘으면 429를 받습니다."""
+    """Questions per second and API key, or address without one; more get 429. All requests of one address together:
+    ten times as many.
+    API 키 하나(키가 없으면 주소 하나)가 초당 보낼 수 있는 질문 수입니다. 넘으면 429를 받습니다.
+    한 주소의 모든 요청은 합쳐서 열 배까지입니다."""
     local_llm_replicas: Annotated[int, Field(ge=0, le=1)] = 1
     """`0` saves the memory of the local model, which answers only while there is no key.
     `0`이면 키가 없을 때만 답하는 로컬 모델을 띄우지 않아 메모리를 아낍니다."""

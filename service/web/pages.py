@@ -3,14 +3,21 @@
 import json
 from typing import Any
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, request
 
-PAGE_POLICY = (
+POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     # the sanitizer's is the only code that may turn text into HTML
     "require-trusted-types-for 'script'; trusted-types dompurify"
 )
+# of the page and each of its files, whoever serves them: `make fix` hands them to nginx
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
 
 
 def blueprint(description: dict[str, Any]) -> Blueprint:
@@ -23,10 +30,12 @@ def blueprint(description: dict[str, Any]) -> Blueprint:
 
     @routes.get("/")
     def page() -> Response:
-        answer = current_app.send_static_file("index.html")
-        answer.headers["Content-Security-Policy"] = PAGE_POLICY
-        answer.headers["Referrer-Policy"] = "no-referrer"
-        answer.headers["Cache-Control"] = "no-cache"
-        return answer
+        return current_app.send_static_file("index.html")
+
+    @routes.after_app_request
+    def describe(response: Response) -> Response:
+        if request.endpoint in ("pages.page", "static") and response.status_code < 400:
+            response.headers.update(HEADERS)
+        return response
 
     return routes

@@ -10,7 +10,7 @@ from flask_cors import CORS
 from werkzeug.exceptions import HTTPException
 
 from service import errors
-from service.web import context, openai_errors, problems
+from service.web import context, hosts, openai_errors, problems
 
 STATUS_ERRORS = {
     kind.status: kind
@@ -30,7 +30,10 @@ OPENAI_HEADERS = (
     r"x-stainless-.*",
     r"openai-.*",
 )
-EXPOSED_HEADERS = (
+# what pages of other origins may do; `make fix` hands it to nginx, which answers their preflights
+CORS_METHODS = ("GET", "POST", "OPTIONS")
+CORS_HEADERS = ("Content-Type", "Authorization", *context.ID_HEADERS, *OPENAI_HEADERS)
+CORS_EXPOSED = (
     "X-Request-ID",
     "Retry-After",
     "retry-after-ms",
@@ -41,12 +44,14 @@ EXPOSED_HEADERS = (
         for what in ("requests", "tokens")
     ),
 )
+PREFLIGHT_SECONDS = 600
 Bug = Callable[[str, traceback.TracebackException], None]
 
 
 def build(
     blueprints: Sequence[Blueprint],
     cors_origins: Sequence[str],
+    allowed_hosts: Sequence[str],
     send_timeout_seconds: float,
     report_bug: Bug,
 ) -> Flask:
@@ -54,9 +59,11 @@ def build(
     # a doubled slash would be redirected, to whatever the Host header says
     site.url_map.merge_slashes = False
     site.before_request(lambda: context.opened(request, send_timeout_seconds))
+    site.before_request(lambda: hosts.check(request, allowed_hosts))
     for routes in blueprints:
         site.register_blueprint(routes)
     site.register_error_handler(HTTPException, _refuse)
+    site.register_error_handler(errors.MisdirectedRequest, _problem)
     site.register_error_handler(Exception, lambda bug: _fail(bug, report_bug))
     site.after_request(context.closed)
     if cors_origins:
@@ -69,11 +76,11 @@ def _allow(site: Flask, origins: Sequence[str]) -> None:
         site,
         # flask-cors takes a string with a bracket for a pattern
         origins=[re.compile(rf"{re.escape(origin)}\Z") for origin in origins],
-        methods=["GET", "POST", "OPTIONS"],
-        allow_headers=["Content-Type", "Authorization", *context.ID_HEADERS, *OPENAI_HEADERS],
-        expose_headers=EXPOSED_HEADERS,
+        methods=CORS_METHODS,
+        allow_headers=CORS_HEADERS,
+        expose_headers=CORS_EXPOSED,
         supports_credentials=False,
-        max_age=600,
+        max_age=PREFLIGHT_SECONDS,
     )
 
 

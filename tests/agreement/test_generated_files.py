@@ -16,6 +16,7 @@ def copy(tmp_path):
     """Of every file that is generated, or partly so."""
     (tmp_path / "docs").mkdir()
     shutil.copytree(ROOT / "monitoring/grafana", tmp_path / "monitoring/grafana")
+    shutil.copytree(ROOT / "nginx/snippets", tmp_path / "nginx/snippets")
     pages = [*settings_files.PAGES, *contract_tables.PAGES]
     for name in [*pages, settings_files.EXAMPLE, settings_files.COMPOSE]:
         shutil.copy(ROOT / name, tmp_path / name)
@@ -45,6 +46,8 @@ def test_every_generated_file_is_up_to_date():
         ("docs/contract.md", "| `overloaded` | 503 |", "| `overloaded` | 500 |"),
         ("docs/contract.md", "| `drained` |", "| `draind` |"),
         ("docs/contract.ko.md", "| `chat_workers` |", "| `chat_worker` |"),
+        ("nginx/snippets/page-headers.conf", "default-src 'none'; ", ""),
+        ("nginx/snippets/cors.conf", '"GET, POST, OPTIONS"', '"GET"'),
         (DASHBOARD, '"Whose fault"', '"Our fault"'),
     ],
 )

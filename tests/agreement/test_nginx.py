@@ -3,8 +3,10 @@
 import ast
 import re
 
+import pytest
+
 from service.settings import Settings
-from tests.support.nginx import DEFAULTS, SOURCES, render
+from tests.support.nginx import DEFAULTS, SOURCES, UnusableSettings, lay_out, render
 from tests.support.service import ROOT
 
 FILES = [*SOURCES.glob("snippets/*"), *SOURCES.glob("templates/*"), SOURCES / "nginx.conf"]
@@ -58,8 +60,33 @@ def test_the_page_and_nginx_call_a_status_by_one_code():
     assert nginx.items() <= by_page.items()
 
 
-def test_an_answer_without_a_word_is_waited_for_longer_than_a_turn_lasts():
-    assert seconds(directive("proxy_read_timeout")) >= default("turn_timeout_seconds") + 10
+@pytest.mark.parametrize("turn_seconds", [0.5, 90.5, default("turn_timeout_seconds"), 3600])
+def test_an_answer_without_a_word_is_waited_for_longer_than_a_turn_lasts(tmp_path, turn_seconds):
+    values = {"SERVICE_HOST": "localhost", "PORT": "1", "NGINX_LISTEN": "1", "TEMPORARY_FOLDER": ""}
+    lay_out(tmp_path, DEFAULTS | values | {"TURN_TIMEOUT_SECONDS": str(turn_seconds)})
+    waits = (tmp_path / "conf.d/read-timeout.conf").read_text()
+    assert seconds(waits) >= turn_seconds + 10
+    # and an old worker goes on for as long, after a reload and a SIGQUIT
+    processes = (tmp_path / "conf.d/processes.inc").read_text()
+    shutdown = re.search(r"worker_shutdown_timeout (\w+);", processes)[1]
+    assert seconds(shutdown) >= turn_seconds + 10
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"TURN_TIMEOUT_SECONDS": "soon"}, {"PROXY_PROTOCOL": "maybe"}, {"BASE_PATH": "chat"},
+     {"BASE_PATH": "/a b"}, {"CORS_ORIGINS": "*"}, {"CORS_ORIGINS": 'https://a";'},
+     {"ALLOWED_HOSTS": "*"}, {"ALLOWED_HOSTS": "a;b"}, {"TRUSTED_PROXIES": "lb.example.com"},
+     {"TRUSTED_PROXIES": "everybody"}],
+)  # fmt: skip
+def test_a_setting_that_cannot_be_used_is_one_sentence_that_names_it(tmp_path, settings):
+    values = {"SERVICE_HOST": "localhost", "PORT": "1", "NGINX_LISTEN": "1", "TEMPORARY_FOLDER": ""}
+    with pytest.raises(UnusableSettings) as refused:
+        lay_out(tmp_path, DEFAULTS | values | settings)
+    said = str(refused.value)
+    assert said.startswith("nginx cannot start: ")
+    assert next(iter(settings)) in said
+    assert len(said.splitlines()) == 1
 
 
 def test_an_idle_connection_is_ended_by_nginx_not_under_it():

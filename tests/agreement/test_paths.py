@@ -14,8 +14,8 @@ from tests.tools.contract_tables import PAGES
 DOCUMENTED = re.compile(r"`(GET|POST) (/\S*)`")
 LOCATION = re.compile(r"^ *location (?:(=|\^~) )?(/[^\s{]*)", re.MULTILINE)
 STATIC = "/static/*"
-# all that is not served, nginx's own refusals, and its counters on a port that is not public
-NGINX_OWN = {"/*", "/.problem", "/stub_status"}
+# all that is not served, nginx's own refusals and answers, and its counters on a port that is not public
+NGINX_OWN = {"/*", "/.problem", "/.preflight", "/stub_status"}
 METRICS_PORT_ONLY = {("GET", "/metrics")}
 
 

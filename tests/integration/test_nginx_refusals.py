@@ -78,6 +78,18 @@ REFUSALS = {
         "headers_too_large",
         False,
     ),
+    "another host's name": (
+        b"GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n",
+        421,
+        "misdirected_request",
+        False,
+    ),
+    "a version to come": (
+        b"GET /health HTTP/3.0\r\nHost: localhost\r\n\r\n",
+        400,
+        "invalid_request",
+        False,
+    ),
     "unknown transfer coding": (
         request("POST /chat", "Transfer-Encoding: gzip"),
         400,
@@ -99,6 +111,38 @@ def test_a_refusal_has_the_contracts_shape(nginx, case):
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["server"] == "nginx"
     assert nginx.line(error["request_id"])["status"] == status
+
+
+OPENAI_REFUSALS = {
+    "body": (
+        request("POST /v1/chat/completions", "Content-Length: 1001", body=b"x" * 1001),
+        (413, "invalid_request_error", "payload_too_large", "false"),
+    ),
+    "unknown address": (
+        request("GET /v1/nothing"),
+        (404, "invalid_request_error", "not_found", "false"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OPENAI_REFUSALS)
+def test_a_refusal_has_the_shape_of_openai_where_its_clients_ask(nginx, case):
+    sent, expected = OPENAI_REFUSALS[case]
+    status, headers, body = say(nginx.port, sent)
+    error = body["error"]
+    assert (status, error["type"], error["code"], headers["x-should-retry"]) == expected
+    assert error["message"].endswith(".")
+    assert error["param"] is None
+    assert error["request_id"] == headers["x-request-id"]
+
+
+def test_an_openai_client_is_told_when_to_come_back():
+    sent = request("POST /v1/chat/completions", "Content-Length: 2", body=b"{}")
+    with Upstream(hello) as upstream, Nginx(upstream.address, CLIENT_REQUESTS_PER_SECOND=1) as one:
+        answers = [say(one.port, sent) for _ in range(5)]
+    status, headers, body = answers[-1]
+    assert (status, body["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert (headers["retry-after"], headers["x-should-retry"]) == ("1", "true")
 
 
 def test_a_service_that_is_not_there_is_unavailable():
@@ -186,7 +230,7 @@ def test_an_address_has_so_many_requests_a_second(settings, rate):
         assert set(statuses) == {200, 429}
         # what is allowed at once, and what the seconds have brought since
         assert rate <= statuses.count(200) <= rate + 1 + seconds * rate + 1
-        assert say(nginx.port, request("GET /static/a.js"))[0] == 200
+        assert say(nginx.port, request("GET /ready"))[0] == 200
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ TABLE = {
     "headers_too_large": (431, False, None),
     "unauthorized": (401, False, "rejected"),
     "forbidden": (403, False, "rejected"),
+    "misdirected_request": (421, False, None),
     "rate_limited": (429, True, "rejected"),
     "budget_exceeded": (429, False, "rejected"),
     "unavailable": (503, True, "rejected"),

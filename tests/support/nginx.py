@@ -8,6 +8,7 @@ An upstream may be a name as well, with RESOLVER=<address of a DNS server>.
 """
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -30,6 +31,7 @@ from tests.tools.settings_data import settings
 SOURCES = ROOT / "nginx"
 DEFAULTS = {
     "RESOLVER": "127.0.0.1",
+    "PAGE_FOLDER": str(ROOT / "service" / "web"),
     **{setting.name: setting.default for setting in settings() if setting.for_nginx},
 }
 START_SECONDS = 20
@@ -41,13 +43,25 @@ def render(template: str, values: dict[str, str]) -> str:
 
 
 def lay_out(directory: Path, values: dict[str, str]) -> None:
-    """The files as the container has them under /etc/nginx."""
-    shutil.copy(SOURCES / "nginx.conf", directory)
-    shutil.copytree(SOURCES / "snippets", directory / "snippets")
-    (directory / "conf.d").mkdir()
+    """The files as the container has them under /etc/nginx. Raises UnusableSettings."""
+    shutil.copytree(SOURCES, directory, dirs_exist_ok=True)
+    made = directory / "conf.d"
+    made.mkdir()
     for template in (SOURCES / "templates").glob("*.template"):
-        rendered = render(template.read_text(), values)
-        (directory / "conf.d" / template.stem).write_text(rendered)
+        (made / template.stem).write_text(render(template.read_text(), values))
+    configured = subprocess.run(
+        ["sh", str(SOURCES / "configure.sh"), str(made)],
+        env={"PATH": os.environ["PATH"], **values},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if configured.returncode:
+        raise UnusableSettings(configured.stderr)
+
+
+class UnusableSettings(Exception):
+    """What nginx's container says before it ends."""
 
 
 class Nginx:
@@ -59,7 +73,12 @@ class Nginx:
         # its workers are another user where it is started by root
         self.directory.chmod(0o755)
         host, _, port = upstream.rpartition(":")
-        own = {"SERVICE_HOST": host, "PORT": port, "NGINX_LISTEN": f"127.0.0.1:{self.port}"}
+        own = {
+            "SERVICE_HOST": host,
+            "PORT": port,
+            "NGINX_LISTEN": f"127.0.0.1:{self.port}",
+            "TEMPORARY_FOLDER": str(self.directory),
+        }
         given = {name: str(value) for name, value in settings.items()}
         lay_out(self.directory, DEFAULTS | own | given)
         self.lines: list[dict[str, Any]] = []
@@ -139,6 +158,36 @@ class Nginx:
         code = self._ended(10)
         shutil.rmtree(self.directory, ignore_errors=True)
         return code
+
+    # asking it
+
+    def connect(self, source: str = "127.0.0.1", timeout: float = 30) -> socket.socket:
+        connection = socket.socket()
+        connection.settimeout(timeout)
+        # else the port could not be listened on for a minute
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        connection.bind((source, 0))
+        connection.connect(("127.0.0.1", self.port))
+        return connection
+
+    def request(
+        self,
+        method: str = "GET",
+        path: str = "/chat",
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        source: str = "127.0.0.1",
+    ) -> tuple[int, dict[str, str], bytes]:
+        """From that address: status, headers by lower-case name, body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection.sock = self.connect(source)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            given = {name.lower(): value for name, value in response.getheaders()}
+            return response.status, given, response.read()
+        finally:
+            connection.close()
 
     # what it logs
 

@@ -104,6 +104,10 @@ ERRORS: dict[ErrorCode, Text] = {
     ),
     "uri_too_long": Text("The request line is too long.", "요청 줄이 너무 깁니다."),
     "headers_too_large": Text("The headers are too large.", "헤더가 너무 큽니다."),
+    "misdirected_request": Text(
+        "The `Host` is none of the service's names (`ALLOWED_HOSTS`).",
+        "`Host`가 이 서비스의 이름이 아닙니다(`ALLOWED_HOSTS`).",
+    ),
     "internal": Text(
         "A bug. The stack trace is in the log, under the request id.",
         "버그입니다. 스택 트레이스는 로그에 요청 ID와 함께 남습니다.",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy.local.environment import ROOT
 from monitoring.dashboards import __main__ as dashboards
-from tests.tools import contract_tables, settings_files
+from tests.tools import contract_tables, nginx_files, settings_files
 
 
 def main() -> None:
@@ -25,7 +25,8 @@ def main() -> None:
 
 def outdated(root: Path) -> dict[str, str]:
     """Each file that is not what its source says, with the text that it should have."""
-    wanted = settings_files.expected(root) | contract_tables.expected(root) | _dashboards()
+    wanted = settings_files.expected(root) | contract_tables.expected(root)
+    wanted |= nginx_files.expected() | _dashboards()
     return {name: text for name, text in wanted.items() if _read(root / name) != text}
 
 

@@ -9,8 +9,8 @@ const DRAIN_LIMIT_MS = 2_000;
 
 const CODE_BY_STATUS = {
   400: "invalid_request", 404: "not_found", 405: "method_not_allowed", 408: "request_timeout",
-  413: "payload_too_large", 414: "uri_too_long", 415: "unsupported_media_type", 429: "rate_limited",
-  431: "headers_too_large", 500: "internal", 502: "unavailable", 503: "unavailable", 504: "unavailable",
+  413: "payload_too_large", 414: "uri_too_long", 415: "unsupported_media_type", 421: "misdirected_request",
+  429: "rate_limited", 431: "headers_too_large", 500: "internal", 502: "unavailable", 503: "unavailable", 504: "unavailable",
 };
 const RETRYABLE = new Set(["rate_limited", "unavailable", "request_timeout", "unexpected"]);
 
@@ -30,7 +30,7 @@ export async function* ask(body, { sessionId, key, signal }) {
 
 function post(body, { sessionId, key, signal }) {
   const authorization = key ? { Authorization: `Bearer ${key}` } : {};
-  return fetch("/chat/stream", {
+  return fetch("chat/stream", {
     method: "POST",
     headers: { ...HEADERS, "X-Session-ID": sessionId, ...authorization },
     body: JSON.stringify(body),

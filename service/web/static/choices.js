@@ -16,7 +16,7 @@ export function setUpChoices() {
 
 async function describeRequest() {
   try {
-    const response = await fetch("/openapi.json");
+    const response = await fetch("openapi.json");
     const description = await response.json();
     return description.components.schemas.ChatRequest.properties;
   } catch {
