@@ -259,11 +259,26 @@ class UpstreamQuotaExhausted(UpstreamFailure):
     default_retry_after_seconds = 300
 
 
+# what of our own set-up a provider refuses; access: it knows the key, and does not let it in
+SetUp = Literal["key", "model", "address", "access"]
+
+
 class UpstreamRejected(UpstreamFailure):
     code = "upstream_rejected"
     status = 502
     message = "The model provider rejected this service's credentials. Please contact the operator."
     reroutable = True
+
+    def __init__(
+        self,
+        *,
+        refused: SetUp = "access",
+        details: tuple[Detail, ...] = (),
+        retry_after_seconds: float | None = None,
+        cause: str | None = None,
+    ) -> None:
+        super().__init__(details=details, retry_after_seconds=retry_after_seconds, cause=cause)
+        self.refused = refused
 
 
 class UpstreamInvalidRequest(UpstreamFailure):

@@ -26,7 +26,7 @@ try:
     price_file.read(settings.prices_path)
     for provider in settings.providers:
         extras.require(provider)
-    for base_url in filter(None, (settings.openai_base_url, settings.fallback_base_url)):
+    for base_url in settings.own_client_addresses:
         proxies.proxy_for(address.parse(base_url))
 except (
     environment.UnsafeSettings,
@@ -104,6 +104,9 @@ def when_ready(server: Arbiter) -> None:
 
 def post_worker_init(worker: Worker) -> None:
     worker.wsgi.extensions["drain"].watch(worker)
+    if worker.age == 1:
+        # once is enough; before anybody asks
+        worker.wsgi.extensions["look"]()
     # what is loaded stays: a full collection that walks all of it holds every stream up for 0.1 s
     gc.collect()
     gc.freeze()

@@ -186,6 +186,22 @@ DASHBOARD = Dashboard(
                     unit="reqps",
                 ),
                 Panel(
+                    "Refused by the provider",
+                    "Our set-up, by reason (key, model, address, access), and parameters that a model does not take.",
+                    "제공자가 거부한 설정(key, model, address, access)과 모델이 받지 않는 파라미터.",
+                    (
+                        Query(
+                            f"sum by (reason) (rate(chat_llm_refusals_total{{{MODEL}}}[$__rate_interval]))",
+                            "{{reason}}",
+                        ),
+                        Query(
+                            f"sum by (parameter) (rate(chat_adapted_parameters_total{{{MODEL}}}[$__rate_interval]))",
+                            "parameter: {{parameter}}",
+                        ),
+                    ),
+                    unit="reqps",
+                ),
+                Panel(
                     "Fallbacks and restarts",
                     "Turns handed to the second model, and answers begun anew, by failure.",
                     "예비 모델로 넘긴 턴과 처음부터 다시 시작한 답, 실패별.",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import openai
 from langchain_openai import ChatOpenAI
 from openai.lib._parsing import type_to_response_format_param
 from pydantic import SecretStr
@@ -30,6 +31,9 @@ def build_model(model: str, access: Access) -> ConfiguredChatOpenAI:
         use_responses_api=False,
         organization="",
         output_version="v0",
+        # nothing is sent by them, and they would stumble over a proxy of a kind that they do not know
+        http_client=openai.DefaultHttpxClient(trust_env=False),
+        http_async_client=openai.DefaultAsyncHttpxClient(trust_env=False),
     )
 
 

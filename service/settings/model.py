@@ -108,6 +108,17 @@ class Settings(
     def api_key(self) -> str:
         return self._key_for(self.provider)
 
+    def headers_at(self, address: str) -> dict[str, str]:
+        """The extra ones, which may hold a key: they are for their own server alone."""
+        return self.extra_headers if address == self.openai_base_url else {}
+
+    @property
+    def own_client_addresses(self) -> set[str]:
+        """The servers that our own client asks, and no provider's package."""
+        primary = {self.address} if self.provider == names.OPENAI else set()
+        is_fallback = self.fallback is not None and self.fallback.provider == names.OPENAI
+        return primary | ({self.fallback_address} if is_fallback else set())
+
     @property
     def fallback_address(self) -> str:
         return (

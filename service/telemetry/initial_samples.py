@@ -10,7 +10,7 @@ from typing import get_args
 from prometheus_client import Counter
 
 from service.chat.attempt import NoError, RetryDenial
-from service.errors import CircuitOpen, Ending, Internal, UpstreamFailure, kinds
+from service.errors import CircuitOpen, Ending, Internal, SetUp, UpstreamFailure, kinds
 from service.telemetry import metrics
 
 ROUTES = ("/chat", "/chat/stream", "/v1/chat/completions")
@@ -41,10 +41,18 @@ def begin(operation: str, models: Mapping[str, str], chains: Collection[str]) ->
     _zero(metrics.FALLBACKS, [*codes, CircuitOpen.code])
     _zero(metrics.WASTED, get_args(metrics.WasteReason))
     _zero(metrics.RETRIES_DENIED, get_args(RetryDenial))
+    _begin_models(operation, models, results)
+
+
+def _begin_models(operation: str, models: Mapping[str, str], results: Collection[str]) -> None:
     _zero(metrics.COST, models)
     _zero(metrics.UNPRICED, models)
     for (model, provider), kind in product(models.items(), ("input", "output")):
         metrics.TOKEN_USAGE.labels(operation, provider, model, kind)
+    for model, reason in product(models, get_args(SetUp)):
+        metrics.REFUSALS.labels(model, reason)
+    for model, parameter in product(models, metrics.USUAL_PARAMETERS):
+        metrics.ADAPTED.labels(model, parameter)
     for model, result in product(models, results):
         metrics.ATTEMPTS.labels(model, result)
         metrics.ESTIMATED.labels(model, result)

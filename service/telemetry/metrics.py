@@ -57,6 +57,25 @@ ATTEMPTS = Counter(
     ("model", "result"),
 )
 
+# what models refuse of what we send; a chain may bind others
+USUAL_PARAMETERS = (
+    "temperature",
+    "max_tokens",
+    "max_completion_tokens",
+    "stream_options",
+    "system",
+)
+ADAPTED = Counter(
+    "chat_adapted_parameters_total",
+    "Parameters that a model refused and was then asked without, or with another name or value.",
+    ("model", "parameter"),
+)
+REFUSALS = Counter(
+    "chat_llm_refusals_total",
+    "Attempts that failed because the provider refuses our set-up: the key, the model's name, the address, or access.",
+    ("model", "reason"),
+)
+
 # one per turn: the service dashboard, the SLOs and their alerts
 TURNS_STARTED = Counter("chat_turns_started_total", "Turns begun.", ("route",))
 TURNS = Counter("chat_turns_total", "Turns ended, by ending.", ("route", "ending"))

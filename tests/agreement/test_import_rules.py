@@ -13,7 +13,7 @@ import pytest
 from tests.support.service import ROOT
 
 # forbidden although nobody uses them: the parts of LangChain's and OpenAI's packages that would be reached for
-NEVER_IMPORTED = {"httpx", "httpx2"}
+NEVER_IMPORTED = {"httpx"}
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 
 

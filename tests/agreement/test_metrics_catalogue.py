@@ -29,6 +29,8 @@ CONTRACT = {
     "chat_answers_cut_total": ("counter", ("route", "ending")),
     "chat_overhead_seconds": ("histogram", ()),
     "chat_llm_attempts_total": ("counter", ("model", "result")),
+    "chat_adapted_parameters_total": ("counter", ("model", "parameter")),
+    "chat_llm_refusals_total": ("counter", ("model", "reason")),
     "chat_llm_retries_total": ("counter", ("reason",)),
     "chat_retries_denied_total": ("counter", ("reason",)),
     "chat_fallbacks_total": ("counter", ("reason",)),

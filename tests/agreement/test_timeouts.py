@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from service import settings as environment
-from service.app import TICK_SECONDS, _access
+from service.protection import TICK_SECONDS, _access
 from service.resilience.patience import ALONE_SECONDS, SPARED_SECONDS
 from service.resilience.retry import ALL_WAITS_SECONDS
 from service.settings import Settings

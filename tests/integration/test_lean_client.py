@@ -3,7 +3,7 @@
 import socket
 import ssl
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -62,24 +62,37 @@ def test_an_llm_behind_tls_may_think(certificate, client):
         assert service.metric("chat_llm_attempts_total") == 2
 
 
-def test_a_proxy_of_the_environment_is_used(simulator):
+@pytest.mark.parametrize("client", ["lean", "stock"])
+def test_a_proxy_of_the_environment_is_used(simulator, client):
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         asked = []
         threading.Thread(target=relay, args=(listener, simulator.port, asked), daemon=True).start()
-        proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with Service("http://model.example/v1", HTTP_PROXY=proxy, http_proxy=proxy) as service:
+        proxy = f"http://user:word@127.0.0.1:{listener.getsockname()[1]}"
+        address = "http://model.example/v1"
+        with Service(address, LLM_CLIENT=client, HTTP_PROXY=proxy, http_proxy=proxy) as service:
             assert service.chat(directive(tokens=3))[0] == 200
-    assert asked[0].startswith(b"POST http://model.example/v1/chat/completions ")
+    models, chat = asked
+    assert models.startswith(b"GET http://model.example/v1/models ")
+    assert chat.startswith(b"POST http://model.example/v1/chat/completions ")
+    for request in asked:
+        assert b"proxy-authorization: basic dxnlcjp3b3jk\r\n" in request.lower()
 
 
 def relay(listener, port, asked):
-    """A forward proxy for one request: what it gets goes on with the request line as it came."""
-    client, _ = listener.accept()
+    """A forward proxy for one request a connection: it goes on with the request line as it came."""
+    with suppress(OSError):
+        while True:
+            client, _ = listener.accept()
+            threading.Thread(target=pass_on, args=(client, port, asked), daemon=True).start()
+
+
+def pass_on(client, port, asked):
     with client, socket.create_connection(("127.0.0.1", port)) as server:
         request = client.recv(65536)
         asked.append(request)
         line, _, rest = request.partition(b"\r\n")
-        path = b"/" + line.split()[1].split(b"/", 3)[3]
-        server.sendall(b"POST " + path + b" HTTP/1.1\r\n" + rest)
+        method, address, _ = line.split()
+        path = b"/" + address.split(b"/", 3)[3]
+        server.sendall(method + b" " + path + b" HTTP/1.1\r\n" + rest)
         while data := server.recv(65536):
             client.sendall(data)

@@ -19,3 +19,7 @@ def test_a_proxy_of_another_kind_is_refused_in_one_sentence(client):
     lines = [line for line in str(refusal.value).splitlines() if "PROXY" in line]
     assert lines == [SENTENCE]
     assert "canary" not in str(refusal.value)
+
+
+def test_it_is_no_matter_where_the_model_is_local(serve):
+    assert serve(ALL_PROXY=SOCKS).chat()[0] == 200

@@ -11,7 +11,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.utils import floatToGoString
 
 from service.chat.attempt import AttemptResult, RetryDenial
-from service.errors import Ending, ErrorCode
+from service.errors import Ending, ErrorCode, SetUp
 from service.settings import Settings, names
 from service.telemetry import metrics
 from service.telemetry.exposition import EXIT_REASONS, ProcessCollector, Workers
@@ -64,6 +64,7 @@ VALUES: dict[str, Values] = {
     "gen_ai_token_type": frozenset({"input", "output"}),
     "llm_client": words(Settings.model_fields["llm_client"].annotation),
     "model": None,
+    "parameter": None,
     "result": words(AttemptResult),
     "route": frozenset(ROUTES),
     "step": None,
@@ -73,6 +74,7 @@ VALUES: dict[str, Values] = {
 VALUES_OF = {
     ("chat_answers_cut_total", "ending"): frozenset(metrics.CUT_ENDINGS),
     ("chat_fallbacks_total", "reason"): words(ErrorCode),
+    ("chat_llm_refusals_total", "reason"): words(SetUp),
     ("chat_llm_retries_total", "reason"): words(ErrorCode),
     ("chat_restarts_total", "reason"): words(ErrorCode),
     ("chat_retries_denied_total", "reason"): words(RetryDenial),

@@ -52,7 +52,8 @@ class Address:
         return f"{self.origin}{self.path}{resource}"
 
 
-def parse(base_url: str) -> Address:
+def parse(base_url: str, *, whole: bool = False) -> Address:
+    """whole: it is what is asked for itself, and no base. Raises ValueError."""
     url = urlsplit(base_url)
     host = _ascii(url.hostname or "")
     return Address(
@@ -60,8 +61,7 @@ def parse(base_url: str) -> Address:
         host=host,
         port=url.port or (443 if url.scheme == "https" else 80),
         netloc=_netloc(host, url.port),
-        # people copy the whole address from an example
-        path=quote(url.path.rstrip("/").removesuffix(CHAT), safe=WRITTEN),
+        path=quote(url.path if whole else _base(url.path), safe=WRITTEN),
         query=quote(url.query, safe=WRITTEN),
         basic=basic_credentials(url),
     )
@@ -73,6 +73,11 @@ def basic_credentials(url: SplitResult) -> str | None:
         return None
     pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
     return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def _base(path: str) -> str:
+    """People copy the whole address from an example."""
+    return path.rstrip("/").removesuffix(CHAT)
 
 
 def _netloc(host: str, port: int | None) -> str:

@@ -17,11 +17,20 @@ Ask = Callable[[Question], Transport]
 class AnswerStream:
     """Each next returns all that has come, or TICK, or raises a ChatError; close() cancels the request at once.
 
-    What the server refuses of how it was asked is asked differently, at once and without a trace.
+    What the server refuses of how it was asked is asked differently, at once and without a trace. failed: called with
+    each failure that is raised.
     """
 
-    def __init__(self, question: Question, ask: Ask, *, strip_think_tags: bool = False) -> None:
+    def __init__(
+        self,
+        question: Question,
+        ask: Ask,
+        failed: Callable[[Question, ChatError], None],
+        *,
+        strip_think_tags: bool = False,
+    ) -> None:
         self._ask = ask
+        self._failed = failed
         self._strip_think_tags = strip_think_tags
         self._begin(question)
 
@@ -34,6 +43,7 @@ class AnswerStream:
         except ChatError as error:
             instead = None if self._spoke else self._question.after(error)
             if instead is None:
+                self._failed(self._question, error)
                 raise
             self.close()
             self._begin(instead)

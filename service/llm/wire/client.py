@@ -1,26 +1,33 @@
 """A server's client for all questions of a worker: connections, what its models do not take, and either transport."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import parse_qsl
+from typing import Any, Protocol
 
 import openai
 
+from service.errors import ChatError, SetUp, UpstreamRejected
 from service.llm.pace import Pace
-from service.llm.wire.address import Address, parse
+from service.llm.wire.address import CHAT, Address, parse
 from service.llm.wire.answer_stream import AnswerStream, Ask
 from service.llm.wire.connections import server_at
 from service.llm.wire.habits import Change, Habits
 from service.llm.wire.lean_transport import LeanTransport
+from service.llm.wire.look import Finding, look_at
 from service.llm.wire.payload import composed, headers_for, takes_temperature
 from service.llm.wire.question import Question
+from service.llm.wire.stock_http import http_client
 from service.llm.wire.stock_transport import StockTransport
 
 # the package wants one; the header that is sent is ours
 NO_KEY = "none"
-# model, parameter, and what became of it
-Adapted = Callable[[str, str, Change], None]
+
+
+class Listener(Protocol):
+    """Models are configured names; parameters are those of the API."""
+
+    def adapted(self, model: str, parameter: str, change: Change) -> None: ...
+    def refused(self, model: str, what: SetUp) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -36,22 +43,22 @@ class Access:
 
 
 class Client:
-    """One per server and worker, after the fork. Raises UnusableProxy for lean."""
+    """One per server and worker, after the fork. Raises UnusableProxy."""
 
     def __init__(
         self,
         access: Access,
         tick_seconds: float,
-        adapted: Adapted,
+        listener: Listener,
         *,
         lean: bool,
         strip_think_tags: bool,
     ) -> None:
         self._address = parse(access.base_url)
-        headers = headers_for(self._address, access.api_key, access.extra_headers)
+        self._headers = headers = headers_for(self._address, access.api_key, access.extra_headers)
         make = _lean if lean else _stock
         self._ask, self.close = make(access, self._address, headers, tick_seconds)
-        self._adapted = adapted
+        self._listener = listener
         self._strip_think_tags = strip_think_tags
         self._habits: dict[str, Habits] = {}
 
@@ -66,13 +73,34 @@ class Client:
         if "temperature" not in own and not takes_temperature(model):
             payload.pop("temperature", None)
         habits = self._habits_of(model)
-        question = Question(habits, habits.applied(payload, own), own, request_id, headers or {})
-        return AnswerStream(question, self._ask, strip_think_tags=self._strip_think_tags)
+        question = Question(
+            self._address,
+            self._address.target(CHAT),
+            habits,
+            habits.applied(payload, own),
+            own,
+            request_id,
+            headers or {},
+        )
+        return AnswerStream(
+            question, self._ask, self._failed, strip_think_tags=self._strip_think_tags
+        )
+
+    def look(self, models: Sequence[str]) -> Finding | None:
+        """What the server's list of models says of our set-up; None: nothing is wrong with it."""
+        return look_at(self._address, self._headers, models)
+
+    def _failed(self, question: Question, failure: ChatError) -> None:
+        question.explain(failure)
+        if isinstance(failure, UpstreamRejected):
+            # whoever has to act needs to know where
+            failure.cause = f"{failure.cause}, at {self._address.shown(CHAT)}"
+            self._listener.refused(question.model, failure.refused)
 
     def _habits_of(self, model: str) -> Habits:
         if model not in self._habits:
             self._habits[model] = Habits(
-                lambda parameter, change: self._adapted(model, parameter, change)
+                lambda parameter, change: self._listener.adapted(model, parameter, change)
             )
         return self._habits[model]
 
@@ -91,21 +119,15 @@ def _lean(access: Access, address: Address, headers: dict[str, str], tick_second
 def _stock(access: Access, address: Address, headers: dict[str, str], tick_seconds: float) -> Ways:
     # a plain number would be its connect timeout, too
     timeout = openai.Timeout(access.read_seconds, connect=access.connect_seconds)
-    limits = type(openai.DEFAULT_CONNECTION_LIMITS)(
-        max_connections=access.connections, max_keepalive_connections=0
-    )
     # the package's own is left out
     sent: dict[str, Any] = {"Authorization": openai.Omit(), **headers}
     client = openai.OpenAI(
         api_key=NO_KEY,
-        base_url=f"{address.origin}{address.path}",
-        default_query=dict(parse_qsl(address.query)),
+        base_url=address.origin,
         organization="",
         project="",
         timeout=timeout,
         max_retries=0,
-        http_client=openai.DefaultHttpxClient(
-            timeout=timeout, limits=limits, follow_redirects=False
-        ),
+        http_client=http_client(address, timeout, access.connections),
     )
     return lambda question: StockTransport(client, sent, question, tick_seconds), client.close

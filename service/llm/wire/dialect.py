@@ -118,6 +118,7 @@ ERROR_STATUSES: dict[int, Kind] = {
     401: "key",
     402: "quota",
     404: "address",
+    405: "address",
     408: "failed",
     409: "conflict",
     413: "invalid",

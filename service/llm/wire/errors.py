@@ -6,6 +6,7 @@ from typing import Any
 from service.errors import (
     ChatError,
     ContentFiltered,
+    SetUp,
     UpstreamConflict,
     UpstreamError,
     UpstreamFailure,
@@ -17,6 +18,7 @@ from service.errors import (
 )
 from service.llm.wire.dialect import ERROR_STATUSES, ERROR_WORDS, KINDS, SENTENCES, Kind
 from service.llm.wire.parameters import refused_parameter_in
+from service.llm.wire.redirect import Redirected
 from service.llm.wire.refusal import ParameterRefused, WindowExceeded
 from service.llm.wire.retry_after import forbids_retry, retry_after_seconds
 from service.llm.wire.said import Said, said_in, said_in_body
@@ -36,10 +38,12 @@ SENTENCE_STATUSES: dict[Kind, frozenset[int | None]] = {
 WORDS_FIRST: tuple[Kind, ...] = ("filtered", "quota", "too_long")
 # A word for one of these wins over these statuses.
 WORDS_OVER_STATUS: dict[Kind, range] = {"key": range(400, 404), "model": range(400, 423)}
-CAUSES: dict[Kind, str] = {
-    "key": "key refused",
-    "model": "model unknown",
-    "address": "address or model unknown",
+# what of our set-up it refuses, and our words for it
+SET_UP: dict[Kind, tuple[SetUp, str]] = {
+    "key": ("key", "key refused"),
+    "model": ("model", "model unknown"),
+    "address": ("address", "address or model unknown"),
+    "rejected": ("access", ""),
 }
 # also said by Gemini of a limit per minute, where it says when to come back
 CURRENT_QUOTA = "exceeded your current quota"
@@ -47,6 +51,8 @@ CURRENT_QUOTA = "exceeded your current quota"
 
 def of_response(status: int, headers: Mapping[str, str], body: bytes) -> ChatError:
     """What a response that is no answer means; headers by lower-case name."""
+    if 300 <= status < 400:
+        return Redirected(status, headers.get("location", ""))
     said = said_in_body(body)
     inner = said.status
     if status >= 500 and inner is not None and inner < 500:
@@ -71,19 +77,21 @@ def _error(status: int | None, said: Said, cause: str, headers: Mapping[str, str
             return ParameterRefused(refused, cause=f"{cause}: {refused.name[:64]}")
         if kind == "too_long":
             return WindowExceeded(overflow, cause=f"{cause}: context")
-    cause = f"{cause}: {CAUSES[kind]}" if kind in CAUSES else cause
-    return _made(kind, cause, status, headers)
+    failure = _made(kind, cause, status, retry_after_seconds(headers))
+    failure.retry_forbidden = forbids_retry(headers)
+    return failure
 
 
-def _made(kind: Kind, cause: str, status: int | None, headers: Mapping[str, str]) -> ChatError:
-    if kind in ("failed", "rate_limited"):
+def _made(kind: Kind, cause: str, status: int | None, wait: float | None) -> UpstreamFailure:
+    if kind in SET_UP:
+        refused, words = SET_UP[kind]
+        return UpstreamRejected(refused=refused, cause=f"{cause}: {words}" if words else cause)
+    if kind == "failed":
         failed = UpstreamUnavailable if status == 503 else UpstreamError
-        made = UpstreamRateLimited if kind == "rate_limited" else failed
-        error: UpstreamFailure = made(cause=cause, retry_after_seconds=retry_after_seconds(headers))
-    else:
-        error = PLAIN.get(kind, UpstreamRejected)(cause=cause)
-    error.retry_forbidden = forbids_retry(headers)
-    return error
+        return failed(cause=cause, retry_after_seconds=wait)
+    if kind == "rate_limited":
+        return UpstreamRateLimited(cause=cause, retry_after_seconds=wait)
+    return PLAIN[kind](cause=cause)
 
 
 PLAIN: dict[Kind, type[UpstreamFailure]] = {

@@ -4,7 +4,6 @@ import gevent
 
 from service.errors import UpstreamError
 from service.llm.pace import Pace
-from service.llm.wire.address import CHAT
 from service.llm.wire.connections import Server
 from service.llm.wire.exchange import RECEIVE_BYTES, Exchange
 from service.llm.wire.question import Question
@@ -17,7 +16,7 @@ MOST_READS = 32
 
 class LeanTransport:
     def __init__(self, server: Server, question: Question, tick_seconds: float, pace: Pace) -> None:
-        target, body = server.address.target(CHAT), question.body
+        target, body = question.target, question.body
 
         def request(sent_before: int) -> bytes:
             return server.request("POST", target, body, question.headers(sent_before))

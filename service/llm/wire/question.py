@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
-from service.errors import ChatError
-from service.llm.wire.habits import Habits
-from service.llm.wire.payload import Payload
-from service.llm.wire.refusal import ParameterRefused, WindowExceeded
+from service.errors import ChatError, Detail
+from service.llm.wire.address import Address
+from service.llm.wire.habits import LIMITS, Habits, tokens_left
+from service.llm.wire.payload import OLD_LIMIT, Payload
+from service.llm.wire.redirect import Redirected
+from service.llm.wire.refusal import Overflow, ParameterRefused, WindowExceeded
 
 # a server may refuse several parameters, each in a refusal of its own
 MOST_TIMES = 8
@@ -16,14 +18,24 @@ MOST_TIMES = 8
 
 @dataclass(frozen=True)
 class Question:
-    """own: the parameters that a caller chose, which are neither left out nor changed. asked: how often so far."""
+    """own: the parameters that a caller chose, which are neither left out nor changed. asked: how often so far.
 
+    target: what stands in the request line.
+    """
+
+    address: Address
+    target: str
     habits: Habits
     payload: Payload
     own: frozenset[str]
     request_id: str
     extra_headers: Mapping[str, str] = field(default_factory=dict)
     asked: int = 0
+    redirected: bool = False
+
+    @property
+    def model(self) -> str:
+        return str(self.payload["model"])
 
     @property
     def body(self) -> bytes:
@@ -31,7 +43,7 @@ class Question:
 
     def headers(self, sent_before: int) -> dict[str, str]:
         """No id is sent twice, since some servers refuse one that they know."""
-        times = self.asked + sent_before
+        times = 2 * self.asked + sent_before
         request_id = f"{self.request_id}.{times}" if times else self.request_id
         return {**self.extra_headers, "X-Request-ID": request_id}
 
@@ -39,9 +51,32 @@ class Question:
         """The same question, asked as the server wants it; None: it was no refusal of that kind, or nothing helps."""
         if self.asked >= MOST_TIMES:
             return None
+        if isinstance(refusal, Redirected):
+            return self._elsewhere(refusal)
         payload = None
         if isinstance(refusal, ParameterRefused):
             payload = self.habits.learn_refused(refusal.refused, self.payload, self.own)
         elif isinstance(refusal, WindowExceeded):
             payload = self.habits.learn_overflow(refusal.overflow, self.payload, self.own)
         return None if payload is None else replace(self, payload=payload, asked=self.asked + 1)
+
+    def explain(self, refusal: ChatError) -> None:
+        """What a caller is told of the fields: of those that were the caller's."""
+        if isinstance(refusal, ParameterRefused):
+            refusal.details = tuple(each for each in refusal.details if each.field in self.own)
+        elif isinstance(refusal, WindowExceeded) and OLD_LIMIT in self.own:
+            refusal.details = self._own_limit(refusal.overflow)
+
+    def _elsewhere(self, redirect: Redirected) -> "Question | None":
+        target = redirect.target_at(self.address, self.target)
+        if self.redirected or target is None:
+            return None
+        return replace(self, target=target, redirected=True, asked=self.asked + 1)
+
+    def _own_limit(self, overflow: Overflow) -> tuple[Detail, ...]:
+        """Where the conversation would fit, and only the length that the caller asked for does not."""
+        asked = next((self.payload[name] for name in LIMITS if name in self.payload), 0)
+        left = tokens_left(overflow, asked)
+        if left is None or not 0 < left < asked:
+            return ()
+        return (Detail(OLD_LIMIT, f"must be at most {left} for this conversation"),)

@@ -10,6 +10,7 @@ from gevent.queue import Empty, Queue
 from service.errors import ChatError, UpstreamTimeout
 from service.llm.failures import translate
 from service.llm.wire.question import Question
+from service.llm.wire.stock_http import TARGET
 from service.llm.wire.transport import Arrived, failed_connection, root_name
 
 # larger mailboxes let a busy stream keep the loop
@@ -106,7 +107,7 @@ def _ask(
         messages=payload["messages"],
         stream=True,
         extra_body=more,
-        extra_headers={**headers, **question.headers(0)},
+        extra_headers={**headers, **question.headers(0), TARGET: question.target},
     ) as response:
         raw: Any = response.http_response
         status, told = raw.status_code, _lower(raw.headers)

@@ -33,14 +33,19 @@ TICK_SECONDS = 0.05
 
 
 class Asking:
-    """A worker's client for one server. adapted: what it has learned."""
+    """A worker's client for one server, and its listener: what was learned, and what the server refused."""
 
     def __init__(self, base_url, *, lean, **options):
-        self.adapted = []
+        self.learned, self.refusals = [], []
         access = Access(base_url, "key", 3, 10, 10)
-        learned = lambda *change: self.adapted.append(change)  # noqa: E731
         options = {"strip_think_tags": False} | options
-        self.client = Client(access, TICK_SECONDS, learned, lean=lean, **options)
+        self.client = Client(access, TICK_SECONDS, self, lean=lean, **options)
+
+    def adapted(self, *change):
+        self.learned.append(change)
+
+    def refused(self, *what):
+        self.refusals.append(what)
 
     def begin(self, question="hi", own=frozenset(), **options):
         payload = {"model": "sim", "messages": [{"role": "user", "content": question}], **options}
@@ -335,10 +340,10 @@ def test_what_the_server_refuses_by_name_is_asked_differently_at_once(asking, se
     assert here.ending(temperature=0.2) == ("Hello", "stop", None)
     assert here.ending(temperature=0.2) == ("Hello", "stop", None)
     assert ["temperature" in body for body in server.bodies] == [True, False, False]
-    assert here.adapted == [("sim", "temperature", "left_out")]
+    assert here.learned == [("sim", "temperature", "left_out")]
     # never an id that the server has seen
     ids = [request.headers["x-request-id"] for request in server.requests]
-    assert ids[:2] == ["request-1", "request-1.1"]
+    assert ids[:2] == ["request-1", "request-1.2"]
 
 
 def test_a_refusal_within_a_stream_is_asked_differently_too(asking, server):

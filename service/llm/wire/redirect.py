@@ -1,0 +1,42 @@
+"""Where a server sends us instead: followed once on the same server, and never with our key to another."""
+
+from urllib.parse import urljoin
+
+from service.errors import UpstreamRejected
+from service.llm.wire.address import Address, parse
+
+# these alone keep the method and the body
+KEEPS_QUESTION = frozenset({307, 308})
+MOST_SHOWN_CHARS = 200
+
+
+class Redirected(UpstreamRejected):
+    """location: as the server wrote it."""
+
+    def __init__(self, status: int, location: str) -> None:
+        super().__init__(refused="address", cause=f"HTTP {status} to {_shown(location)}")
+        self._status = status
+        self._location = location
+
+    def target_at(self, address: Address, target: str) -> str | None:
+        """What to ask for instead of target; None: it is not ours to follow."""
+        if self._status not in KEEPS_QUESTION or not self._location:
+            return None
+        try:
+            place = parse(urljoin(f"{address.origin}{target}", self._location), whole=True)
+        except ValueError:
+            return None
+        return place.target("") if is_same_server(place, address) else None
+
+
+def is_same_server(one: Address, other: Address) -> bool:
+    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
+
+
+def _shown(location: str) -> str:
+    try:
+        place = parse(location, whole=True)
+    except ValueError:
+        return "no address"
+    shown = place.shown() if place.host else place.path
+    return shown[:MOST_SHOWN_CHARS] or "nowhere"

@@ -1,0 +1,79 @@
+"""The HTTP client under the openai package: it dials, takes proxies and asks for what the lean client would."""
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import httpcore2
+import httpx2
+from httpcore2._backends.sync import SyncStream
+
+from service.llm.wire.address import Address
+from service.llm.wire.connections import SOCKET_OPTIONS
+from service.llm.wire.dialing import Dialer
+from service.llm.wire.proxies import proxy_for
+
+# what stands in the request line; it is taken off before the request is sent
+TARGET = "x-target"
+
+
+def http_client(address: Address, timeout: Any, connections: int) -> httpx2.Client:
+    """No connection is kept, and nothing of the environment applies but what it says of proxies and certificates."""
+    return httpx2.Client(
+        transport=_Transport(address, connections),
+        timeout=timeout,
+        trust_env=False,
+        follow_redirects=False,
+    )
+
+
+class _Transport(httpx2.HTTPTransport):
+    """Raises UnusableProxy."""
+
+    def __init__(self, address: Address, connections: int) -> None:
+        proxy = proxy_for(address)
+        super().__init__(
+            # SSL_CERT_FILE and SSL_CERT_DIR are honoured
+            verify=ssl.create_default_context(),
+            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=0),
+            proxy=proxy.geturl() if proxy else None,
+        )
+        self._pool._network_backend = _SideBySide()  # noqa: SLF001 - there is no public way
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        target = request.headers.pop(TARGET)
+        request.url = request.url.copy_with(raw_path=target.encode())
+        return super().handle_request(request)
+
+
+class _SideBySide(httpcore2.SyncBackend):
+    def __init__(self) -> None:
+        self._dialers: dict[tuple[str, int, float], Dialer] = {}
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,  # noqa: ARG002
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+    ) -> httpcore2.NetworkStream:
+        key = (host, port, timeout or 3.0)
+        dialer = self._dialers.setdefault(key, Dialer(*key))
+        with _failures():
+            sock = dialer.connect()
+            for option in SOCKET_OPTIONS:
+                sock.setsockopt(*option)
+        return SyncStream(sock)
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise httpcore2.ConnectTimeout(str(error)) from error
+    except (OSError, socket.gaierror) as error:
+        raise httpcore2.ConnectError(str(error)) from error

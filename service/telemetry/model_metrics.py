@@ -1,0 +1,56 @@
+"""What models do not take, what providers refuse of our set-up, and what a look at them finds before anybody asks."""
+
+from collections.abc import Mapping
+
+from service.errors import SetUp
+from service.telemetry import metrics
+from service.telemetry.turns import log
+
+# the setting that says it for good, so that no question has to be asked twice
+SETTINGS: Mapping[str, str] = {
+    "temperature": "LLM_TEMPERATURE=none",
+    "max_tokens": "MAX_OUTPUT_TOKENS",
+    "max_completion_tokens": "MAX_OUTPUT_TOKENS",
+    "system": "SYSTEM_PROMPT=none",
+}
+NO_SETTING = "none: it is remembered until this worker ends"
+FOUND_IN: Mapping[str, str] = {
+    "key": "API_KEY",
+    "access": "API_KEY",
+    "account": "API_KEY",
+    "model": "MODEL",
+    "address": "BASE_URL",
+    "unreachable": "BASE_URL",
+    "unclear": "BASE_URL",
+}
+
+
+class ModelMetrics:
+    """The listener of the models' clients."""
+
+    def __init__(self) -> None:
+        self._said: set[tuple[str, str, str]] = set()
+
+    def adapted(self, model: str, parameter: str, change: str) -> None:
+        metrics.ADAPTED.labels(model, parameter).inc()
+        if (model, parameter, change) not in self._said:
+            self._said.add((model, parameter, change))
+            setting = SETTINGS.get(parameter, NO_SETTING)
+            log().warning(
+                "parameter_adapted",
+                model=model,
+                parameter=parameter,
+                change=change,
+                setting=setting,
+            )
+
+    def refused(self, model: str, what: SetUp) -> None:
+        metrics.REFUSALS.labels(model, what).inc()
+
+
+def found(problem: str, says: str, *, fallback: bool) -> None:
+    """What a look at a provider found before the first question."""
+    kind = FOUND_IN[problem]
+    primary = "LLM_MODEL" if kind == "MODEL" else f"OPENAI_{kind}"
+    setting = f"FALLBACK_{kind}" if fallback else primary
+    log().warning("model_server", problem=problem, says=says, setting=setting)
