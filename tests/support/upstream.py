@@ -123,10 +123,13 @@ def cut(connection: socket.socket) -> None:
 
 def gone(connection: socket.socket, timeout: float = 15) -> bool:
     """Whether the peer closes within this time."""
-    connection.settimeout(timeout)
     try:
+        connection.settimeout(timeout)
         return connection.recv(1) == b""
     except TimeoutError:
         return False
+    except OSError:
+        # its own thread has seen the peer go, and closed it
+        return True
     except OSError:
         return True
