@@ -47,7 +47,7 @@ def test_the_service_keeps_the_contracts(lint_imports):
         ("llm/chain.py", "import service.settings"),
         ("telemetry/metrics.py", "import service.resilience.guard"),
         ("web/chat.py", "import service.app"),
-        ("errors.py", "import service.chat.turn"),
+        ("errors/base.py", "import service.chat.turn"),
         ("chat/turn.py", "import langchain_core"),
         ("app.py", "import openai"),
         ("web/chat.py", "import tiktoken"),

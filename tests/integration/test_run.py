@@ -218,7 +218,7 @@ def test_only_this_machine_reaches_it(checkout, simulator):
 def test_a_change_of_the_source_restarts_the_service_and_a_mistake_in_it_ends_nothing(
     checkout, simulator
 ):
-    source = checkout.folder / "service/errors.py"
+    source = checkout.folder / "service/errors/caller.py"
     right = source.read_text()
     with Launcher(checkout, OPENAI_BASE_URL=simulator.base_url) as launcher:
         source.write_text(right + "\nthis is no Python\n")

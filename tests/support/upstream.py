@@ -131,5 +131,3 @@ def gone(connection: socket.socket, timeout: float = 15) -> bool:
     except OSError:
         # its own thread has seen the peer go, and closed it
         return True
-    except OSError:
-        return True
