@@ -68,8 +68,8 @@ def running(plan: Plan) -> Iterator[Stack]:
         nginx = Nginx(
             f"127.0.0.1:{service.port}",
             # all callers share one address here; the limits have tests of their own
-            CLIENT_MAX_STREAMS=10000,
-            CLIENT_REQUESTS_PER_SECOND=10000,
+            CLIENT_MAX_STREAMS=5000,
+            CLIENT_REQUESTS_PER_SECOND=5000,
         )
         held.enter_context(nginx)
         yield Stack(plan, primary, spare, service, nginx)

@@ -65,4 +65,4 @@ def test_the_images_are_small(shipped, figures):
         figures.append(f"image {name}: {megabytes:.0f} MB")
     added = sizes["chat-service:test"] - sizes["python:3.13-slim-trixie"]
     figures.append(f"the service adds {added:.0f} MB to its base")
-    assert added < 130
+    assert added < 150
