@@ -17,7 +17,7 @@ from service.llm.wire.look import Finding, look_at
 from service.llm.wire.payload import composed, headers_for, takes_temperature
 from service.llm.wire.question import Question
 from service.llm.wire.stock_http import http_client
-from service.llm.wire.stock_transport import StockTransport
+from service.llm.wire.stock_transport import StockTransport, refuse
 
 # the package wants one; the header that is sent is ours
 NO_KEY = "none"
@@ -128,6 +128,6 @@ def _stock(access: Access, address: Address, headers: dict[str, str], tick_secon
         project="",
         timeout=timeout,
         max_retries=0,
-        http_client=http_client(address, timeout, access.connections),
+        http_client=http_client(address, timeout, access.connections, refuse),
     )
     return lambda question: StockTransport(client, sent, question, tick_seconds), client.close

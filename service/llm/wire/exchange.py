@@ -31,7 +31,6 @@ class Exchange:
         self._kept = False
         self._closed = False
         self._error: Exception | None = None
-        self.more = False
         # DNS, connect and TLS can take long, and none of them ticks
         self._opening: Any = gevent.spawn(self._open)
 
@@ -53,7 +52,6 @@ class Exchange:
             self._replace()
             return None
         self._kept = self._kept and data is None
-        self.more = data is not None and len(data) >= RECEIVE_BYTES
         return data
 
     def end(self, *, reusable: bool) -> None:

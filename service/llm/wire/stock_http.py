@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import httpcore2
@@ -19,13 +19,16 @@ from service.llm.wire.proxies import proxy_for
 TARGET = "x-target"
 
 
-def http_client(address: Address, timeout: Any, connections: int) -> httpx2.Client:
-    """No connection is kept, and nothing of the environment applies but what it says of proxies and certificates."""
+def http_client(
+    address: Address, timeout: Any, connections: int, refuse: Callable[[Any], None]
+) -> httpx2.Client:
+    """refuse: called with each response. No connection is kept, and nothing of the environment applies but what it says of proxies and certificates."""
     return httpx2.Client(
         transport=_Transport(address, connections),
         timeout=timeout,
         trust_env=False,
         follow_redirects=False,
+        event_hooks={"response": [refuse]},
     )
 
 

@@ -9,7 +9,9 @@ from gevent.queue import Empty, Queue
 
 from service.errors import ChatError, UpstreamTimeout
 from service.llm.failures import translate
+from service.llm.wire.give_way import GiveWay
 from service.llm.wire.question import Question
+from service.llm.wire.reading import MOST_REFUSAL_BYTES
 from service.llm.wire.stock_http import TARGET
 from service.llm.wire.transport import Arrived, failed_connection, root_name
 
@@ -18,6 +20,26 @@ MAILBOX_PIECES = 8
 POLL_SECONDS = 0.001
 # what the package writes itself
 ITS_OWN = frozenset({"model", "messages", "stream"})
+
+
+class Refused(Exception):
+    """What is no answer; the package would read the whole of it, however long it is."""
+
+    def __init__(self, response: Arrived) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+def refuse(response: Any) -> None:
+    """A hook of the package's HTTP client. Raises Refused."""
+    if response.is_success:
+        return
+    body = b""
+    for data in response.iter_raw():
+        body += data
+        if len(body) >= MOST_REFUSAL_BYTES:
+            break
+    raise Refused(Arrived(body, response.status_code, _lower(response.headers), over=True))
 
 
 class StockTransport:
@@ -32,9 +54,11 @@ class StockTransport:
     ) -> None:
         self._tick_seconds = tick_seconds
         self._mailbox: Queue[Arrived | ChatError] = Queue(MAILBOX_PIECES)
+        self._others = GiveWay()
         self._producer = gevent.spawn(_produce, client, headers, question, self._mailbox)
 
     def receive(self, *, spoke: bool) -> Arrived | None:  # noqa: ARG002 - the mailbox sets the pace
+        self._others.wait()
         try:
             item = self._mailbox.get(timeout=self._tick_seconds)
         except Empty:
@@ -61,6 +85,7 @@ class StockTransport:
             bodies.append(more.body)
             item.over = more.over
         item.body = b"".join(bodies)
+        self._others.took(len(item.body))
         return item
 
     def _peeked(self) -> Arrived | ChatError | None:
@@ -75,11 +100,8 @@ def _produce(
 ) -> None:
     try:
         _ask(client, headers, question, mailbox)
-    except openai.APIStatusError as error:
-        response = error.response
-        # the package has decoded it already
-        told = {k: v for k, v in _lower(response.headers).items() if k != "content-encoding"}
-        mailbox.put(Arrived(response.content, response.status_code, told, over=True))
+    except Refused as refused:
+        mailbox.put(refused.response)
     except Exception as error:  # noqa: BLE001 - it is translated and raised in the reader
         mailbox.put(_failed(error))
 
