@@ -2,12 +2,12 @@
 # Rolls the running service to a new image without breaking an answer: deploy/update.sh [IMAGE]
 #
 # Without IMAGE it is built from the source here. The new containers get no traffic before they are ready; then the old
-# ones get no more, end the answers they are giving, and are removed. If the new ones are not ready in 60 s
-# (UPDATE_READY_SECONDS), they are removed instead, the old ones serve on, and the exit code is 1.
+# ones get no more, end the answers they are giving, and are removed. If the new ones end, or are not ready in 300 s
+# (UPDATE_READY_SECONDS; a chain may load an index first), they are removed instead, the old ones serve on, and the exit code is 1.
 set -eu
 cd "$(dirname "$0")/.."
 
-ready_seconds=${UPDATE_READY_SECONDS:-60}
+ready_seconds=${UPDATE_READY_SECONDS:-300}
 # nginx asks for the service's addresses every 5 s
 addresses_known_seconds=7
 new=
@@ -45,10 +45,13 @@ create() {
 
 is_ready() { [ "$(docker inspect --format '{{.State.Health.Status}}' "$1")" = healthy ]; }
 
+has_ended() { [ "$(docker inspect --format '{{.RestartCount}}' "$1")" != 0 ]; }
+
 wait_ready() {
     until=$(($(date +%s) + ready_seconds))
     for container in $new; do
         until is_ready "$container"; do
+            ! has_ended "$container" || return 1
             [ "$(date +%s)" -lt "$until" ] || return 1
             sleep 0.5
         done
@@ -57,7 +60,7 @@ wait_ready() {
 
 give_up() {
     for container in $new; do
-        docker logs --tail 5 "$container" 2>&1 | sed 's/^/update: new container: /' >&2
+        docker logs --tail 10 "$container" 2>&1 | sed 's/^/update: new container: /' >&2
         docker rm --force "$container" >/dev/null
     done
     fail "$1; the old ones serve on"
@@ -94,7 +97,7 @@ create
 say "starting the new ($count)"
 # shellcheck disable=SC2086
 docker start $new >/dev/null || give_up "the new containers do not start"
-wait_ready || give_up "the new containers were not ready in $ready_seconds s"
+wait_ready || give_up "the new containers ended, or were not ready in $ready_seconds s"
 trap - INT TERM
 let_in
 say "the new ones serve; the old ones end their answers"

@@ -8,7 +8,8 @@ from service import __version__
 from service.chat.prompt import Defaults
 from service.chat.request import Limits
 from service.chat.turn import Turns
-from service.llm import chains, models, own_models
+from service.llm import chain_notices, chains, models, own_models, price_file, providers
+from service.llm.chain_checks import UnusableChain
 from service.llm.chain_turn import Surroundings
 from service.llm.guarded import guarded_copy
 from service.protection import TICK_SECONDS, Protection
@@ -19,9 +20,13 @@ from service.telemetry.guard_metrics import GuardMetrics
 from service.web import chat, openai, openapi, pages, probes, site
 from service.web.drain import Drain
 
+# what makes it impossible to start: one sentence each
+REFUSALS = (UnusableChain, providers.UnusableModel, price_file.UnusablePrices)
+
+
 
 def create_app(settings: Settings) -> Flask:
-    """One per worker, after its fork. Raises UnusablePrices, UnusableChain."""
+    """One per worker, after its fork. Raises one of REFUSALS."""
     dropped = metrics.LOG_LINES_DROPPED.inc
     logs.configure(settings.log_level, settings.secrets, dropped, settings.log_format)
     clock = time.monotonic
@@ -81,6 +86,8 @@ def _chains(settings: Settings, protection: Protection) -> chains.Chains:
     )
     plans = chains.build(guarded_copy(primary, is_configured=True), found)
     own_models.announce(chain_metrics.unguarded_models)
+    for notice in chain_notices.notices(plans):
+        chain_metrics.notice(notice.chain, notice.what, notice.effect)
     return chains.Chains(plans, around)
 
 

@@ -5,9 +5,9 @@ import os
 from gevent import monkey
 
 # prompts go to the configured LLM and nowhere else: these variables would send them elsewhere
-for name in list(os.environ):
-    if name.startswith(("LANGSMITH_", "LANGCHAIN_")):
-        del os.environ[name]
+ignored = [name for name in os.environ if name.startswith(("LANGSMITH_", "LANGCHAIN_"))]
+for name in ignored:
+    del os.environ[name]
 os.environ["LANGSMITH_TRACING"] = "false"
 
 if not monkey.is_module_patched("ssl"):
@@ -16,9 +16,18 @@ if not monkey.is_module_patched("ssl"):
     )
 
 from service import settings  # noqa: E402
-from service.app import create_app  # noqa: E402
+from service.app import REFUSALS, create_app  # noqa: E402
+from service.telemetry import logs  # noqa: E402
+
+# gunicorn's code for a worker that cannot boot: its master ends, too, and starts no other
+WORKER_BOOT_ERROR = 3
 
 loaded = settings.load()
 # a chain's own models look for their keys here, also for those that came from files
 os.environ |= loaded.for_packages
-app = create_app(loaded)
+try:
+    app = create_app(loaded)
+    logs.ignored(ignored)
+except REFUSALS as refusal:
+    logs.cannot_start(str(refusal))
+    raise SystemExit(WORKER_BOOT_ERROR) from None

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/../.."
 # LangSmith's client sends prompts and answers to its maker as soon as one of these is set.
 for name in $(env | sed -n 's/^\(LANG\(SMITH\|CHAIN\)_[A-Za-z0-9_]*\)=.*/\1/p'); do
     unset "$name"
+    echo "warning: $name is not used: a tracer is configured in chain.py, as a callback" >&2
 done
 
 # tiktoken downloads its vocabulary where it does not find it.

@@ -18,7 +18,8 @@ from service.settings import Settings, catalogue
 SERVICE = "the service"
 LOOK_SECONDS = 1.0
 MODEL_START_SECONDS = 120
-SERVICE_START_SECONDS = 60
+# a chain may load an index first
+SERVICE_START_SECONDS = 600
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import inspect
 import traceback
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +20,9 @@ from service.llm.chain_turn import Surroundings
 
 MODULE = "service.llm.chain"
 SINGLE = "chat"
+MOST_CHARACTERS = 300
+# a script that was made for a terminal may end the process
+UNUSABLE = (Exception, SystemExit)
 Builder = Callable[[Any], Any]
 
 
@@ -47,12 +51,15 @@ def builders() -> dict[str, Builder]:
         single = getattr(module, "build_chain", None)
         named = {} if single is None else {SINGLE: single}
     if not isinstance(named, dict) or not named:
+        where = _short(module.__file__)
         raise UnusableChain(
-            f"{module.__file__}: it has neither CHAINS, a dictionary of builders by name, nor build_chain(model)"
+            f"{where}: it has neither CHAINS, a dictionary of builders by name, nor build_chain(model)"
         )
     for name, builder in named.items():
         if not isinstance(name, str) or not name or not callable(builder):
-            raise UnusableChain(f"{module.__file__}: CHAINS has to be names and builders: {name!r}")
+            raise UnusableChain(
+                f"{_short(module.__file__)}: CHAINS has to be names and builders: {name!r}"
+            )
     return dict(named)
 
 
@@ -64,14 +71,14 @@ def build(model: Any, found: Mapping[str, Builder]) -> dict[str, Plan]:
 def _imported() -> ModuleType:
     try:
         return importlib.import_module(MODULE)
-    except Exception as error:
+    except UNUSABLE as error:
         raise UnusableChain(f"{_place(error)}: {_words(error)}") from error
 
 
 def _built(name: str, builder: Builder, model: Any) -> Plan:
     try:
         chain = builder(model)
-    except Exception as error:
+    except UNUSABLE as error:
         raise UnusableChain(f"{_place(error)}: the chain {name!r}: {_words(error)}") from error
     where = _line_of(builder)
     if not isinstance(chain, Runnable):
@@ -83,21 +90,26 @@ def _built(name: str, builder: Builder, model: Any) -> Plan:
 
 def _words(error: BaseException) -> str:
     """At start the operator reads it: the error's own text is what helps."""
-    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    return f"{type(error).__name__}: {error}".splitlines()[0][:MOST_CHARACTERS]
 
 
 def _place(error: BaseException) -> str:
     """The innermost line of the chain's own file, else the last one."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
+        return f"{_short(error.filename)}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename.endswith("chain.py")] or frames
-    return f"{own[-1].filename}:{own[-1].lineno}"
+    return f"{_short(own[-1].filename)}:{own[-1].lineno}"
+
+
+def _short(path: str | None) -> str:
+    """From where the service is started."""
+    return str(path).removeprefix(f"{Path.cwd()}/")
 
 
 def _line_of(builder: Any) -> str:
     try:
-        return f"{inspect.getsourcefile(builder)}:{inspect.getsourcelines(builder)[1]}"
+        return f"{_short(inspect.getsourcefile(builder))}:{inspect.getsourcelines(builder)[1]}"
     except (TypeError, OSError):
         return MODULE
 

@@ -157,6 +157,8 @@ def guarded_copy(model: BaseChatModel, *, is_configured: bool) -> BaseChatModel:
         return model
     copy = model.model_copy()
     copy.__class__ = _guarded_class(type(model))
+    # what a cache answers would neither be shown nor billed
+    copy.__dict__["cache"] = False
     private = {"_is_configured": is_configured, "_guard": None}
     copy.__pydantic_private__ = {**(model.__pydantic_private__ or {}), **private}
     return copy

@@ -27,3 +27,8 @@ def unguarded_models(names: list[str]) -> None:
         models=names,
         effect="their calls are billed, but not retried, timed or broken; wrap each in service.llm.steps.guarded()",
     )
+
+
+def notice(chain: str, what: str, effect: str) -> None:
+    """Something that a chain sets up and that does less than it seems to."""
+    log().warning("chain_notice", chain=chain, what=what, effect=effect)

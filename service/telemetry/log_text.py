@@ -9,12 +9,15 @@ STAMPS = ("event", "level", "time", "trace", "logger")
 # they could move the cursor or clear the screen
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 SENTENCES: Mapping[str, str] = {
+    "cannot_start": "The service cannot start: {why}",
     "bug": "a bug of this service, not of the model; request {request_id}",
     "prices": "prices: {source}",
     "no_token_encoding": "no tokenizer found: tokens that are not reported are estimated by length",
     "models_without_price": "no price is known for {models}: what they cost is not counted",
     "models_not_guarded": "models without retries, timeouts and breaker: {models}; wrap them in steps.guarded()",
     "breaker": "the circuit breaker of {model} is {state} for {callers} of its callers",
+    "chain_notice": "the chain {chain}: {what}: {effect}",
+    "variables_ignored": "{variables}: {effect}",
     "data_dropped": "data of the chain was not sent: {name} ({why})",
 }
 

@@ -124,6 +124,20 @@ def configure(
     )
 
 
+def cannot_start(why: str) -> None:
+    """why: one sentence, for the operator alone."""
+    structlog.get_logger("service").error("cannot_start", why=why)
+
+
+def ignored(variables: list[str]) -> None:
+    """Of tracers that are switched on by the environment alone."""
+    if variables:
+        effect = "not used: a tracer is configured in chain.py, as a callback"
+        structlog.get_logger("service").warning(
+            "variables_ignored", variables=variables, effect=effect
+        )
+
+
 def adopt(name: str) -> None:
     """Sends a logger that has handlers of its own through ours."""
     logger = logging.getLogger(name)

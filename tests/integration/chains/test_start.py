@@ -1,0 +1,136 @@
+"""What a chain that cannot be used, or that does less than it seems to, is told when the service starts."""
+
+import pytest
+
+from tests.support.service import Service
+
+PROMPT = "from langchain_core.prompts import ChatPromptTemplate as P\n"
+ASK = f"{PROMPT}ASK = P.from_template('{{question}}')\n"
+GRAPH = """
+from langgraph.graph import START, MessagesState, StateGraph
+
+def build(model):
+    graph = StateGraph(MessagesState)
+    graph.add_node("say", lambda state: {"messages": [model.invoke(state["messages"])]})
+    graph.add_edge(START, "say")
+    return graph.compile(SAVER)CONFIG
+"""
+UNUSABLE = {
+    "def x(:\n": "service/llm/chain.py:1: SyntaxError",
+    "import nothing_like_this\n": "service/llm/chain.py:1: ModuleNotFoundError",
+    "raise SystemExit('bye')\n": "service/llm/chain.py:1: SystemExit: bye",
+    "CHAINS = {}\n": "service/llm/chain.py: it has neither CHAINS",
+    "CHAINS = {'chat': 5}\n": "service/llm/chain.py: CHAINS has to be names and builders",
+    "def build(model):\n    raise KeyError('index')\nCHAINS = {'chat': build}\n": (
+        "service/llm/chain.py:2: the chain 'chat': KeyError"
+    ),
+    "def build(model):\n    exit(5)\nCHAINS = {'chat': build}\n": (
+        "service/llm/chain.py:2: the chain 'chat': SystemExit"
+    ),
+    "def build(model):\n    pass\nCHAINS = {'chat': build}\n": (
+        "service/llm/chain.py:1: build returns nothing"
+    ),
+    f"{PROMPT}CHAINS = {{'chat': lambda m: P.from_template('{{nope}}') | m}}\n": (
+        "service/llm/chain.py:2: the prompt wants {nope}"
+    ),
+    GRAPH.replace("SAVER", "").replace("CONFIG", ".with_config(max_concurrency=1)")
+    + "CHAINS = {'chat': build}\n": "service/llm/chain.py:4: a graph with max_concurrency=1",
+    "def build(model):\n    return model.invoke('hi')\nCHAINS = {'chat': build}\n": (
+        "service/llm/chain.py:2: the chain 'chat': NoTurn"
+    ),
+}
+
+
+def refusals(service: Service) -> list[str]:
+    return [line["why"] for line in service.events() if line["event"] == "cannot_start"]
+
+
+@pytest.mark.parametrize("chain", UNUSABLE)
+def test_an_unusable_chain_is_one_sentence_and_nothing_is_tried_again(chain):
+    service = Service("http://127.0.0.1:9/v1", chain=chain)
+    try:
+        assert service.wait(60) == 3
+        (why,) = refusals(service)
+        assert why.startswith(UNUSABLE[chain])
+        assert not any("Traceback" in line for line in service.lines)
+    finally:
+        service.stop()
+
+
+def test_a_key_in_the_sentence_is_redacted():
+    chain = "raise ValueError('wrong key sk-proj-0123456789abcdef')\n"
+    service = Service("http://127.0.0.1:9/v1", chain=chain)
+    try:
+        assert service.wait(60) == 3
+        assert "[redacted]" in refusals(service)[0]
+        assert not any("0123456789abcdef" in line for line in service.lines)
+    finally:
+        service.stop()
+
+
+def test_a_provider_that_is_not_installed_is_one_sentence():
+    service = Service("http://127.0.0.1:9/v1", LLM_MODEL="groq:llama", chain=f"{ASK}")
+    try:
+        assert service.wait(60) == 3
+        (why,) = refusals(service)
+        assert "langchain-groq" in why
+    finally:
+        service.stop()
+
+
+SLOW = f"""{ASK}
+import time
+def build(model):
+    until = time.monotonic() + 6
+    while time.monotonic() < until:
+        pass
+    return ASK | model
+CHAINS = {{"chat": build}}
+"""
+
+
+def test_a_builder_that_takes_longer_than_a_worker_may_be_silent():
+    with Service("http://127.0.0.1:9/v1", chain=SLOW, GUNICORN_CMD_ARGS="--timeout 3") as service:
+        assert service.metric("chat_worker_exits_total") == 0
+        assert not any("WORKER TIMEOUT" in line for line in service.lines)
+
+
+NOTICED = f"""{ASK}
+from langchain_core.caches import InMemoryCache
+from langchain_core.chat_history import InMemoryChatMessageHistory
+from langchain_core.globals import set_llm_cache
+from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables.history import RunnableWithMessageHistory
+from langgraph.checkpoint.memory import InMemorySaver
+{GRAPH.replace("SAVER", "InMemorySaver()").replace("CONFIG", "")}
+set_llm_cache(InMemoryCache())
+KEPT = {{}}
+CHAINS = {{
+    "clean": lambda model: ASK | model,
+    "model": lambda model: ASK | model.with_retry(),
+    "step": lambda model: RunnableLambda(lambda asked: asked).with_retry() | ASK | model,
+    "fallback": lambda model: ASK | model.with_fallbacks([model.bind(model="x")]),
+    "graph": build,
+    "history": lambda model: RunnableWithMessageHistory(
+        ASK | model,
+        lambda session: KEPT.setdefault(session, InMemoryChatMessageHistory()),
+        input_messages_key="question",
+    ),
+}}
+"""
+
+
+def test_what_does_less_than_it_seems_to_is_said_once():
+    settings = {"LANGSMITH_TRACING": "true", "LANGCHAIN_API_KEY": "ls-0123456789"}
+    with Service("http://127.0.0.1:9/v1", chain=NOTICED, **settings) as service:
+        said = [line for line in service.events() if line["event"] == "chain_notice"]
+        assert [(line["chain"], line["what"]) for line in said] == [
+            ("model", "with_retry"),
+            ("step", "with_retry"),
+            ("fallback", "with_fallbacks"),
+            ("graph", "InMemorySaver"),
+            ("history", "InMemoryChatMessageHistory"),
+            ("*", "set_llm_cache"),
+        ]
+        (ignored,) = [line for line in service.events() if line["event"] == "variables_ignored"]
+        assert sorted(ignored["variables"]) == ["LANGCHAIN_API_KEY", "LANGSMITH_TRACING"]
