@@ -7,7 +7,10 @@ from service.llm.wire.said import Said
 
 SYSTEM_ROLE = re.compile(
     r"(?:system|developer) (?:role|message|prompt|instruction)s? (?:is |are )?"
-    r"(?:not|un)[ -]?(?:supported|enabled|allowed)|does not support (?:the )?.?(?:system|developer)\b",
+    r"(?:not|un)[ -]?(?:supported|enabled|allowed|permitted|accepted)|"
+    r"(?:does not|doesn't|cannot) (?:support|accept|allow|take) (?:a |the )?.?(?:system|developer)\b|"
+    r"only (?:the )?.?user.? and .?assistant.? roles|"
+    r"(?:invalid|unsupported|unknown|unexpected) (?:message )?role:? .?(?:system|developer)\b",
     re.IGNORECASE,
 )
 # something is wrong with a value; looked for first, since "unsupported value" is both
@@ -19,6 +22,7 @@ VALUE = re.compile(
 )
 UNSUPPORTED = re.compile(
     r"unsupported|unknown|unrecogni[sz]ed|unexpected|extraneous|extra inputs|additional properties|deprecated|"
+    r"invalid (?:field|parameter|argument|option|property)|"
     r"not (?:supported|permitted|allowed|recogni[sz]ed|available|a valid)|(?:does not|doesn't|cannot) support",
     re.IGNORECASE,
 )

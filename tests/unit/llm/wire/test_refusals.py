@@ -111,6 +111,10 @@ PARAMETERS = [
     ("together", 400, error(message="Input validation error: `temperature` must be strictly positive"),
      refused("temperature", "value")),
     ("gemma template", 500, {"error": "System role not supported"}, refused("system")),
+    ("an old template", 500, error(message="Only user and assistant roles are supported!"), refused("system")),
+    ("a list of roles", 400, error(message="invalid role: system, role should be one of user, assistant"),
+     refused("system")),
+    ("Cohere", 400, {"message": "invalid field: stream_options"}, refused("stream_options")),
     ("gemma jinja", 400, {"object": "error", "message": "System role not supported", "type": "BadRequestError",
      "code": 400}, refused("system")),
 ]  # fmt: skip
