@@ -24,7 +24,6 @@ from service.web.drain import Drain
 REFUSALS = (UnusableChain, providers.UnusableModel, price_file.UnusablePrices)
 
 
-
 def create_app(settings: Settings) -> Flask:
     """One per worker, after its fork. Raises one of REFUSALS."""
     dropped = metrics.LOG_LINES_DROPPED.inc

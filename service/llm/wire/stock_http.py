@@ -22,7 +22,10 @@ TARGET = "x-target"
 def http_client(
     address: Address, timeout: Any, connections: int, refuse: Callable[[Any], None]
 ) -> httpx2.Client:
-    """refuse: called with each response. No connection is kept, and nothing of the environment applies but what it says of proxies and certificates."""
+    """refuse: called with each response.
+
+    No connection is kept, and nothing of the environment applies but what it says of proxies and certificates.
+    """
     return httpx2.Client(
         transport=_Transport(address, connections),
         timeout=timeout,
