@@ -35,6 +35,9 @@ except (
     proxies.UnusableProxy,
 ) as refusal:
     raise SystemExit(f"The service cannot start: {refusal}.") from None
+# a service that says it is closed, and is not, would be worse than one that does not start
+if settings.access == "keys":
+    raise SystemExit("The service cannot start: ACCESS=keys is not enforced yet.")
 
 # the values of prometheus_client are chosen when it is imported: the directory has to be known before
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
