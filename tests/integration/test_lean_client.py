@@ -1,5 +1,6 @@
 """What the lean client owes to the stock one beside the contract: reuse, TLS, proxies, the way back."""
 
+import re
 import socket
 import ssl
 import threading
@@ -86,9 +87,22 @@ def relay(listener, port, asked):
             threading.Thread(target=pass_on, args=(client, port, asked), daemon=True).start()
 
 
+def whole_request(client):
+    request = b""
+    while b"\r\n\r\n" not in request:
+        request += client.recv(65536)
+    head, _, body = request.partition(b"\r\n\r\n")
+    found = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+    missing = int(found[1] if found else 0) - len(body)
+    while missing > 0:
+        more = client.recv(missing)
+        request, missing = request + more, missing - len(more)
+    return request
+
+
 def pass_on(client, port, asked):
     with client, socket.create_connection(("127.0.0.1", port)) as server:
-        request = client.recv(65536)
+        request = whole_request(client)
         asked.append(request)
         line, _, rest = request.partition(b"\r\n")
         method, address, _ = line.split()
