@@ -119,7 +119,7 @@ class Protection:
         return Client(
             access,
             TICK_SECONDS,
-            model_metrics.ModelMetrics(),
+            model_metrics.Adaptations().adapted,
             lean=self._settings.llm_client == "lean",
             strip_think_tags=self._settings.strip_think_tags,
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.chat.events import Usage
-from service.errors import ErrorCode
+from service.errors import ErrorCode, SetUp
 
 # ended without an error: whole, or cut by us or the caller
 NoError = Literal["ok", "cancelled"]
@@ -17,7 +17,8 @@ RetryDenial = Literal["budget", "deadline", "waits", "retry_after"]
 class Attempt:
     """One request to one upstream, as it went. Times are seconds of a monotonic clock; None: it did not happen.
 
-    id: what the upstream was sent as X-Request-ID. provider: whose API it speaks.
+    id: what the upstream was sent as X-Request-ID. provider: whose API it speaks. refused: what of our set-up it does
+    not accept.
     """
 
     model: str
@@ -28,6 +29,7 @@ class Attempt:
     chunks: int = 0
     result: AttemptResult = "cancelled"
     cause: str | None = None
+    refused: SetUp | None = None
     finish_reason: str | None = None
     usage: Usage | None = None
     cost_usd: float | None = None

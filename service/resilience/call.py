@@ -15,6 +15,7 @@ from service.errors import (
     TurnTimeout,
     UpstreamConflict,
     UpstreamError,
+    UpstreamRejected,
     UpstreamTimeout,
 )
 from service.resilience.patience import Limits, Watch
@@ -86,6 +87,8 @@ class UpstreamCall:
             self._judge_end()
         except ChatError as error:
             self.attempt.result, self.attempt.cause = error.code, error.cause
+            if isinstance(error, UpstreamRejected):
+                self.attempt.refused = error.refused
             raise
         finally:
             self._account()

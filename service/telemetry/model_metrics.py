@@ -1,8 +1,7 @@
-"""What models do not take, what providers refuse of our set-up, and what a look at them finds before anybody asks."""
+"""What models do not take, and what a look at their servers finds before anybody asks."""
 
 from collections.abc import Mapping
 
-from service.errors import SetUp
 from service.telemetry import metrics
 from service.telemetry.turns import log
 
@@ -25,8 +24,8 @@ FOUND_IN: Mapping[str, str] = {
 }
 
 
-class ModelMetrics:
-    """The listener of the models' clients."""
+class Adaptations:
+    """What models do not take of what they are asked: counted each time, and said once."""
 
     def __init__(self) -> None:
         self._said: set[tuple[str, str, str]] = set()
@@ -43,9 +42,6 @@ class ModelMetrics:
                 change=change,
                 setting=setting,
             )
-
-    def refused(self, model: str, what: SetUp) -> None:
-        metrics.REFUSALS.labels(model, what).inc()
 
 
 def found(problem: str, says: str, *, fallback: bool) -> None:

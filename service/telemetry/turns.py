@@ -185,6 +185,8 @@ def log() -> Any:
 def count_attempt(attempt: Attempt) -> None:
     labels = (OPERATION, attempt.provider, attempt.model)
     metrics.ATTEMPTS.labels(attempt.model, attempt.result).inc()
+    if attempt.refused is not None:
+        metrics.REFUSALS.labels(attempt.model, attempt.refused).inc()
     error = "" if attempt.result == "ok" else attempt.result
     metrics.OPERATION_DURATION.labels(*labels, error).observe(attempt.ended_at - attempt.started_at)
     if attempt.first_chunk_at is not None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import openai
 
-from service.errors import ChatError, SetUp, UpstreamRejected
+from service.errors import ChatError, UpstreamRejected
 from service.llm.pace import Pace
 from service.llm.wire.address import CHAT, Address, parse
 from service.llm.wire.answer_stream import AnswerStream, Ask
@@ -21,13 +21,8 @@ from service.llm.wire.stock_transport import StockTransport, refuse
 
 # the package wants one; the header that is sent is ours
 NO_KEY = "none"
-
-
-class Listener(Protocol):
-    """Models are configured names; parameters are those of the API."""
-
-    def adapted(self, model: str, parameter: str, change: Change) -> None: ...
-    def refused(self, model: str, what: SetUp) -> None: ...
+# model, parameter, and what became of it
+Adapted = Callable[[str, str, Change], None]
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class Client:
         self,
         access: Access,
         tick_seconds: float,
-        listener: Listener,
+        adapted: Adapted,
         *,
         lean: bool,
         strip_think_tags: bool,
@@ -58,7 +53,7 @@ class Client:
         self._headers = headers = headers_for(self._address, access.api_key, access.extra_headers)
         make = _lean if lean else _stock
         self._ask, self.close = make(access, self._address, headers, tick_seconds)
-        self._listener = listener
+        self._adapted = adapted
         self._strip_think_tags = strip_think_tags
         self._habits: dict[str, Habits] = {}
 
@@ -95,12 +90,11 @@ class Client:
         if isinstance(failure, UpstreamRejected):
             # whoever has to act needs to know where
             failure.cause = f"{failure.cause}, at {self._address.shown(CHAT)}"
-            self._listener.refused(question.model, failure.refused)
 
     def _habits_of(self, model: str) -> Habits:
         if model not in self._habits:
             self._habits[model] = Habits(
-                lambda parameter, change: self._listener.adapted(model, parameter, change)
+                lambda parameter, change: self._adapted(model, parameter, change)
             )
         return self._habits[model]
 

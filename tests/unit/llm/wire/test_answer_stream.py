@@ -33,19 +33,16 @@ TICK_SECONDS = 0.05
 
 
 class Asking:
-    """A worker's client for one server, and its listener: what was learned, and what the server refused."""
+    """A worker's client for one server. learned: what it does not take."""
 
     def __init__(self, base_url, *, lean, **options):
-        self.learned, self.refusals = [], []
+        self.learned = []
         access = Access(base_url, "key", 3, 10, 10)
         options = {"strip_think_tags": False} | options
-        self.client = Client(access, TICK_SECONDS, self, lean=lean, **options)
+        self.client = Client(access, TICK_SECONDS, self.adapted, lean=lean, **options)
 
     def adapted(self, *change):
         self.learned.append(change)
-
-    def refused(self, *what):
-        self.refusals.append(what)
 
     def begin(self, question="hi", own=frozenset(), **options):
         payload = {"model": "sim", "messages": [{"role": "user", "content": question}], **options}
