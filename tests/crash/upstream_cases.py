@@ -82,7 +82,14 @@ FAULTS = (
     ),
     Fault("S03", "500 twice", {"fault": "500", "times": 2}, AGAIN),
     Fault("S04", "503 twice", {"fault": "503", "times": 2}, AGAIN),
-    Fault("S05", "reset before the headers, twice", {"fault": "reset-before", "times": 2}, AGAIN),
+    # for ever: a kept connection that is reset is replaced without a trace, so that a number would not be met
+    Fault(
+        "S05",
+        "reset before the headers, for ever",
+        {"fault": "reset-before"},
+        AGAIN.replace("sim:ok", "sim:upstream_error, fallback spare:ok"),
+        fallback=True,
+    ),
     Fault(
         "S06",
         "no response at all",
