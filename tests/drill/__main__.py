@@ -52,6 +52,7 @@ def _calm(stage: Stage) -> list[str]:
     until = time.time() + CALM_SECONDS
     while time.time() < until:
         stage.ask(directive(tokens=4, gap=0.05), 1)
+        stage.ask(directive(tokens=4), 1, chain="searching")
     told = stage.receiver.wait("Watchdog", 0, ARRIVES_WITHIN_SECONDS)
     surplus = stage.receiver.names() - {"Watchdog"}
     complaints = [f"{name} although all is well" for name in surplus]

@@ -14,7 +14,7 @@ from tests.drill.secure_door import SecureDoor
 from tests.drill.watchers import Watchers
 from tests.support.nginx import Nginx
 from tests.support.redis import RedisServer
-from tests.support.service import Service
+from tests.support.service import SHIPPED_CHAIN, Service
 from tests.support.simulator import SimulatorProcess
 
 PRIMARY, SPARE, UNPRICED = "sim", "spare", "unpriced"
@@ -24,6 +24,15 @@ SLOTS = WORKERS * SLOTS_PER_WORKER
 PRICES = "".join(
     f'[models."{name}"]\ninput = 1\ncached_input = 1\noutput = 100\nas_of = 2026-01-01\n'
     for name in (PRIMARY, SPARE)
+)
+# a chain with a step, so that there is a time of steps
+CHAINS = (
+    SHIPPED_CHAIN.read_text()
+    + """
+from langchain_core.runnables import RunnableLambda
+
+CHAINS["searching"] = lambda model: RunnableLambda(lambda asked: asked) | PROMPT | model
+"""
 )
 
 
@@ -64,6 +73,7 @@ def set_up() -> Iterator[Stage]:
         with (
             Service(
                 simulator.base_url,
+                chain=CHAINS,
                 WEB_CONCURRENCY=WORKERS,
                 MAX_CONCURRENT_TURNS=SLOTS_PER_WORKER,
                 LLM_MODELS=f"{PRIMARY},{UNPRICED}",
