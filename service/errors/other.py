@@ -42,4 +42,4 @@ class Internal(ChatError):
 # what can happen to a request that is no turn
 
 
-NO_TURN = (NotFound, MethodNotAllowed, UriTooLong, HeadersTooLarge)
+NO_TURN = (NotFound, MethodNotAllowed, UriTooLong, HeadersTooLarge, MisdirectedRequest)

@@ -122,7 +122,7 @@ def test_what_callers_send_makes_no_series(four, simulator):
 
 def test_labels_have_values_from_closed_sets(four, simulator):
     endings = {"completed", "invalid", "rejected", "upstream_failed", "timed_out", "circuit_open"}
-    endings |= {"filtered", "disconnected", "drained", "failed"}
+    endings |= {"filtered", "disconnected", "drained", "dependency_failed", "failed"}
     for question in (
         directive(tokens=2),
         directive(fault="status", status=418),
@@ -141,7 +141,9 @@ def test_labels_have_values_from_closed_sets(four, simulator):
         )
         told = {name: value.strip('"') for name, value in labels.items()}
         assert told.get("ending", "failed") in endings, sample
-        assert told.get("route", "/chat") in ("/chat", "/chat/stream"), sample
+        assert told.get("route", "/chat") in ("/chat", "/chat/stream", "/v1/chat/completions"), (
+            sample
+        )
         assert told.get("model", "sim") in ("sim", "gpt-4o-mini"), sample
         assert told.get("gen_ai_request_model", "sim") in ("sim", "gpt-4o-mini"), sample
         assert told.get("gen_ai_token_type", "input") in ("input", "output"), sample
