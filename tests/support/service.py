@@ -41,13 +41,19 @@ def _tree_with(chain: str, directory: Path) -> Path:
     return tree
 
 
+# one process asks for several before it uses them
+_given: set[int] = set()
+
+
 def free_port() -> int:
     """Below those that the kernel gives to outgoing connections, which could take it before it is listened on."""
     while True:
         port = 10_000 + secrets.randbelow(22_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("0.0.0.0", port))
-            return port
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 class Service:
