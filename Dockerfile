@@ -57,7 +57,7 @@ COPY deploy/__init__.py deploy/
 COPY deploy/image/__init__.py deploy/image/container.py deploy/image/entrypoint.sh deploy/image/healthcheck.py deploy/image/
 COPY deploy/local/__init__.py deploy/local/upstream.py deploy/local/
 COPY service service
-RUN chmod -R go+rX . && ${COMPILE} deploy service
+RUN chmod -R go+rX . && ${COMPILE} deploy service && mkdir /data
 
 FROM compiler AS llm-source
 COPY deploy/__init__.py deploy/
@@ -147,7 +147,11 @@ LABEL org.opencontainers.image.title="chat-service" \
 COPY --from=service-packages /app/.venv .venv
 COPY --from=data /app/share/tiktoken .venv/share/tiktoken
 COPY --from=service-source /app .
-ENV HOST=0.0.0.0
+# whoever mounts a volume there gets a folder that the service may write to
+COPY --from=service-source --chown=10001:10001 /data /data
+ENV HOST=0.0.0.0 \
+    DATA_DIR=/data \
+    FLASK_APP=service.commands
 EXPOSE 8000 8001
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["python", "-IS", "deploy/image/healthcheck.py", "8000", "/ready"]

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Saves what has state (Prometheus' figures, Alertmanager's silences, Grafana's own): deploy/backup.sh save FOLDER
+# Saves what has state (API keys and the ledger, Prometheus' figures, Alertmanager's silences, Grafana's own):
+# deploy/backup.sh save FOLDER
 # and puts it back into the running stack: deploy/backup.sh restore FOLDER
 #
-# Each is stopped for the seconds that this takes. The service has no state, and Redis none that matters.
+# Each is stopped for the seconds that this takes, except PostgreSQL. Redis has no state that matters.
 set -eu
 
 usage() {
-    sed -n '2,3s/^# //p' "$0" >&2
+    sed -n '2,4s/^# //p' "$0" >&2
     exit 2
 }
 
@@ -27,6 +28,25 @@ save() {
 
 restore() {
     with_data "$1" "find $2 -mindepth 1 -delete && tar -C $2 -xzf -" <"$folder/$1.tar.gz"
+}
+
+# A dump is of one moment, and the server goes on answering.
+save_postgres() {
+    docker compose exec -T postgres pg_dump --username postgres --format custom chat >"$folder/postgres.dump.part" </dev/null
+    mv "$folder/postgres.dump.part" "$folder/postgres.dump"
+}
+
+# All of it or nothing. The service notices that its keys are older ones within seconds.
+restore_postgres() {
+    docker compose exec -T postgres pg_restore --username postgres --dbname chat --clean --if-exists \
+        --single-transaction --no-owner --role chat <"$folder/postgres.dump"
+}
+
+postgres() {
+    [ -n "$(docker compose ps --quiet postgres)" ] || return 0
+    [ "$1" = save ] || [ -f "$folder/postgres.dump" ] || return 0
+    "$1_postgres" || failed="$failed postgres"
+    echo "backup: $1 postgres"
 }
 
 each() {
@@ -51,4 +71,5 @@ folder=$(cd "$2" && pwd)
 failed=
 cd "$(dirname "$0")/.."
 each "$1"
+postgres "$1"
 [ -z "$failed" ] || { echo "backup: FAILED:$failed" >&2 && exit 1; }

@@ -1,23 +1,28 @@
 """The composition root: with service/protection.py the only file that knows every room."""
 
 import time
+from pathlib import Path
 
 from flask import Flask
 
 from service import __version__
+from service.access.access import Access, Policy, open_access
 from service.chat.prompt import Defaults
 from service.chat.request import Limits
 from service.chat.turn import Turns
 from service.llm import chain_notices, chains, models, own_models, price_file, providers
 from service.llm.chain_checks import UnusableChain
 from service.llm.chain_turn import Surroundings
+from service.llm.estimates import Estimates
 from service.llm.guarded import guarded_copy
 from service.protection import TICK_SECONDS, Protection
 from service.resilience.admission import Admission
 from service.settings import Settings
 from service.telemetry import chain_metrics, logs, metrics, turns
+from service.telemetry.access_metrics import AccessMetrics
 from service.telemetry.guard_metrics import GuardMetrics
-from service.web import chat, openai, openapi, pages, probes, site
+from service.web import chat, openai, openapi, pages, probes, site, usage
+from service.web.context import Entry
 from service.web.drain import Drain
 
 # what makes it impossible to start: one sentence each
@@ -49,15 +54,16 @@ def create_app(settings: Settings) -> Flask:
         turn_seconds=settings.turn_timeout_seconds,
         most_calls=settings.max_calls_per_turn,
     )
+    access = _open(settings, protection)
+    entry = Entry(access, settings.max_body_bytes)
     streaming = chat.Streaming(
         settings.stream_hold_seconds, settings.heartbeat_seconds, settings.show_thinking
     )
     app = site.build(
         [
-            chat.blueprint(running, streaming, drain, settings.max_body_bytes, clock),
-            openai.blueprint(
-                running, streaming, drain, settings.max_body_bytes, settings.provider, clock
-            ),
+            chat.blueprint(running, streaming, drain, entry, clock),
+            openai.blueprint(running, streaming, drain, entry, settings.provider, clock),
+            usage.blueprint(access),
             probes.blueprint(drain.draining, protection.states),
             pages.blueprint(openapi.describe(limits)),
         ],
@@ -67,8 +73,25 @@ def create_app(settings: Settings) -> Flask:
         turns.report_bug,
     )
     app.extensions["drain"] = drain
+    app.extensions["access"] = access
     app.extensions["look"] = protection.look
     return app
+
+
+def _open(settings: Settings, protection: Protection) -> Access:
+    policy = Policy(
+        mode=settings.access,
+        serves_without_store=settings.access_without_store == "serve",
+        ledger_days=settings.ledger_days,
+    )
+    return open_access(
+        settings.store_address,
+        Path(settings.data_dir),
+        settings.tz,
+        policy,
+        Estimates(protection.dearest),
+        AccessMetrics(),
+    )
 
 
 def _chains(settings: Settings, protection: Protection) -> chains.Chains:

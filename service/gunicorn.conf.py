@@ -5,6 +5,7 @@ Nothing here may load the app or an HTTP client: the workers monkey-patch after 
 """
 
 import gc
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -35,9 +36,6 @@ except (
     proxies.UnusableProxy,
 ) as refusal:
     raise SystemExit(f"The service cannot start: {refusal}.") from None
-# a service that says it is closed, and is not, would be worse than one that does not start
-if settings.access == "keys":
-    raise SystemExit("The service cannot start: ACCESS=keys is not enforced yet.")
 
 # the values of prometheus_client are chosen when it is imported: the directory has to be known before
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
@@ -70,6 +68,7 @@ control_socket_disable = True
 # one line per turn from the app, one per request from nginx
 accesslog = None
 proc_name = "chat"
+LEDGER_SECONDS = 2
 
 
 class OurLogger(Logger):  # type: ignore[misc]
@@ -86,6 +85,31 @@ class OurLogger(Logger):  # type: ignore[misc]
 
 
 logger_class = OurLogger
+
+
+def on_starting(_server: Arbiter) -> None:
+    """In a process of its own, since what it loads must not be there when workers are forked."""
+    preparing = multiprocessing.get_context("fork").Process(target=_prepare)
+    preparing.start()
+    preparing.join()
+    if preparing.exitcode:
+        raise SystemExit(preparing.exitcode)
+
+
+def _prepare() -> None:
+    from service.access.prepare import OpenByMistake, UnusableDatabase, prepare
+    from service.telemetry import turns
+
+    try:
+        folder = Path(settings.data_dir)
+        address, published_at = settings.store_address, settings.bind_address
+        prepared = prepare(address, folder, settings.access, published_at)
+    except UnusableDatabase as refusal:
+        raise SystemExit(f"The service cannot start: the database {refusal}.") from None
+    except OpenByMistake as refusal:
+        raise SystemExit(f"The service cannot start: {refusal}.") from None
+    report = turns.log().warning if prepared.is_open else turns.log().info
+    report("access", **prepared.told)
 
 
 def when_ready(server: Arbiter) -> None:
@@ -110,6 +134,7 @@ def post_worker_init(worker: Worker) -> None:
     if worker.age == 1:
         # once is enough; before anybody asks
         worker.wsgi.extensions["look"]()
+    worker.wsgi.extensions["access"].start()
     # what is loaded stays: a full collection that walks all of it holds every stream up for 0.1 s
     gc.collect()
     gc.freeze()
@@ -117,6 +142,10 @@ def post_worker_init(worker: Worker) -> None:
 
 
 def worker_exit(_server: Arbiter, worker: Worker) -> None:
+    # one that could not load the app has none
+    if app := getattr(worker, "wsgi", None):
+        # the last turns' rows: what does not reach the database in this time waits on the disk
+        app.extensions["access"].stop(LEDGER_SECONDS)
     WorkerMarks(metrics_directory, "left").set(worker.pid)
 
 

@@ -51,6 +51,12 @@ class Protection:
     def states(self) -> dict[str, str]:
         return {breaker.model: breaker.state for breaker in self._all}
 
+    def dearest(self, model: str, usage: Usage) -> float | None:
+        """Wherever this model may be asked; None where one of them has no price."""
+        costs = [route.upstream.cost(route.upstream.name or model, usage) for route in self._routes]
+        known = [cost for cost in costs if cost is not None]
+        return max(known) if len(known) == len(costs) else None
+
     def cost(self, model: str, usage: Usage) -> float | None:
         """Of a model of a chain's own."""
         return self._prices.at("").cost(model, usage)

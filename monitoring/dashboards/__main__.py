@@ -4,12 +4,18 @@ import json
 import re
 from pathlib import Path
 
-from monitoring.dashboards import llm, platform, service, slo
+from monitoring.dashboards import access, llm, platform, service, slo
 
 MONITORING = Path(__file__).resolve().parents[1]
 FOLDER = MONITORING / "grafana/dashboards"
 PROMETHEUS = MONITORING / "prometheus/prometheus.yml"
-DASHBOARDS = (service.DASHBOARD, llm.DASHBOARD, slo.DASHBOARD, platform.DASHBOARD)
+DASHBOARDS = (
+    service.DASHBOARD,
+    llm.DASHBOARD,
+    access.DASHBOARD,
+    slo.DASHBOARD,
+    platform.DASHBOARD,
+)
 
 
 def runbook() -> str:

@@ -4,27 +4,29 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from psycopg import waiting
 
 from service.access import secret
-from service.access.account import Account
+from service.access.account import Account, Estimates
+from service.access.addresses import user_of_address
 from service.access.admissions import Answer, Look, Question
 from service.access.database import Database, database_url
-from service.access.figures import Figures
+from service.access.figures import Figures, described
 from service.access.health import Health, StoreAway
 from service.access.keeper import Keeper
 from service.access.keyring import Keyring
-from service.access.keys import Key
+from service.access.keys import ANONYMOUS, Key
 from service.access.lane import Lane, Runner, cooperatively, in_thread
 from service.access.ledger import Facts, LedgerRow
-from service.access.listener import KeyProblem, Listener
+from service.access.listener import Listener
 from service.access.offline import Offline
 from service.access.periods import Calendar, Moment
 from service.access.spool import Spool
 from service.access.store import Store
 from service.access.writer import Writer
+from service.chat.account import KeyProblem
 from service.errors import Forbidden, Unauthorized, Unavailable
 
 Mode = Literal["auto", "keys", "open"]
@@ -42,7 +44,7 @@ class Policy:
 
 
 def open_access(
-    address: str, folder: Path, zone: str, policy: Policy, listener: Listener
+    address: str, folder: Path, zone: str, policy: Policy, estimates: Estimates, listener: Listener
 ) -> "Access":
     """In the worker, after its fork, with tables that are up to date. folder: where rows wait for the store.
 
@@ -54,7 +56,7 @@ def open_access(
         raise RuntimeError("psycopg was imported before gevent's patch: it would block the loop")
     run = in_thread() if database.is_sqlite else cooperatively
     store = Store(database, Calendar(zone), worker=uuid.uuid4().hex)
-    return Access(policy, store, (run, in_thread()), Spool(folder), listener)
+    return Access(policy, store, (run, in_thread()), Spool(folder), estimates, listener)
 
 
 class Access:
@@ -66,15 +68,17 @@ class Access:
         store: Store,
         runners: tuple[Runner, Runner],
         spool: Spool,
+        estimates: Estimates,
         listener: Listener,
     ) -> None:
         """runners: for jobs of the store, and for those of the disk."""
         run, disk = runners
         self._policy = policy
         self._calendar = store.calendar
-        self._running: set[str] = set()
+        self.running: set[str] = set()
         self._health = Health(listener)
         self._keyring = Keyring()
+        self.estimates = estimates
         self.listener = listener
         self.offline = Offline()
         self.lane: Lane[Question, Answer] = Lane(
@@ -86,7 +90,7 @@ class Access:
             self._keyring,
             self._health,
             run,
-            lambda: self._running,
+            self,
             listener,
             policy.ledger_days,
         )
@@ -134,27 +138,48 @@ class Access:
     def serves_without_store(self) -> bool:
         return self._policy.serves_without_store
 
-    def account(self, key: Key, facts: Facts) -> Account:
-        return Account(self, key, facts)
+    def account(
+        self,
+        key: Key,
+        *,
+        turn_id: str,
+        request_id: str,
+        user_id: str | None,
+        address: str,
+        route: str,
+    ) -> Account:
+        """For one turn; nothing is asked of the store before its begin()."""
+        user = self.user_of(key, user_id, address)
+        return Account(self, key, Facts(turn_id, request_id, key.name, user, route))
 
-    def usage(self, key: Key, user: str | None) -> Figures:
-        """What is left, from the store, or from what it said last."""
+    def user_of(self, key: Key, user_id: str | None, address: str) -> str | None:
+        """Whose limits apply under a key: X-User-ID is a claim, and without a key not even that."""
+        return user_of_address(address) if key.name == ANONYMOUS else user_id
+
+    def usage(self, key: Key, user_id: str | None, address: str) -> dict[str, Any]:
+        """What may be used and has been, from the store, or from what it said last."""
+        user = self.user_of(key, user_id, address)
         try:
             answer = self.lane.answer(self.lane.put(Look(key.name, user)))
         except StoreAway:
             answer = self.offline.look(key, user, self.now())
-        return Figures.of(answer)
+        return described(key, user, Figures.of(answer))
 
     def now(self) -> Moment:
         """In the store's clock, as far as it is known."""
         return self._calendar.moment(time.time_ns() // 1000 + self._keeper.clock_ahead_us)
 
     def opened(self, turn_id: str) -> None:
-        self._running.add(turn_id)
+        self.running.add(turn_id)
 
     def closed(self, row: LedgerRow) -> None:
-        self._running.discard(row.facts.turn_id)
+        self.running.discard(row.facts.turn_id)
         self._writer.put(row)
+
+    def looked(self) -> None:
+        self.listener.access_is(is_open=self.is_open)
+        for name in self._keyring.keys:
+            self.listener.key_known(name)
 
     def _find(self, secret_hash: str) -> Key:
         key, problem = self._keyring.find(secret_hash, self.now().us)

@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable
-from types import TracebackType
-from typing import Protocol, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Protocol
 
 from service.access.admissions import Answer, Begin, More, Question
 from service.access.allowance import Amount
@@ -17,8 +18,19 @@ from service.access.listener import Listener
 from service.access.money import picodollars
 from service.access.offline import Offline
 from service.access.periods import Moment
-from service.chat.events import Usage
-from service.errors import Forbidden, Unavailable
+from service.chat.account import Estimate
+from service.chat.attempt import Attempt
+from service.chat.prompt import Prompt
+from service.chat.running_turn import ModelCall
+from service.errors import ChatError, Ending, Forbidden, Unavailable
+
+
+class Estimates(Protocol):
+    """What a model call will take at most."""
+
+    def of_prompt(self, prompt: Prompt) -> Estimate: ...
+    def of_call(self, call: Any) -> Estimate:
+        """A ModelCall, with its messages."""
 
 
 class Books(Protocol):
@@ -29,40 +41,20 @@ class Books(Protocol):
     @property
     def offline(self) -> Offline: ...
     @property
+    def estimates(self) -> Estimates: ...
+    @property
     def listener(self) -> Listener: ...
     @property
     def serves_without_store(self) -> bool: ...
 
     def now(self) -> Moment: ...
+    def user_of(self, key: Key, user_id: str | None, address: str) -> str | None: ...
     def opened(self, turn_id: str) -> None: ...
     def closed(self, row: LedgerRow) -> None: ...
 
 
-class Hold:
-    """What a model call may cost, held until it is over: with account.reserve(...): ..."""
-
-    def __init__(self, release: Callable[[], None]) -> None:
-        self._release: Callable[[], None] | None = release
-
-    def release(self) -> None:
-        if self._release is not None:
-            self._release()
-            self._release = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.release()
-
-
 class Account:
-    """Costs are in picodollars; None: the model has no price. figures: what is left, once it was begun."""
+    """figures: what is left, once it was begun."""
 
     def __init__(self, books: Books, key: Key, facts: Facts) -> None:
         self.key = key
@@ -77,42 +69,61 @@ class Account:
         self._calls: list[Call] = []
         self._ended = False
         # a chain may make several calls at once
-        self._reserving = threading.Lock()
+        self._holding = threading.Lock()
 
-    def begin(self, input_tokens: int, output_tokens: int, cost: int | None) -> None:
+    @property
+    def user(self) -> str | None:
+        """Who is limited under the key."""
+        return self._facts.user_id
+
+    def begin(self, prompt: Prompt) -> None:
         """The turn, with its first model call. Raises Forbidden, RateLimited, BudgetExceeded, PayloadTooLarge or
         Unavailable."""
-        if self._facts.model is not None:
-            self._check(self._facts.model, priced=cost is not None)
-        answer = self._begin(Begin(self._facts, input_tokens, output_tokens, cost or 0))
+        user = self._books.user_of(self.key, prompt.user_id, prompt.address)
+        named = {"chain": prompt.chain, "model": prompt.model}
+        self._facts = replace(self._facts, user_id=user, **named)
+        estimate = self._books.estimates.of_prompt(prompt)
+        self._check(estimate)
+        cost = picodollars(estimate.cost_usd or 0)
+        answer = self._begin(
+            Begin(self._facts, estimate.input_tokens, estimate.output_tokens, cost)
+        )
         self.figures = Figures.of(answer)
         self._refuse(answer)
         self._held = answer.held
 
-    def reserve(self, model: str, input_tokens: int, output_tokens: int, cost: int | None) -> Hold:
-        """Before each model call, the first one included. Raises Forbidden, BudgetExceeded, RateLimited or
+    @contextmanager
+    def hold(self, call: ModelCall) -> Iterator[None]:
+        """While a model call runs, the turn's first one included. Raises Forbidden, RateLimited, BudgetExceeded or
         Unavailable."""
-        self._check(model, priced=cost is not None)
-        wanted = Amount(input_tokens + output_tokens, cost or 0)
-        with self._reserving:
+        estimate = self._books.estimates.of_call(call)
+        self._check(estimate)
+        wanted = Amount(
+            estimate.input_tokens + estimate.output_tokens, picodollars(estimate.cost_usd or 0)
+        )
+        with self._holding:
             self._hold_more(wanted)
             self._outstanding = _sum(self._outstanding, wanted)
-        return Hold(lambda: self._release(wanted))
+        try:
+            yield
+        finally:
+            self._outstanding = _difference(self._outstanding, wanted)
 
-    def charge(self, model: str, usage: Usage, cost_usd: float | None) -> None:
-        """An attempt as it was billed."""
-        self._calls.append(
-            Call(
-                model=model,
+    def attempt(self, attempt: Attempt) -> None:
+        """As it was billed."""
+        usage, cost_usd = attempt.usage, attempt.cost_usd
+        if usage is not None:
+            call = Call(
+                model=attempt.model,
                 input_tokens=usage.input_tokens,
                 output_tokens=usage.output_tokens,
                 cached_input_tokens=usage.cached_input_tokens or 0,
                 estimated=usage.source == "estimated",
                 cost=None if cost_usd is None else picodollars(cost_usd),
             )
-        )
+            self._calls.append(call)
 
-    def end(self, ending: str, code: str | None = None) -> None:
+    def end(self, ending: Ending, error: ChatError | None) -> None:
         """Later calls change nothing. Waits for nothing."""
         if self._ended:
             return
@@ -121,21 +132,22 @@ class Account:
         row = LedgerRow(
             facts=self._facts,
             ending=ending,
-            code=code,
+            code=error.code if error else None,
             ended_at_us=now.us,
             duration_ms=int((time.monotonic() - self._began_at) * 1000),
             calls=tuple(self._calls),
         )
         held = self._held if self._held_offline else None
-        self._books.offline.end(self.key, self._facts.user_id, now, held, row.spent)
+        self._books.offline.end(self.key, self.user, now, held, row.spent)
         if self._asked is None:
             self._books.closed(row)
         else:
             # a lease that comes after its turn's end has to be given back, too
             self._asked.add_done_callback(lambda _: self._books.closed(row))
 
-    def _check(self, model: str, *, priced: bool) -> None:
-        if not self.key.may_use(model, self._facts.chain, priced=priced):
+    def _check(self, estimate: Estimate) -> None:
+        priced = estimate.cost_usd is not None
+        if not self.key.may_use(estimate.model, self._facts.chain, priced=priced):
             raise Forbidden(cause="model or chain" if priced else "model without a price")
 
     def _begin(self, question: Begin) -> Answer:
@@ -147,26 +159,26 @@ class Account:
             self._held_offline = True
             return books.offline.begin(
                 self.key,
-                self._facts.user_id,
+                self.user,
                 books.now(),
                 question.input_tokens,
                 question.output_tokens,
                 question.cost,
             )
-        books.offline.saw(self.key.name, self._facts.user_id, answer.levels)
+        books.offline.saw(self.key.name, self.user, answer.levels)
         return answer
 
     def _hold_more(self, wanted: Amount) -> None:
         """Nothing where what is held will do, or where no money limits this key."""
-        spent = sum(call.cost or 0 for call in self._calls)
-        tokens = sum(call.tokens for call in self._calls) + self._outstanding.tokens + wanted.tokens
-        cost = spent + self._outstanding.cost + wanted.cost
+        spent = Amount(
+            sum(call.tokens for call in self._calls), sum(call.cost or 0 for call in self._calls)
+        )
+        more = _difference(_sum(_sum(spent, self._outstanding), wanted), self._held)
         limited = self.key.limits.money or self.key.per_user.money
-        if not limited or cost <= self._held.cost:
+        if not limited or more.cost <= 0:
             return
-        more = Amount(max(0, tokens - self._held.tokens), cost - self._held.cost)
-        answer = self._more(More(self._facts, more, spent))
-        self._refuse(answer)
+        more = Amount(max(0, more.tokens), more.cost)
+        self._refuse(self._more(More(self._facts, more, spent.cost)))
         self._held = _sum(self._held, more)
 
     def _more(self, question: More) -> Answer:
@@ -175,7 +187,8 @@ class Account:
             return self._ask(question)
         except StoreAway:
             self._require_offline()
-            return books.offline.more(self.key, self._facts.user_id, books.now(), question.amount)
+            amount, spent = question.amount, question.spent
+            return books.offline.more(self.key, self.user, books.now(), amount, spent)
 
     def _ask(self, question: Question) -> Answer:
         """Raises StoreAway."""
@@ -192,11 +205,10 @@ class Account:
             self._books.listener.turn_refused(self.key.name, answer.refusal.limit)
             raise error_of(answer.refusal)
 
-    def _release(self, amount: Amount) -> None:
-        self._outstanding = Amount(
-            self._outstanding.tokens - amount.tokens, self._outstanding.cost - amount.cost
-        )
-
 
 def _sum(one: Amount, other: Amount) -> Amount:
     return Amount(one.tokens + other.tokens, one.cost + other.cost)
+
+
+def _difference(one: Amount, other: Amount) -> Amount:
+    return Amount(one.tokens - other.tokens, one.cost - other.cost)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -135,7 +136,7 @@ def _begin(states: LockedStates, place: str, one: Begin) -> Answer:
 def _more(states: LockedStates, place: str | None, one: More) -> Answer:
     """Without its lease, which was swept, it is only asked whether the money would do: the truth is settled later."""
     levels = states.levels(one.facts.key, place or "")
-    held = everywhere(top_up, levels, states.moment, one.amount)
+    held = everywhere(partial(top_up, spent=one.spent), levels, states.moment, one.amount)
     if isinstance(held, Refusal):
         return Answer(Amount(), held, levels, states.moment)
     if place is None:

@@ -6,18 +6,14 @@ worth. Money is reserved before it is spent, and a budget holds reserved and spe
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from service.access.periods import Moment
+from service.chat.account import LimitName
 
 # a meter counts requests, or tokens, times this: then it drains by the limit per microsecond, without fractions
 UNIT = 60_000_000
 # when an answer that is open now will have ended, nobody knows
 OPEN_ANSWER_US = 1_000_000
-
-LimitName = Literal[
-    "requests_per_minute", "tokens_per_minute", "open_answers", "budget_day", "budget_month"
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +118,15 @@ def admit(state: State, limits: Limits, moment: Moment, amount: Amount) -> State
     return _hold(begun, limits, amount)
 
 
-def top_up(state: State, limits: Limits, moment: Moment, amount: Amount) -> State | Refusal:
-    """Another model call of an open answer: only money refuses it; its tokens count against later answers."""
+def top_up(
+    state: State, limits: Limits, moment: Moment, amount: Amount, spent: int = 0
+) -> State | Refusal:
+    """Another model call of an open answer: only money refuses it; its tokens count against later answers.
+
+    spent: the part of what the answer holds that its calls have cost already.
+    """
     state = at(state, limits, moment)
-    refusal = longest(_budgets(state, limits, moment, amount.cost))
+    refusal = longest(_budgets(_with_spent(state, spent), limits, moment, amount.cost))
     return refusal or _hold(state, limits, amount)
 
 
@@ -214,6 +215,16 @@ def _hold(state: State, limits: Limits, held: Amount) -> State:
         state,
         tokens=state.tokens + held.tokens * UNIT if limits.tokens_per_minute else 0,
         reserved=state.reserved + held.cost,
+    )
+
+
+def _with_spent(state: State, spent: int) -> State:
+    """As if what an open answer has spent so far were settled."""
+    return replace(
+        state,
+        reserved=max(0, state.reserved - spent),
+        spent_day=state.spent_day + spent,
+        spent_month=state.spent_month + spent,
     )
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from service.access.health import Health, StoreAway, StoreReplaced, kind_of
 from service.access.keyring import Keyring
@@ -25,7 +26,9 @@ SHORTEST_PAUSE_SECONDS = 0.1
 JOB_SECONDS = 3.0
 BEAT_SECONDS = 5.0
 SWEEP_SECONDS = 5.0
+BUDGETS_SECONDS = 15.0
 TIDY_SECONDS = 60.0
+SPREAD = random.SystemRandom()
 
 
 @dataclass
@@ -37,11 +40,20 @@ class Duty:
     due_at: float = field(default=0.0)
 
     def postpone(self, now: float) -> None:
-        self.due_at = now + self.every_seconds * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load
+        self.due_at = now + self.every_seconds * SPREAD.uniform(0.8, 1.2)
+
+
+class Worker(Protocol):
+    """Whom it works for. running: turns that have begun and not ended."""
+
+    @property
+    def running(self) -> Collection[str]: ...
+    def looked(self) -> None:
+        """After each look that succeeded."""
 
 
 class Keeper:
-    """running: turns of this worker that have begun and not ended."""
+    """One worker's."""
 
     def __init__(
         self,
@@ -49,7 +61,7 @@ class Keeper:
         keyring: Keyring,
         health: Health,
         run: Runner,
-        running: Callable[[], Collection[str]],
+        worker: Worker,
         listener: Listener,
         ledger_days: int,
     ) -> None:
@@ -57,13 +69,17 @@ class Keeper:
         self._keyring = keyring
         self._health = health
         self._run = run
-        self._running = running
+        self._worker = worker
         self._listener = listener
         self._ledger_days = ledger_days
         self._beating_since: float | None = None
         self.clock_ahead_us = 0
         self._beat = Duty(BEAT_SECONDS, self._give_sign)
-        self._duties = [Duty(SWEEP_SECONDS, self._sweep), Duty(TIDY_SECONDS, self._tidy)]
+        self._duties = [
+            Duty(SWEEP_SECONDS, self._sweep),
+            Duty(BUDGETS_SECONDS, self._tell_budgets),
+            Duty(TIDY_SECONDS, self._tidy),
+        ]
         self._changed = threading.Condition()
         self._wanted = False
         self._began = 0
@@ -89,6 +105,7 @@ class Keeper:
         try:
             self._look()
             self._health.recovered()
+            self._worker.looked()
             self._do_what_is_due()
         except StoreReplaced:
             self._lost(REPLACED)
@@ -144,10 +161,14 @@ class Keeper:
         since = self._beating_since
         if since is None or time.monotonic() - since < LEASE_SECONDS:
             return
-        running = self._running()
+        running = self._worker.running
         swept = self._run(lambda: self._store.sweep(running), JOB_SECONDS)
         if swept:
             self._listener.leases_swept(swept)
+
+    def _tell_budgets(self) -> None:
+        for key, period, share in self._run(self._store.budgets, JOB_SECONDS):
+            self._listener.budget_used(key, period, share)
 
     def _tidy(self) -> None:
         self._run(self._store.forget_idle_users, JOB_SECONDS)

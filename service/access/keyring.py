@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from service.access.health import StoreReplaced
 from service.access.keys import ANONYMOUS, Key
-from service.access.listener import KeyProblem
 from service.access.registry import Changes
+from service.chat.account import KeyProblem
 
 
 class Keyring:

@@ -6,6 +6,7 @@ is back.
 
 from collections import OrderedDict
 from dataclasses import replace
+from functools import partial
 
 from service.access.admissions import Answer
 from service.access.allowance import (
@@ -64,10 +65,12 @@ class Offline:
             self._put(place, state)
         return Answer(amount, None, self._levels(key, user), moment)
 
-    def more(self, key: Key, user: str | None, moment: Moment, amount: Amount) -> Answer:
+    def more(
+        self, key: Key, user: str | None, moment: Moment, amount: Amount, spent: int
+    ) -> Answer:
         """Only whether the money would do: a turn's later calls are not held for."""
         levels = self._levels(key, user)
-        states = everywhere(top_up, levels, moment, amount)
+        states = everywhere(partial(top_up, spent=spent), levels, moment, amount)
         refusal = states if isinstance(states, Refusal) else None
         return Answer(Amount() if refusal else amount, refusal, levels, moment)
 

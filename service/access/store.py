@@ -11,6 +11,7 @@ from service.access.admissions import Answer, Question
 from service.access.database import Database
 from service.access.ledger import LedgerRow
 from service.access.periods import Calendar
+from service.chat.account import BudgetPeriod
 
 # PostgreSQL ends one of two transactions that wait for each other, which ours do not, and asks for another attempt
 TRY_AGAIN = ("40001", "40P01")
@@ -59,6 +60,10 @@ class Store:
             lambda connection: upkeep.sweep(connection, self.calendar, self.worker, running),
             background=True,
         )
+
+    def budgets(self) -> list[tuple[str, BudgetPeriod, float]]:
+        with self.database.reading() as connection:
+            return upkeep.budgets(connection, self.calendar)
 
     def forget_idle_users(self) -> int:
         with self.database.reading() as connection:

@@ -6,12 +6,14 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from service.access import schema
-from service.access.allowance import idle
+from service.access.allowance import at, idle
 from service.access.closing import close
 from service.access.database import now_us
+from service.access.keys import limits_of
 from service.access.ledger import Call, Facts, LedgerRow
 from service.access.periods import MICROSECONDS, Calendar
 from service.access.states import LockedStates, state_of
+from service.chat.account import BudgetPeriod
 
 # a worker that has not been seen for this long is dead
 LEASE_SECONDS = 30
@@ -72,6 +74,28 @@ def forget_idle_users(connection: Connection, calendar: Calendar, key: str) -> i
     locked.forget_users(key, len(gone))
     locked.save()
     return len(gone)
+
+
+def budgets(connection: Connection, calendar: Calendar) -> list[tuple[str, BudgetPeriod, float]]:
+    """Of each key that has one: which part of it is spent or held."""
+    moment = calendar.moment(now_us(connection))
+    rows = connection.execute(
+        select(schema.states, schema.keys.c.limits)
+        .join(schema.keys)
+        .where(schema.states.c.user_id == "", schema.keys.c.disabled.is_(False))
+        .order_by(schema.states.c.key)
+    )
+    shares: list[tuple[str, BudgetPeriod, float]] = []
+    for row in rows:
+        limits = limits_of(row.limits)
+        state = at(state_of(row), limits, moment)
+        if limits.budget_day:
+            used = state.spent_day + state.reserved
+            shares.append((row.key, "day", used / limits.budget_day))
+        if limits.budget_month:
+            used = state.spent_month + state.reserved
+            shares.append((row.key, "month", used / limits.budget_month))
+    return shares
 
 
 def keys_with_users(connection: Connection) -> list[str]:

@@ -3,7 +3,8 @@
 import os
 import time
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,41 +15,6 @@ from service.chat.prompt import Prompt
 from service.errors import ChainLimitReached, ChatError
 
 Report = Callable[[Attempt], None]
-
-
-@dataclass(slots=True)
-class RunningTurn:
-    """takes_back: whether the caller can be asked to throw text away. gone: nobody waits for the rest.
-
-    limit: what ends the turn whatever its chain makes of it, since chains catch errors.
-    """
-
-    prompt: Prompt
-    deadline: Deadline
-    report: Report
-    most_calls: int
-    takes_back: bool = True
-    gone: bool = False
-    restarted: bool = False
-    limit: ChatError | None = None
-    calls: int = 0
-    attempts: list[Attempt] = field(default_factory=list)
-
-    def begin_call(self) -> bool:
-        """Whether it is the turn's first. Raises ChainLimitReached."""
-        if self.limit is None and self.calls >= self.most_calls:
-            self.limit = ChainLimitReached(cause=f"{self.most_calls} model calls")
-        if self.limit is not None:
-            raise self.limit
-        self.calls += 1
-        return self.calls == 1
-
-    def begin_attempt(self, model: str, now: float, provider: str) -> Attempt:
-        """The attempt's id is never sent upstream twice, whatever the caller's own ids are."""
-        attempt_id = f"{self.prompt.turn_id}.{len(self.attempts) + 1}"
-        attempt = Attempt(model, now, id=attempt_id, provider=provider)
-        self.attempts.append(attempt)
-        return attempt
 
 
 class ModelCall(Protocol):
@@ -66,6 +32,62 @@ class ModelCall(Protocol):
     def takes_back(self) -> bool: ...
     @property
     def offers_tools(self) -> bool: ...
+
+
+Hold = Callable[[ModelCall], AbstractContextManager[object]]
+
+
+def free(_call: ModelCall) -> AbstractContextManager[object]:
+    """Nothing has to be held for a model call."""
+    return nullcontext()
+
+
+@dataclass(slots=True)
+class RunningTurn:
+    """takes_back: whether the caller can be asked to throw text away. gone: nobody waits for the rest.
+
+    limit: what ends the turn whatever its chain makes of it, since chains catch errors. hold: what a model call may
+    cost, while it runs.
+    """
+
+    prompt: Prompt
+    deadline: Deadline
+    report: Report
+    most_calls: int
+    hold: Hold = free
+    takes_back: bool = True
+    gone: bool = False
+    restarted: bool = False
+    limit: ChatError | None = None
+    calls: int = 0
+    attempts: list[Attempt] = field(default_factory=list)
+
+    def begin_call(self) -> bool:
+        """Whether it is the turn's first. Raises ChainLimitReached."""
+        if self.limit is None and self.calls >= self.most_calls:
+            self.limit = ChainLimitReached(cause=f"{self.most_calls} model calls")
+        if self.limit is not None:
+            raise self.limit
+        self.calls += 1
+        return self.calls == 1
+
+    @contextmanager
+    def holding(self, call: ModelCall) -> Iterator[None]:
+        """Raises what ends the turn where its money does not reach."""
+        with ExitStack() as held:
+            try:
+                held.enter_context(self.hold(call))
+            except ChatError as refusal:
+                self.limit = refusal
+                raise
+            yield
+
+    def begin_attempt(self, model: str, now: float, provider: str) -> Attempt:
+        """The attempt's id is never sent upstream twice, whatever the caller's own ids are."""
+        attempt_id = f"{self.prompt.turn_id}.{len(self.attempts) + 1}"
+        attempt = Attempt(model, now, id=attempt_id, provider=provider)
+        self.attempts.append(attempt)
+        return attempt
 
 
 class ModelGuard(Protocol):

@@ -1,4 +1,4 @@
-"""What a turn is, on one page: validate → admit → prompt → chain → events → accounting.
+"""What a turn is, on one page: validate → admit → prompt → allowance → chain → events → accounting.
 
 A turn is a plain generator. Each step takes at most a tick, so that at each step it can look at the clock, at the
 caller and at the drain; nobody watches it from outside, and closing it cancels the upstream at once.
@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from typing import Protocol
 
+from service.chat.account import Account
 from service.chat.attempt import Attempt
 from service.chat.deadline import Clock, Deadline
 from service.chat.events import TICK, Done, Event, Failed, Restart, Start, Thinking, Token
@@ -32,6 +33,15 @@ class Caller(Protocol):
     def user_id(self) -> str | None: ...
     @property
     def session_id(self) -> str | None: ...
+    @property
+    def key(self) -> str:
+        """The name of the API key that pays."""
+
+    @property
+    def key_user(self) -> str | None:
+        """Who is limited under it."""
+
+    def open_account(self, turn_id: str) -> Account: ...
 
     def read(self) -> bytes:
         """The body. Raises InvalidRequest or one of its kinds."""
@@ -50,7 +60,7 @@ class Caller(Protocol):
 
 
 class Record(Protocol):
-    """The account of one turn; end() is taken once, later calls change nothing."""
+    """What is told of one turn; end() is taken once, later calls change nothing."""
 
     def asked(self, prompt: Prompt) -> None: ...
     def waited(self, seconds: float) -> None: ...
@@ -66,6 +76,24 @@ class Record(Protocol):
 
 class CallerGone(Exception):
     """Nobody reads any more."""
+
+
+@dataclass(frozen=True)
+class Books:
+    """Both accounts of one turn: what it may cost, and what is told of it."""
+
+    account: Account
+    record: Record
+
+    def attempt(self, attempt: Attempt) -> None:
+        self.account.attempt(attempt)
+        self.record.attempt(attempt)
+
+    def end(
+        self, ending: Ending, *, error: ChatError | None = None, done: Done | None = None
+    ) -> None:
+        self.account.end(ending, error)
+        self.record.end(ending, error=error, done=done)
 
 
 @dataclass(frozen=True)
@@ -92,42 +120,47 @@ class Turns:
         The turn is recorded and its slot is free before its last event is handed out.
         """
         turn_id = new_turn_id()
-        record = self.begin(caller, turn_id)
+        books = Books(caller.open_account(turn_id), self.begin(caller, turn_id))
         last: Event
         try:
-            done = yield from self._answer(caller, turn_id, record)
-            record.end("completed", done=done)
+            done = yield from self._answer(caller, turn_id, books)
+            books.end("completed", done=done)
             last = done
         except ChatError as error:
             if isinstance(error, Internal):
-                record.bug(traceback.TracebackException.from_exception(error))
-            record.end(error.ending, error=error)
+                books.record.bug(traceback.TracebackException.from_exception(error))
+            books.end(error.ending, error=error)
             last = Failed(error)
         except (CallerGone, GeneratorExit):
-            record.end("disconnected")
+            books.end("disconnected")
             return
         except Exception as bug:  # noqa: BLE001 - the one place where a bug becomes an ending
-            record.bug(traceback.TracebackException.from_exception(bug))
-            record.end("failed", error=Internal())
+            books.record.bug(traceback.TracebackException.from_exception(bug))
+            books.end("failed", error=Internal())
             last = Failed(Internal())
         finally:
-            record.end("failed")
+            books.end("failed")
         yield last
 
-    def _answer(self, caller: Caller, turn_id: str, record: Record) -> Generator[Event, None, Done]:
+    def _answer(self, caller: Caller, turn_id: str, books: Books) -> Generator[Event, None, Done]:
         request = caller.parse(caller.read(), self.limits)
         with self.admit():
             prompt = compose(request, self.defaults, caller, turn_id)
-            record.asked(prompt)
+            books.record.asked(prompt)
+            books.account.begin(prompt)
             yield Start(caller.request_id, prompt.model)
-            deadline = Deadline.after(self.turn_seconds, self.clock)
             turn = RunningTurn(
-                prompt, deadline, record.attempt, self.most_calls, takes_back=caller.takes_back
+                prompt,
+                Deadline.after(self.turn_seconds, self.clock),
+                books.attempt,
+                self.most_calls,
+                books.account.hold,
+                takes_back=caller.takes_back,
             )
             caller.begun(turn)
             try:
                 with closing(self.answer(turn)) as events:
-                    return (yield from self._deliver(events, caller, record))
+                    return (yield from self._deliver(events, caller, books.record))
             finally:
                 turn.gone = True
 

@@ -64,10 +64,11 @@ class Guard:
         """What the model says, perhaps a restart, ticks, then one Done; or a ChatError is raised."""
         asking = Asking(call, turn, Origin.of(call, turn), self.retry.begin(turn.deadline))
         first = turn.begin_call()
-        try:
-            attempt = yield from self._ask_each(asking)
-        except Interrupted as cut:
-            attempt = yield from self._restart(cut.failure, asking)
+        with turn.holding(call):
+            try:
+                attempt = yield from self._ask_each(asking)
+            except Interrupted as cut:
+                attempt = yield from self._restart(cut.failure, asking)
         if first:
             self.retry.budget.earn()
         yield _done(attempt)

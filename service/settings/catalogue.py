@@ -292,6 +292,11 @@ class Access(Group):
     503.
     데이터베이스가 멈춘 동안의 동작입니다. `serve`면 이미 아는 키를 워커마다 따로 관리하는 한도 안에서 계속 받고,
     `refuse`면 503으로 거절합니다."""
+    bind_address: str = "127.0.0.1"
+    """Where nginx listens in docker compose: `0.0.0.0` lets other machines in, once there is an API key or ACCESS says
+    `open`. Prometheus, Alertmanager and Grafana stay on loopback.
+    docker compose에서 nginx가 수신하는 주소입니다. `0.0.0.0`이면 다른 컴퓨터에서도 접속할 수 있으며, API 키를 하나라도
+    만들었거나 ACCESS가 `open`이어야 시작합니다. Prometheus, Alertmanager, Grafana는 이 컴퓨터에서만 열립니다."""
     ledger_days: Annotated[int, Field(ge=1, le=36500)] = 400
     """How many days the ledger keeps a row.
     원장에 기록을 보관하는 일수입니다."""

@@ -12,10 +12,6 @@ class Containers(Group):
     """Containers: read by docker compose alone
     컨테이너(docker compose에서만 사용)"""
 
-    bind_address: str = "127.0.0.1"
-    """Where nginx listens: `0.0.0.0` lets other machines in. Prometheus, Alertmanager and Grafana stay on loopback.
-    nginx가 수신하는 주소입니다. `0.0.0.0`이면 다른 컴퓨터에서도 접속할 수 있습니다.
-    Prometheus, Alertmanager, Grafana는 이 컴퓨터에서만 열립니다."""
     trusted_proxies: Annotated[Names, NGINX] = ()
     """Proxies in front of nginx whose `X-Forwarded-For` tells the caller's address: addresses, ranges such as
     `10.0.0.0/8`, and the words `cloudflare` and `private` (which also trusts whoever comes through Docker's gateway).
@@ -56,6 +52,12 @@ class Containers(Group):
     """The CPU limit of each replica in cores, such as 1.5; with more than the host has, nothing starts. `0`: no limit.
     서비스 레플리카 하나의 코어 한도입니다(예: 1.5). 호스트의 코어보다 크면 시작되지 않습니다.
     `0`이면 제한이 없습니다."""
+    postgres_replicas: Annotated[int, Field(ge=0, le=1)] = 1
+    """`0` leaves PostgreSQL out, where DATABASE_URL names another server.
+    DATABASE_URL이 다른 서버를 가리키면 `0`으로 PostgreSQL을 띄우지 않을 수 있습니다."""
+    postgres_memory: Memory = "512m"
+    """The memory limit of PostgreSQL.
+    PostgreSQL의 메모리 한도입니다."""
     llm_memory: Memory = "2g"
     """The memory limit of the local model.
     로컬 모델의 메모리 한도입니다."""

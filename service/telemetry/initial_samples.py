@@ -9,10 +9,13 @@ from typing import get_args
 
 from prometheus_client import Counter
 
+from service.chat.account import KeyProblem, LimitName
 from service.chat.attempt import NoError, RetryDenial
 from service.errors import CircuitOpen, Ending, Internal, SetUp, UpstreamFailure, kinds
 from service.telemetry import metrics
 
+# who has no key, where that is allowed
+ANONYMOUS = "anonymous"
 ROUTES = ("/chat", "/chat/stream", "/v1/chat/completions")
 
 
@@ -56,6 +59,20 @@ def _begin_models(operation: str, models: Mapping[str, str], results: Collection
     for model, result in product(models, results):
         metrics.ATTEMPTS.labels(model, result)
         metrics.ESTIMATED.labels(model, result)
+    _zero(metrics.KEYS_REFUSED, get_args(KeyProblem))
+    begin_key(ANONYMOUS)
+
+
+def begin_key(name: str) -> None:
+    """Called once per worker for each API key, before it is used if possible."""
+    shown = metrics.KEY_NAMES.shown(name)
+    metrics.KEY_COST.labels(shown)
+    for kind in ("input", "output"):
+        metrics.KEY_TOKENS.labels(shown, kind)
+    for ending in get_args(Ending):
+        metrics.KEY_TURNS.labels(shown, ending)
+    for limit in get_args(LimitName):
+        metrics.KEY_REFUSALS.labels(shown, limit)
 
 
 def _zero(counter: Counter, values: Iterable[str]) -> None:

@@ -167,6 +167,59 @@ ESTIMATED = Counter(
 )
 UNPRICED = Counter("chat_unpriced_tokens_total", "Tokens of models without a price.", ("model",))
 
+
+# keys: the access dashboard, and the alerts on budgets, refusals and guessing
+class KeyNames:
+    """Names of keys as label values: however many keys there are, the series are bounded."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._names: set[str] = set()
+
+    def shown(self, name: str) -> str:
+        if name not in self._names:
+            if len(self._names) >= self._most:
+                return OTHER_KEYS
+            self._names.add(name)
+        return name
+
+
+OTHER_KEYS = "other"
+KEY_NAMES = KeyNames(100)
+KEY_TURNS = Counter("chat_key_turns_total", "Turns ended, by API key.", ("key", "ending"))
+KEY_TOKENS = Counter(
+    "chat_key_tokens_total",
+    "Tokens of all attempts, by API key; type is input or output.",
+    ("key", "type"),
+)
+KEY_COST = Counter("chat_key_cost_usd_total", "US dollars spent, by API key.", ("key",))
+KEY_REFUSALS = Counter(
+    "chat_key_refusals_total",
+    "Turns and model calls refused, by API key and limit.",
+    ("key", "limit"),
+)
+KEY_BUDGET_USED = Gauge(
+    "chat_key_budget_used_ratio",
+    "The part of an API key's budget that is spent or held, by period: day or month.",
+    ("key", "period"),
+    multiprocess_mode="livemax",
+)
+KEYS_REFUSED = Counter(
+    "chat_keys_refused_total", "Requests refused for their API key, by what is wrong.", ("problem",)
+)
+ACCESS_OPEN = Gauge(
+    "chat_access_open",
+    "1 while requests without an API key are answered.",
+    multiprocess_mode="livemax",
+)
+LEDGER_WAITING = Gauge(
+    "chat_ledger_waiting", "Rows that wait for the database.", multiprocess_mode="livesum"
+)
+LEDGER_DROPPED = Counter(
+    "chat_ledger_rows_dropped_total", "Rows that could not be kept: the log alone has them."
+)
+LEASES_SWEPT = Counter("chat_leases_swept_total", "Answers of workers that died, closed by others.")
+
 # the log: the platform dashboard, and the alert on a log that nobody reads
 LOG_LINES_DROPPED = Counter(
     "chat_log_lines_dropped_total",

@@ -30,6 +30,7 @@ class TurnRecord:
         self._caller = caller
         self._turn_id = turn_id
         self._clock = clock
+        self._key = metrics.KEY_NAMES.shown(caller.key)
         self._started_at = clock()
         self._waited = 0.0
         self._silent = 0.0
@@ -71,6 +72,7 @@ class TurnRecord:
 
     def attempt(self, attempt: Attempt) -> None:
         self._attempts.append(attempt)
+        self._count_for_key(attempt)
         count_attempt(attempt)
 
     def bug(self, trace: traceback.TracebackException) -> None:
@@ -99,6 +101,7 @@ class TurnRecord:
         metrics.TURN_DURATION.labels(route, ending).observe(duration)
         if self._chain is not None:
             metrics.CHAIN_TURNS.labels(self._chain, ending).inc()
+        metrics.KEY_TURNS.labels(self._key, ending).inc()
         if self._model is not None:
             metrics.OVERHEAD.observe(max(0.0, duration - self._waited))
         if self._first_sign_at is not None:
@@ -108,6 +111,13 @@ class TurnRecord:
             metrics.LONGEST_GAP.labels(route).observe(self._longest_gap)
             if ending not in WHOLE_OR_UNWANTED:
                 metrics.CUT.labels(route, ending).inc()
+
+    def _count_for_key(self, attempt: Attempt) -> None:
+        if attempt.usage is not None:
+            metrics.KEY_TOKENS.labels(self._key, "input").inc(attempt.usage.input_tokens)
+            metrics.KEY_TOKENS.labels(self._key, "output").inc(attempt.usage.output_tokens)
+        if attempt.cost_usd is not None:
+            metrics.KEY_COST.labels(self._key).inc(attempt.cost_usd)
 
     def _count_waste(self, ending: Ending) -> None:
         for place, attempt in enumerate(self._attempts, start=1):
@@ -131,6 +141,8 @@ class TurnRecord:
             "cause": error.cause if error else None,
             "request_id": caller.request_id,
             "turn_id": self._turn_id,
+            "key": caller.key,
+            "key_user": caller.key_user,
             "user_id": caller.user_id,
             "session_id": caller.session_id,
             "chain": self._chain,
@@ -238,6 +250,7 @@ def _attempt_line(attempt: Attempt) -> dict[str, Any]:
         "seconds": round(attempt.ended_at - attempt.started_at, 4),
         "input_tokens": usage.input_tokens if usage else 0,
         "output_tokens": usage.output_tokens if usage else 0,
+        "cached_input_tokens": usage.cached_input_tokens if usage else None,
         "source": usage.source if usage else None,
         "cost_usd": attempt.cost_usd,
     }

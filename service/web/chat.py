@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 from service.chat.events import Data, Done, Event, Failed, Restart, Token
 from service.chat.turn import Turns
 from service.web import json_text, problems, sse
-from service.web.context import WebCaller, caller_of
+from service.web.context import Entry, WebCaller, caller_of
 from service.web.drain import Drain
 from service.web.stream import Heartbeat, Held, StreamBody
 from service.web.thinking import ThinkingEvents
@@ -35,19 +35,19 @@ def blueprint(
     turns: Turns,
     streaming: Streaming,
     drain: Drain,
-    max_body_bytes: int,
+    entry: Entry,
     clock: Callable[[], float],
 ) -> Blueprint:
     routes = Blueprint("chat", __name__)
 
     @routes.post("/chat")
     def chat() -> Response:
-        caller = caller_of(request, "/chat", max_body_bytes, WebCaller)
+        caller = caller_of(request, "/chat", entry, WebCaller)
         return collected(turns, caller)
 
     @routes.post("/chat/stream")
     def stream() -> Response:
-        caller = caller_of(request, "/chat/stream", max_body_bytes, WebCaller)
+        caller = caller_of(request, "/chat/stream", entry, WebCaller)
         turn = turns.run(caller)
         thinking = ThinkingEvents(clock, show=streaming.show_thinking)
         held = Held(turn, streaming.hold_seconds, thinking, clock)

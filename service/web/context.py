@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from flask import Request, Response, g
 from gevent import monkey
@@ -23,6 +23,7 @@ from service.errors import (
     RequestTimeout,
     UnsupportedMediaType,
 )
+from service.web.keys import Access, KeyAccount, add_figures, key_of
 
 C = TypeVar("C", bound="WebCaller")
 ID_SHAPE = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -71,6 +72,14 @@ class Connection:
                 self._client.shutdown(socket.SHUT_RDWR)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What a request has to pass to become a turn."""
+
+    access: Access
+    max_body_bytes: int
+
+
 @dataclass
 class WebCaller:
     """The caller of one request, in plain values: no Flask proxy outlives the view."""
@@ -82,7 +91,28 @@ class WebCaller:
     session_id: str | None
     request: Request
     connection: Connection
-    max_body_bytes: int
+    entry: Entry
+    payer: Any
+    account: KeyAccount | None = None
+
+    @property
+    def key(self) -> str:
+        return str(self.payer.name)
+
+    @property
+    def key_user(self) -> str | None:
+        return self.account.user if self.account else None
+
+    def open_account(self, turn_id: str) -> KeyAccount:
+        self.account = self.entry.access.account(
+            self.payer,
+            turn_id=turn_id,
+            request_id=self.request_id,
+            user_id=self.user_id,
+            address=self.address,
+            route=self.route,
+        )
+        return self.account
 
     @property
     def takes_back(self) -> bool:
@@ -112,26 +142,37 @@ class WebCaller:
             raise InvalidRequest(cause="body cut") from None
 
     def _read_from(self, stream: Any) -> bytes:
-        body: bytes = stream.read(self.max_body_bytes + 1)
-        if len(body) > self.max_body_bytes:
-            _discard(stream, DISCARDED_BODIES * self.max_body_bytes)
+        body: bytes = stream.read(self.entry.max_body_bytes + 1)
+        if len(body) > self.entry.max_body_bytes:
+            _discard(stream, DISCARDED_BODIES * self.entry.max_body_bytes)
             raise PayloadTooLarge
         if len(body) < (self.request.content_length or 0):
             raise EOFError
         return body
 
 
-def caller_of(request: Request, route: str, max_body_bytes: int, kind: type[C]) -> C:
-    return kind(
+def caller_of(request: Request, route: str, entry: Entry, kind: type[C]) -> C:
+    """Raises Unauthorized, Forbidden or Unavailable."""
+    g.caller = kind(
         route=route,
         request_id=g.request_id,
-        address=address_of(request.remote_addr or "", request.headers),
-        user_id=_id_of(request.headers, "X-User-ID"),
+        address=address_of_request(request),
+        user_id=user_id_of(request),
         session_id=_id_of(request.headers, "X-Session-ID"),
         request=request,
         connection=g.connection,
-        max_body_bytes=max_body_bytes,
+        entry=entry,
+        payer=key_of(request, entry.access),
     )
+    return cast("C", g.caller)
+
+
+def user_id_of(request: Request) -> str | None:
+    return _id_of(request.headers, "X-User-ID")
+
+
+def address_of_request(request: Request) -> str:
+    return address_of(request.remote_addr or "", request.headers)
 
 
 def address_of(peer: str, headers: Headers) -> str:
@@ -179,6 +220,8 @@ def opened(request: Request, send_timeout_seconds: float) -> None:
 def closed(response: Response) -> Response:
     """After each view."""
     response.headers["X-Request-ID"] = g.request_id
+    if caller := g.get("caller"):
+        add_figures(response.headers, caller.account.figures if caller.account else None)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store")
     return response

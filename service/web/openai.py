@@ -25,7 +25,7 @@ from service.chat.turn import Turns
 from service.errors import Detail, InvalidRequest
 from service.web import json_text, openai_errors, openai_request, sse
 from service.web.chat import CALLER_GONE, Collected, Streaming
-from service.web.context import WebCaller, caller_of
+from service.web.context import Entry, WebCaller, caller_of
 from service.web.drain import Drain
 from service.web.openai_frames import Chunks, completion
 from service.web.openai_request import Understood
@@ -77,7 +77,7 @@ def blueprint(
     turns: Turns,
     streaming: Streaming,
     drain: Drain,
-    max_body_bytes: int,
+    entry: Entry,
     owner: str,
     clock: Callable[[], float],
 ) -> Blueprint:
@@ -87,7 +87,7 @@ def blueprint(
 
     @routes.post(ROUTE)
     def complete() -> Response:
-        caller = caller_of(request, ROUTE, max_body_bytes, OpenAICaller)
+        caller = caller_of(request, ROUTE, entry, OpenAICaller)
         turn = turns.run(caller)
         start = next(turn, None)
         if not isinstance(start, Start):

@@ -12,6 +12,7 @@ TURN_ERRORS = {
     for kind in errors.kinds(errors.ChatError)
     if hasattr(kind, "code") and kind not in errors.NO_TURN
 }
+USAGE_ERRORS = ("401", "403", "503")
 ID = {"type": "string", "pattern": "^[A-Za-z0-9._-]{8,64}$"}
 STREAM = """Server-Sent Events: `start`, then `token`s (and `restart`, if the answer starts over), then exactly one of
 `done` and `error`, then `data: [DONE]`. Lines that begin with a colon are heartbeats. A body that ends without
@@ -33,6 +34,7 @@ def describe(limits: Limits) -> dict[str, Any]:
                 )
             },
             **openapi_openai.paths(),
+            "/usage": {"get": _usage()},
             "/health": {"get": _probe("health", "The process is alive.")},
             "/ready": {"get": _probe("ready", "May take traffic.", "503")},
             "/openapi.json": {"get": _probe("openapi", "This description.")},
@@ -41,7 +43,10 @@ def describe(limits: Limits) -> dict[str, Any]:
         "components": {
             "schemas": _schemas(limits) | openapi_openai.schemas(),
             "headers": _headers(),
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
+        # whether a key is needed is the deployment's choice
+        "security": [{}, {"key": []}],
     }
 
 
@@ -73,6 +78,22 @@ def _problem(kinds: list[type[errors.ChatError]]) -> dict[str, Any]:
     if kinds[0].status in (429, 503):
         response["headers"]["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
     return response
+
+
+def _usage() -> dict[str, Any]:
+    statuses = {
+        status: _problem(kinds) for status, kinds in _by_status().items() if status in USAGE_ERRORS
+    }
+    whole = {"application/json": {"schema": {"type": "object", "required": ["key", "limits"]}}}
+    return {
+        "operationId": "usage",
+        "summary": "What the caller's API key may use, and has used.",
+        "parameters": [_id_parameter(name) for name in ("X-Request-ID", "X-User-ID")],
+        "responses": {
+            "200": _response("Limits, what is left of them, and spending.", whole),
+            **statuses,
+        },
+    }
 
 
 def _probe(operation: str, summary: str, *more: str) -> dict[str, Any]:

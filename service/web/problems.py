@@ -5,8 +5,10 @@ import math
 
 from flask import Response
 
-from service.errors import ChatError
+from service.errors import ChatError, Unauthorized
 from service.web.error_body import error_body
+
+NO_KEY = "no_key"
 
 
 def response(error: ChatError, request_id: str) -> Response:
@@ -20,4 +22,11 @@ def response(error: ChatError, request_id: str) -> Response:
         if seconds is None:
             seconds = error.default_retry_after_seconds
         answer.headers["Retry-After"] = str(max(1, math.ceil(seconds or 1)))
+        if not error.retryable:
+            # OpenAI's clients would ask twice more
+            answer.headers["x-should-retry"] = "false"
+    if isinstance(error, Unauthorized):
+        # RFC 6750: no attribute where there was no key
+        problem = "" if error.cause == NO_KEY else ' error="invalid_token"'
+        answer.headers["WWW-Authenticate"] = f"Bearer{problem}"
     return answer

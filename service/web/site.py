@@ -63,7 +63,7 @@ def build(
     for routes in blueprints:
         site.register_blueprint(routes)
     site.register_error_handler(HTTPException, _refuse)
-    site.register_error_handler(errors.MisdirectedRequest, _problem)
+    site.register_error_handler(errors.ChatError, _problem)
     site.register_error_handler(Exception, lambda bug: _fail(bug, report_bug))
     site.after_request(context.closed)
     if cors_origins:

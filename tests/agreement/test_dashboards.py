@@ -47,7 +47,7 @@ def test_each_file_names_the_source_to_edit(name):
 
 def test_uids_are_stable_and_one_each():
     uids = [dashboard.uid for dashboard in DASHBOARDS]
-    assert uids == ["chat-service", "chat-llm", "chat-slo", "chat-platform"]
+    assert uids == ["chat-service", "chat-llm", "chat-access", "chat-slo", "chat-platform"]
 
 
 def test_panels_ask_only_for_what_is_exported():

@@ -5,7 +5,9 @@ import re
 import pytest
 from prometheus_client import Gauge
 
+from service.access.allowance import Limits
 from service.telemetry import metrics
+from tests.support.access_store import FILE, make_key, unlimited_store
 from tests.support.service import Service, free_port
 from tests.support.simulator import SimulatorProcess, directive
 from tests.tools.metrics_data import exported
@@ -43,6 +45,16 @@ CONTRACT = {
     "chat_usage_estimated_total": ("counter", ("model", "result")),
     "chat_unpriced_tokens_total": ("counter", ("model",)),
     "chat_dependency_up": ("gauge", ("dependency",)),
+    "chat_key_turns_total": ("counter", ("key", "ending")),
+    "chat_key_tokens_total": ("counter", ("key", "type")),
+    "chat_key_cost_usd_total": ("counter", ("key",)),
+    "chat_key_refusals_total": ("counter", ("key", "limit")),
+    "chat_key_budget_used_ratio": ("gauge", ("key", "period")),
+    "chat_keys_refused_total": ("counter", ("problem",)),
+    "chat_access_open": ("gauge", ()),
+    "chat_ledger_waiting": ("gauge", ()),
+    "chat_ledger_rows_dropped_total": ("counter", ()),
+    "chat_leases_swept_total": ("counter", ()),
     "chat_log_lines_dropped_total": ("counter", ()),
     "chat_build_info": ("gauge", ("version", "llm_client")),
     "chat_workers": ("gauge", ()),
@@ -87,9 +99,13 @@ CHAINS = {
 
 
 @pytest.fixture(scope="module")
-def exposed():
+def exposed(tmp_path_factory):
     """The text of a scrape after a bit of everything."""
+    folder = unlimited_store(tmp_path_factory.mktemp("data"))
+    make_key(f"sqlite:///{folder}/{FILE}", "team-a", limits=Limits(budget_day=1, budget_month=1))
     settings = {
+        "DATA_DIR": folder,
+        "ACCESS": "open",
         "LLM_MODEL": "gpt-4o-mini",
         "LLM_MODELS": "sim",
         "FALLBACK_MODEL": "sim-spare",
@@ -109,7 +125,8 @@ def exposed():
         ):
             for model in ("gpt-4o-mini", "sim"):
                 service.chat(question, model=model)
-        service.until("chat_dependency_up", 0)
+        service.until("chat_dependency_up", 0, dependency="redis")
+        service.until("chat_ledger_waiting", 0)
         yield service.get("/metrics", port=service.metrics_port)[2].decode()
 
 

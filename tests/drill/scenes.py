@@ -1,5 +1,6 @@
 """The faults, each with the alerts that it has to raise; in an order in which none hides the next."""
 
+import contextlib
 import os
 import signal
 import time
@@ -8,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from service.access.secret import new_secret
 from tests.drill.stage import PRIMARY, SLOTS, UNPRICED, Stage
 from tests.support.simulator import directive
 
 Act = Callable[[Stage], object]
 UNREAD = ExitStack()
+HELD = ExitStack()
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,19 @@ def _hold_every_slot(stage: Stage) -> None:
         list(crowd.map(lambda _: stage.ask(directive(tokens=16, gap=0.5), 1), range(SLOTS)))
 
 
+def _ask_as(key: Callable[[Stage], str], count: int, question: str, **fields: object) -> Act:
+    def act(stage: Stage) -> None:
+        stage.ask(question, count, key=key(stage), **fields)
+        time.sleep(1)
+
+    return act
+
+
+def _hold_the_database(stage: Stage) -> None:
+    holder = HELD.enter_context(contextlib.closing(stage.store()))
+    holder.execute("BEGIN EXCLUSIVE")
+
+
 SCENES = (
     # first: a breaker that opens hands turns over, too, and would have told it already
     Scene(
@@ -114,6 +130,18 @@ SCENES = (
         _ask(directive(tokens=2), 8),
         lambda stage: UNREAD.enter_context(stage.service.unread_log()),
         lambda _: UNREAD.close(),
+    ),
+    Scene(
+        ("BudgetNearlyUsed",),
+        _ask_as(lambda stage: stage.keys["small budget"], 1, directive(tokens=10), max_tokens=10),
+    ),
+    Scene(("KeyRefusedOften",), _ask_as(lambda stage: stage.keys["impatient"], 60, "hi")),
+    Scene(("UnknownKeysTried",), _ask_as(lambda _: new_secret(), 60, "hi")),
+    Scene(
+        ("DatabaseDown", "LedgerBehind"),
+        _ask("hi", 2),
+        _hold_the_database,
+        lambda _: HELD.close(),
     ),
     Scene(
         ("RedisDown",), _pause, lambda stage: stage.redis.stop(), lambda stage: stage.redis.start()

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.access.allowance import Limits
+from service.access.money import picodollars
 from tests.drill.receiver import Receiver
 from tests.drill.secure_door import SecureDoor
 from tests.drill.watchers import Watchers
+from tests.support.access_store import FILE, make_key, unlimited_store
 from tests.support.nginx import Nginx
 from tests.support.redis import RedisServer
 from tests.support.service import SHIPPED_CHAIN, Service
@@ -45,17 +49,24 @@ class Stage:
     secure_door: SecureDoor
     receiver: Receiver
     watchers: Watchers
+    data: Path
+    keys: dict[str, str]
 
-    def ask(self, question: str, count: int, **fields: object) -> None:
+    def ask(self, question: str, count: int, key: str = "", **fields: object) -> None:
         """Streams, at once; whatever becomes of them."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
         with ThreadPoolExecutor(count) as crowd:
             for _ in range(count):
-                crowd.submit(self._stream, question, **fields)
+                crowd.submit(self._stream, question, headers, **fields)
 
-    def _stream(self, question: str, **fields: object) -> None:
+    def store(self) -> sqlite3.Connection:
+        """The service's database."""
+        return sqlite3.connect(self.data / FILE, isolation_level=None)
+
+    def _stream(self, question: str, headers: dict[str, str], **fields: object) -> None:
         with (
             contextlib.suppress(OSError, http.client.HTTPException),
-            self.service.stream(question, **fields) as stream,
+            self.service.stream(question, headers=headers, **fields) as stream,
         ):
             stream.events()
 
@@ -64,12 +75,15 @@ class Stage:
 def set_up() -> Iterator[Stage]:
     with (
         tempfile.NamedTemporaryFile("w", suffix=".toml") as prices,
+        tempfile.TemporaryDirectory(prefix="data-") as folder,
         SimulatorProcess() as simulator,
         RedisServer() as redis,
         Receiver() as receiver,
     ):
         Path(prices.name).write_text(PRICES)
         secure_door = SecureDoor()
+        data = unlimited_store(Path(folder))
+        keys = _make_keys(f"sqlite:///{data / FILE}")
         with (
             Service(
                 simulator.base_url,
@@ -81,10 +95,24 @@ def set_up() -> Iterator[Stage]:
                 PRICES_FILE=prices.name,
                 REDIS_URL=redis.url,
                 BREAKER_OPEN_SECONDS=2,
+                DATA_DIR=data,
+                ACCESS="open",
             ) as service,
             Nginx(f"127.0.0.1:{service.port}") as nginx,
             Watchers(
                 service.metrics_port, nginx.port, secure_door.port, redis.url, receiver.url
             ) as watchers,
         ):
-            yield Stage(simulator, redis, service, nginx, secure_door, receiver, watchers)
+            yield Stage(
+                simulator, redis, service, nginx, secure_door, receiver, watchers, data, keys
+            )
+
+
+def _make_keys(address: str) -> dict[str, str]:
+    # one answer of ten tokens is nine tenths of it
+    most = picodollars(0.00108)
+    budget = Limits(budget_day=most, budget_month=most)
+    return {
+        "small budget": make_key(address, "small-budget", limits=budget),
+        "impatient": make_key(address, "impatient", limits=Limits(requests_per_minute=1)),
+    }

@@ -12,7 +12,7 @@ from tests.support.simulator import directive
 MINE = '[models."{name}"]\ninput = 3\ncached_input = 1\noutput = 8\nas_of = 2026-01-02\n'
 FIELDS = {
     "event", "level", "time", "route", "ending", "code", "cause", "request_id",
-    "turn_id", "user_id", "session_id", "chain",
+    "turn_id", "user_id", "session_id", "key", "key_user", "chain",
     "model", "finish_reason", "duration_seconds", "time_to_first_token_seconds", "longest_gap_seconds",
     "overhead_seconds", "answer_usage", "answer_cost_usd", "input_tokens", "output_tokens", "tokens_source",
     "cost_usd", "attempts",

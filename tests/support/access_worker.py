@@ -24,10 +24,10 @@ from gevent.fileobject import FileObjectThread
 
 from service.access.access import Access, Policy, open_access
 from service.access.account import Account
-from service.access.ledger import Facts
-from service.chat.events import Usage
+from service.access.admissions import Look
 from service.errors import ChatError
 from tests.support.service import ROOT
+from tests.unit.access.fakes import Asked, Heard, Said, attempt, prompt_of
 
 TICK_SECONDS = 0.01
 
@@ -90,34 +90,6 @@ class AccessWorker:
                 pipe.close()
 
 
-class Heard:
-    """A listener that remembers."""
-
-    def __init__(self) -> None:
-        self.dependency: list[tuple[bool, str | None]] = []
-        self.waiting = 0
-        self.dropped: list[tuple[int, str]] = []
-        self.swept = 0
-
-    def dependency_is(self, _dependency: str, *, up: bool, cause: str | None = None) -> None:
-        self.dependency.append((up, cause))
-
-    def key_refused(self, problem: str) -> None:
-        pass
-
-    def turn_refused(self, key: str, limit: str) -> None:
-        pass
-
-    def ledger_waiting(self, rows: int) -> None:
-        self.waiting = rows
-
-    def rows_dropped(self, rows: int, cause: str) -> None:
-        self.dropped.append((rows, cause))
-
-    def leases_swept(self, count: int) -> None:
-        self.swept += count
-
-
 class Commands:
     """Each method is a command; what it returns is the answer."""
 
@@ -170,7 +142,8 @@ class Commands:
 
     def usage(self, key: str = "team-a") -> dict[str, Any]:
         found = self._access.key(key)
-        state = self._access.usage(found, None).levels[0][0]
+        answer = self._access.lane.answer(self._access.lane.put(Look(found.name, None)))
+        state = answer.levels[0][0]
         return {"spent": state.spent_month, "reserved": state.reserved, "open": state.open_answers}
 
     def heard(self) -> dict[str, Any]:
@@ -197,23 +170,31 @@ class Commands:
         *,
         keep: bool = False,
     ) -> list[Any]:
-        facts = Facts(str(uuid.uuid4()), "request-1", key, user, "/chat", model="sim")
-        account = self._access.account(self._access.key(key), facts)
+        account = self._access.account(
+            self._access.key(key),
+            turn_id=str(uuid.uuid4()),
+            request_id="request-1",
+            user_id=user,
+            address="192.0.2.7",
+            route="/chat",
+        )
+        asked = Asked(tokens, 0, cost)
         began = time.monotonic()
-        code = cause = None
+        error = None
         ending = "disconnected"
         try:
-            account.begin(tokens, 0, cost)
+            account.begin(prompt_of(asked, user))
             if keep:
                 self._open.append(account)
             else:
                 self._finish(account, cost)
-        except ChatError as error:
-            code, cause, ending = error.code, error.cause, error.ending
+        except ChatError as refusal:
+            error, ending = refusal, refusal.ending
         finally:
-            if not keep or code:
-                account.end(ending, code)
+            if not keep or error:
+                account.end(ending, error)
         at_us = account.figures.levels[0][0].at_us if account.figures else 0
+        code, cause = (error.code, error.cause) if error else (None, None)
         return [code, cause, time.monotonic() - began, at_us]
 
     def _measure_gaps(self) -> None:
@@ -225,16 +206,15 @@ class Commands:
 
     @staticmethod
     def _finish(account: Account, cost: int | None) -> None:
-        usage = Usage(5, 5, "reported")
-        account.charge("sim", usage, None if cost is None else cost / 10**12)
-        account.end("completed")
+        account.attempt(attempt(cost=cost))
+        account.end("completed", None)
 
 
 def main(options: dict[str, Any]) -> None:
     policy = {"mode": "auto", "serves_without_store": True, "ledger_days": 400} | options["policy"]
     heard = Heard()
     access = open_access(
-        options["address"], Path(options["folder"]), "UTC", Policy(**policy), heard
+        options["address"], Path(options["folder"]), "UTC", Policy(**policy), Said(), heard
     )
     access.start()
     commands = Commands(access, heard)

@@ -24,6 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.support.access_store import unlimited_store
 from tests.support.sse import Stream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,6 +75,7 @@ class Service:
             "TIKTOKEN_CACHE_DIR": str(TIKTOKEN_CACHE),
             "PORT": str(self.port),
             "METRICS_PORT": str(self.metrics_port),
+            "DATA_DIR": str(unlimited_store(self.directory / "data")),
             "WEB_CONCURRENCY": "1",
             "OPENAI_BASE_URL": upstream,
             "LLM_MODEL": "sim",

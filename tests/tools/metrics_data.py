@@ -10,6 +10,7 @@ from prometheus_client.core import Metric
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.utils import floatToGoString
 
+from service.chat.account import BudgetPeriod, KeyProblem, LimitName
 from service.chat.attempt import AttemptResult, RetryDenial
 from service.errors import Ending, ErrorCode, SetUp
 from service.settings import Settings, names
@@ -54,7 +55,7 @@ def words(literal: Any) -> frozenset[str]:
 
 VALUES: dict[str, Values] = {
     "chain": None,
-    "dependency": frozenset({"redis"}),
+    "dependency": frozenset({"redis", "database"}),
     "ending": words(Ending),
     # empty for a whole answer
     "error_type": words(AttemptResult) - {"ok"} | {""},
@@ -62,12 +63,17 @@ VALUES: dict[str, Values] = {
     "gen_ai_provider_name": names.PROVIDERS,
     "gen_ai_request_model": None,
     "gen_ai_token_type": frozenset({"input", "output"}),
+    "key": None,
+    "limit": words(LimitName),
     "llm_client": words(Settings.model_fields["llm_client"].annotation),
     "model": None,
     "parameter": None,
+    "period": words(BudgetPeriod),
+    "problem": words(KeyProblem),
     "result": words(AttemptResult),
     "route": frozenset(ROUTES),
     "step": None,
+    "type": frozenset({"input", "output"}),
     "version": None,
 }
 # where a label's values depend on the metric

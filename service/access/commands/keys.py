@@ -11,7 +11,6 @@ import click
 
 from service.access import registry
 from service.access.admissions import Look
-from service.access.allowance import Limits
 from service.access.commands.office import Office, existing, state_of_key
 from service.access.commands.options import (
     NO_LIMIT,
@@ -25,6 +24,7 @@ from service.access.commands.options import (
 )
 from service.access.commands.printed import as_json, listed, printed
 from service.access.database import now_us
+from service.access.figures import limits_shown
 from service.access.keys import ANONYMOUS, Key
 from service.access.money import dollars
 from service.access.registry import StoredKey
@@ -231,8 +231,8 @@ def _described(store: Store, stored: StoredKey) -> dict[str, Any]:
         "models": None if key.models is None else sorted(key.models),
         "chains": None if key.chains is None else sorted(key.chains),
         "allow_unpriced": key.allow_unpriced,
-        "limits": _limits(key.limits),
-        "per_user": _limits(key.per_user),
+        "limits": limits_shown(key.limits),
+        "per_user": limits_shown(key.per_user),
         "spent_usd_day": dollars(state.spent_day),
         "spent_usd_month": dollars(state.spent_month),
         "reserved_usd": dollars(state.reserved),
@@ -242,22 +242,6 @@ def _described(store: Store, stored: StoredKey) -> dict[str, Any]:
             for created, ends in stored.secrets
         ],
     }
-
-
-def _limits(limits: Limits) -> dict[str, Any]:
-    """Those that there are."""
-    named = {
-        "requests_per_minute": limits.requests_per_minute,
-        "tokens_per_minute": limits.tokens_per_minute,
-        "open_answers": limits.open_answers,
-        "budget_usd_day": _usd(limits.budget_day),
-        "budget_usd_month": _usd(limits.budget_month),
-    }
-    return {name: value for name, value in named.items() if value is not None}
-
-
-def _usd(amount: int | None) -> Any:
-    return None if amount is None else dollars(amount)
 
 
 def _short(described: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
@@ -10,17 +9,17 @@ from sqlalchemy import select
 from service import errors
 from service.access import registry, schema
 from service.access.access import Access, Policy
+from service.access.admissions import Look
 from service.access.allowance import Limits
 from service.access.database import Database, database_url
 from service.access.keys import ANONYMOUS, Key
-from service.access.ledger import Facts
 from service.access.migrate import migrate
 from service.access.periods import Calendar
 from service.access.secret import digest, new_secret
 from service.access.spool import Spool
 from service.access.store import Store
 from service.chat.events import Usage
-from tests.unit.access.fakes import Heard, directly
+from tests.unit.access.fakes import Asked, Heard, Said, attempt, directly, prompt_of
 
 USAGE = Usage(10, 5, "reported", cached_input_tokens=4)
 
@@ -36,7 +35,7 @@ class Door:
         self.heard = Heard()
         policy = {"store_seconds": 20} | policy
         self.access = Access(
-            Policy(**policy), self.store, (directly, directly), Spool(folder), self.heard
+            Policy(**policy), self.store, (directly, directly), Spool(folder), Said(), self.heard
         )
         self.access.start()
 
@@ -54,11 +53,19 @@ class Door:
     def identify(self, secret):
         return self.access.identify(None if secret is None else f"Bearer {secret}")
 
-    def account(self, secret=None, user=None, **facts):
-        fields = {"turn_id": str(uuid.uuid4()), "request_id": "request-1", "route": "/chat"}
-        key = self.identify(secret)
-        fields |= {"key": key.name, "user_id": user, "model": "main"} | facts
-        return self.access.account(key, Facts(**fields))
+    def account(self, secret=None, user=None):
+        return self.access.account(
+            self.identify(secret),
+            turn_id=str(uuid.uuid4()),
+            request_id="request-1",
+            user_id=user,
+            address="192.0.2.7",
+            route="/chat",
+        )
+
+    def left(self, key):
+        [answer] = self.store.decide([Look(key, None)])
+        return answer.levels[0][0]
 
     def rows(self):
         assert self.access.stop(10)
@@ -151,148 +158,174 @@ def test_the_scheme_is_read_in_any_case(door):
 
 
 def test_an_account_is_begun_charged_and_ended_once(door):
-    account = door.account(
-        door.create(limits=Limits(budget_month=10**12)), "user-0001", chain="chat"
-    )
-    account.begin(100, 50, 10**11)
-    with account.reserve("main", 100, 50, 10**11):
-        account.charge("main", USAGE, 0.01)
-    account.charge("embedding", Usage(7, 0, "estimated"), None)
-    account.end("completed")
-    account.end("failed", "internal")
+    account = door.account(door.create(limits=Limits(budget_month=10**12)), "user-0001")
+    asked = Asked(100, 50, 10**11)
+    account.begin(prompt_of(asked, "user-0001", chain="chat"))
+    with account.hold(asked):
+        account.attempt(attempt("main", USAGE, 10**10))
+    account.attempt(attempt("embedding", Usage(7, 0, "estimated")))
+    account.end("completed", None)
+    account.end("failed", errors.Internal())
     [row] = door.rows()
-    assert (row.key, row.user_id, row.chain, row.ending) == (
-        "team-a",
-        "user-0001",
-        "chat",
-        "completed",
-    )
+    assert (row.key, row.user_id, row.chain) == ("team-a", "user-0001", "chat")
+    assert (row.ending, row.code) == ("completed", None)
     assert (row.models, row.calls, row.cost) == ("main,embedding", 2, 10**10)
     assert (row.input_tokens, row.cached_input_tokens, row.output_tokens) == (17, 4, 5)
     assert (row.estimated_tokens, row.unpriced_tokens) == (7, 7)
-    state = door.access.usage(account.key, None).levels[0][0]
-    assert (state.spent_month, state.reserved, state.open_answers) == (10**10, 0, 0)
+    left = door.left("team-a")
+    assert (left.spent_month, left.reserved, left.open_answers) == (10**10, 0, 0)
 
 
 def test_a_caller_sees_what_is_left(door):
     secret = door.create(limits=Limits(requests_per_minute=10, tokens_per_minute=1000))
     account = door.account(secret)
-    account.begin(300, 100, 0)
+    account.begin(prompt_of(Asked(300, 100)))
     assert (account.figures.requests.limit, account.figures.requests.remaining) == (10, 9)
     assert (account.figures.tokens.limit, account.figures.tokens.remaining) == (1000, 600)
     assert account.figures.tokens.full_after_us == 24_000_000
-    account.end("completed")
+    account.end("completed", None)
 
 
 def test_the_tighter_limit_of_key_and_user_is_shown(door):
     secret = door.create(
         limits=Limits(tokens_per_minute=1000), per_user=Limits(tokens_per_minute=100)
     )
-    account = door.account(secret, "user-0001")
-    account.begin(10, 0, 0)
+    account = door.account(secret)
+    account.begin(prompt_of(Asked(), "user-0001"))
     assert account.figures.tokens.limit == 100
-    account.end("completed")
+    account.end("completed", None)
+
+
+def test_the_users_of_open_access_are_addresses(door):
+    per_user = Limits(open_answers=1)
+    door.change(Key(ANONYMOUS, per_user=per_user, allow_unpriced=True))
+    first = door.account()
+    first.begin(prompt_of(Asked(), "user-0001", address="2001:db8::1"))
+    assert first.user == "2001:db8::/64"
+    second = door.account()
+    about = {"user": "user-0002", "address": "2001:db8::2"}
+    refused(errors.RateLimited, lambda: second.begin(prompt_of(Asked(), **about)), "open_answers")
+    door.account().begin(prompt_of(Asked(), address="2001:db8:0:1::1"))
+
+
+def test_what_a_key_may_use_and_has_used_is_told(door):
+    limits = Limits(requests_per_minute=10, budget_month=5 * 10**12)
+    secret = door.create(limits=limits, per_user=Limits(open_answers=3), models=frozenset({"main"}))
+    account = door.account(secret)
+    account.begin(prompt_of(Asked(cost=10**12), "user-0001"))
+    told = door.access.usage(account.key, "user-0001", "192.0.2.7")
+    assert (told["key"], told["models"], told["chains"]) == ("team-a", ["main"], None)
+    assert told["limits"] == {"requests_per_minute": 10, "budget_usd_month": 5.0}
+    assert told["remaining"] == {"requests": 9, "tokens": None, "usd_day": None, "usd_month": 4.0}
+    assert (told["open_answers"], told["user"]["id"]) == (1, "user-0001")
+    assert told["user"]["limits"] == {"open_answers": 3}
 
 
 @pytest.mark.parametrize(
-    ("limits", "estimate", "problem", "cause"),
+    ("limits", "asked", "cause"),
     [
-        (Limits(requests_per_minute=1), (1, 1, 0), errors.RateLimited, "requests_per_minute"),
-        (Limits(tokens_per_minute=100), (60, 40, 0), errors.RateLimited, "tokens_per_minute"),
-        (Limits(open_answers=1), (1, 1, 0), errors.RateLimited, "open_answers"),
+        (Limits(requests_per_minute=1), Asked(), "requests_per_minute"),
+        (Limits(tokens_per_minute=100), Asked(60, 40), "tokens_per_minute"),
+        (Limits(open_answers=1), Asked(), "open_answers"),
         # the first answer, which is still open, holds it
-        (Limits(budget_day=15), (1, 1, 10), errors.RateLimited, "budget_day"),
+        (Limits(budget_day=15), Asked(cost=10), "budget_day"),
     ],
 )
-def test_the_second_answer_is_refused_with_the_time_to_wait(door, limits, estimate, problem, cause):
+def test_the_second_answer_is_refused_with_the_time_to_wait(door, limits, asked, cause):
     secret = door.create(limits=limits)
     first, second = door.account(secret), door.account(secret)
-    first.begin(*estimate)
-    error = refused(problem, lambda: second.begin(*estimate), cause)
+    first.begin(prompt_of(asked))
+    error = refused(errors.RateLimited, lambda: second.begin(prompt_of(asked)), cause)
     assert 1 <= error.retry_after_seconds <= 60
     assert second.figures is not None
-    second.end(error.ending, error.code)
+    second.end(error.ending, error)
     assert door.heard.refused == [("team-a", cause)]
     [row] = door.rows()
     assert (row.ending, row.code, row.cost) == ("rejected", "rate_limited", 0)
-    first.end("completed")
+    first.end("completed", None)
 
 
 def test_money_that_is_spent_is_waited_for_a_day_at_most(door):
     secret = door.create(limits=Limits(budget_month=5))
-    error = refused(errors.BudgetExceeded, lambda: door.account(secret).begin(1, 1, 6))
+    dear = prompt_of(Asked(cost=6))
+    error = refused(errors.BudgetExceeded, lambda: door.account(secret).begin(dear))
     assert 1 <= error.retry_after_seconds <= 86400
     assert not error.retryable
 
 
 def test_a_question_that_is_longer_than_a_minutes_tokens_is_too_large(door):
     secret = door.create(limits=Limits(tokens_per_minute=100))
-    error = refused(errors.PayloadTooLarge, lambda: door.account(secret).begin(101, 1, 0))
+    long = prompt_of(Asked(101))
+    error = refused(errors.PayloadTooLarge, lambda: door.account(secret).begin(long))
     assert error.details
 
 
 def test_a_longer_answer_than_a_minutes_tokens_takes_the_whole_minute(door):
     secret = door.create(limits=Limits(tokens_per_minute=100))
     account = door.account(secret)
-    account.begin(10, 4096, 0)
+    account.begin(prompt_of(Asked(10, 4096)))
     assert account.figures.tokens.remaining == 0
-    account.end("completed")
+    account.end("completed", None)
+
+
+def hold(account, asked):
+    with account.hold(asked):
+        pass
 
 
 def test_a_model_without_a_price_is_not_for_a_key_with_a_budget(door):
     secret = door.create(limits=Limits(budget_day=10**12))
-    refused(errors.Forbidden, lambda: door.account(secret).begin(1, 1, None))
+    unpriced = Asked(cost=None)
+    refused(errors.Forbidden, lambda: door.account(secret).begin(prompt_of(unpriced)))
     account = door.account(secret)
-    account.begin(1, 1, 5)
-    refused(errors.Forbidden, lambda: account.reserve("local", 1, 1, None))
+    account.begin(prompt_of(Asked()))
+    refused(errors.Forbidden, lambda: hold(account, unpriced))
     free = door.create("team-b", limits=Limits(budget_day=10**12), allow_unpriced=True)
-    door.account(free).begin(1, 1, None)
+    door.account(free).begin(prompt_of(unpriced))
 
 
 def test_a_key_for_some_models_and_chains_is_not_for_others(door):
     secret = door.create(models=frozenset({"small"}), chains=frozenset({"chat"}))
-    refused(errors.Forbidden, lambda: door.account(secret).begin(1, 1, 0))
-    refused(errors.Forbidden, lambda: door.account(secret, model="small", chain="x").begin(1, 1, 0))
-    door.account(secret, model="small", chain="chat").begin(1, 1, 0)
+    small = Asked(model="small")
+    for wrong in (prompt_of(Asked(), chain="chat"), prompt_of(small, chain="x")):
+        account = door.account(secret)
+        refused(errors.Forbidden, lambda: account.begin(wrong))  # noqa: B023
+    door.account(secret).begin(prompt_of(small, chain="chat"))
 
 
 def test_an_agent_spends_its_budget_and_no_more(door):
     """Twenty calls at ten cents, five callers, one dollar."""
-    cents = 10**10
-    secret = door.create(limits=Limits(budget_day=100 * cents))
+    call = Asked(cost=10**11)
+    secret = door.create(limits=Limits(budget_day=10**12))
     accounts = [door.account(secret) for _ in range(5)]
     for account in accounts:
-        account.begin(1, 1, 10 * cents)
+        account.begin(prompt_of(call))
     spent, stopped = 0, 0
     for _ in range(20):
         for account in list(accounts):
             try:
-                with account.reserve("main", 1, 1, 10 * cents):
-                    account.charge("main", USAGE, Decimal("0.1"))
+                with account.hold(call):
+                    account.attempt(attempt(cost=call.cost))
                     spent += 10
             except (errors.BudgetExceeded, errors.RateLimited) as error:
                 stopped += 1
-                account.end(error.ending, error.code)
+                account.end(error.ending, error)
                 accounts.remove(account)
     assert (spent, stopped) == (100, 5)
-    assert sum(row.cost for row in door.rows()) == 100 * cents
-    state = door.access.usage(door.identify(secret), None).levels[0][0]
-    assert (state.spent_day, state.reserved, state.open_answers) == (100 * cents, 0, 0)
+    assert sum(row.cost for row in door.rows()) == 10**12
+    left = door.left("team-a")
+    assert (left.spent_day, left.reserved, left.open_answers) == (10**12, 0, 0)
 
 
 def test_calls_side_by_side_each_hold_their_own(door):
     secret = door.create(limits=Limits(budget_day=30))
     account = door.account(secret)
-    account.begin(1, 1, 10)
-    one = account.reserve("main", 1, 1, 10)
-    two = account.reserve("main", 1, 1, 10)
-    three = account.reserve("main", 1, 1, 10)
-    refused(errors.RateLimited, lambda: account.reserve("main", 1, 1, 1))
-    one.release()
-    one.release()
-    account.reserve("main", 1, 1, 10).release()
-    for hold in (two, three):
-        hold.release()
-    account.end("completed")
+    call = Asked(cost=10)
+    account.begin(prompt_of(call))
+    with account.hold(call), account.hold(call):
+        with account.hold(call):
+            refused(errors.RateLimited, lambda: hold(account, Asked(cost=1)))
+        hold(account, call)
+    account.end("completed", None)
     assert len(door.rows()) == 1
-    assert door.access.usage(account.key, None).levels[0][0].reserved == 0
+    assert door.left("team-a").reserved == 0

@@ -129,7 +129,10 @@ def test_later_model_calls_hold_more_until_the_budget_ends(store, create):
     [more] = store.decide([More(one, Amount(500, 5), spent=4)])
     assert more.refusal is None
     [refused] = store.decide([More(one, Amount(1, 2), spent=9)])
-    assert refused.refusal.limit == "budget_day"
+    assert (refused.refusal.limit, refused.refusal.spent) == ("budget_day", True)
+    [refused] = store.decide([More(one, Amount(1, 2), spent=0)])
+    # what the answer holds may come back
+    assert (refused.refusal.limit, refused.refusal.spent) == ("budget_day", False)
     store.close([ended(one, Call("sim", 300, 100, cost=9))])
     after = state(store)
     assert (after.reserved, after.spent_day) == (0, 9)

@@ -24,6 +24,32 @@ class Clock:
         return self.now
 
 
+class Account:
+    """refusals: what begin() and hold() raise."""
+
+    def __init__(self) -> None:
+        self.refusals = {}
+        self.attempts: list[Attempt] = []
+        self.ending = self.error = None
+
+    def begin(self, _prompt):
+        if "begin" in self.refusals:
+            raise self.refusals["begin"]
+
+    @contextlib.contextmanager
+    def hold(self, _call):
+        if "hold" in self.refusals:
+            raise self.refusals["hold"]
+        yield
+
+    def attempt(self, attempt):
+        self.attempts.append(attempt)
+
+    def end(self, ending, error):
+        if self.ending is None:
+            self.ending, self.error = ending, error
+
+
 class Caller:
     """body: bytes, or what reading it raises. leaves_at: gone from this look on."""
 
@@ -32,11 +58,17 @@ class Caller:
     address = "192.0.2.7"
     user_id = None
     session_id = None
+    key = "team-a"
+    key_user = None
 
     def __init__(self, body=b'{"question": "why?"}') -> None:
         self.body = body
         self.looks = 0
         self.leaves_at = float("inf")
+        self.account = Account()
+
+    def open_account(self, _turn_id):
+        return self.account
 
     def read(self) -> bytes:
         if isinstance(self.body, BaseException):

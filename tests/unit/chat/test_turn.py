@@ -1,5 +1,7 @@
 """Every way a turn can end: recorded once, its slot free and its upstream closed before the last event is told."""
 
+import contextlib
+
 import pytest
 from gevent import GreenletExit
 
@@ -200,3 +202,59 @@ def test_a_turn_that_never_began_leaves_no_trace():
     stage = Stage()
     stage.run().close()
     assert stage.journal == []
+
+
+def test_a_turn_that_its_account_refuses_reaches_no_upstream_and_frees_its_slot():
+    stage = Stage()
+    refusal = errors.BudgetExceeded(cause="budget_day")
+    stage.caller.account.refusals["begin"] = refusal
+    assert failure(stage) is refusal
+    assert stage.journal == ["begun", "slot taken", "slot freed", "ended rejected"]
+    assert (stage.caller.account.ending, stage.caller.account.error) == ("rejected", refusal)
+
+
+def test_every_attempt_is_on_the_account_and_in_the_record():
+    stage = Stage()
+    list(stage.run())
+    assert stage.caller.account.attempts == stage.record.attempts != []
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        Stage(),
+        Stage(caller=Caller(b"not JSON")),
+        Stage([errors.UpstreamError()]),
+        Stage([ValueError("a bug")]),
+        Stage(admission=errors.Overloaded()),
+        Stage([GreenletExit()]),
+    ],
+    ids=["whole", "invalid", "upstream", "bug", "overloaded", "killed"],
+)
+def test_an_account_is_ended_as_the_turn_is(stage):
+    with contextlib.suppress(GreenletExit):
+        list(stage.run())
+    assert stage.caller.account.ending == stage.record.ending is not None
+
+
+def test_a_turn_that_is_left_ends_its_account():
+    stage = Stage()
+    turn = stage.run()
+    next(turn)
+    turn.close()
+    assert stage.caller.account.ending == "disconnected"
+
+
+def test_a_model_call_that_the_account_refuses_ends_the_turn_whatever_the_chain_makes_of_it():
+    stage = Stage()
+    turn = stage.run()
+    next(turn)
+    next(turn)
+    refusal = errors.BudgetExceeded(cause="budget_day")
+    stage.caller.account.refusals["hold"] = refusal
+    running = stage.guard.turn
+    with pytest.raises(errors.BudgetExceeded), running.holding(None):
+        pass
+    with pytest.raises(errors.BudgetExceeded):
+        running.begin_call()
+    turn.close()

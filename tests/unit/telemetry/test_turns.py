@@ -15,7 +15,7 @@ from service.telemetry.turns import TurnRecord, announce_bill, count_attempt
 
 FIELDS = {
     "event", "level", "time", "route", "ending", "code", "cause", "request_id", "turn_id", "user_id", "session_id",
-    "chain",
+    "chain", "key", "key_user",
     "model", "finish_reason", "duration_seconds", "time_to_first_token_seconds", "longest_gap_seconds",
     "overhead_seconds", "answer_usage", "answer_cost_usd", "input_tokens", "output_tokens",
     "tokens_source", "cost_usd", "attempts",
@@ -37,6 +37,8 @@ class Asker:
     address: str = "192.0.2.1"
     user_id: str | None = "user-0001"
     session_id: str | None = None
+    key: str = "team-a"
+    key_user: str | None = "user-0001"
 
     def read(self) -> bytes:
         return b""

@@ -1,0 +1,10 @@
+#!/bin/bash
+# Called once, by the image's entry point, when the database is made: the service's user, who owns its database alone.
+set -eu
+
+password=$(sed 's|.*//chat:\(.*\)@.*|\1|' /var/run/postgresql/url)
+psql -v ON_ERROR_STOP=1 -v password="$password" --username postgres <<'SQL'
+CREATE ROLE chat LOGIN PASSWORD :'password';
+CREATE DATABASE chat OWNER chat;
+REVOKE CONNECT ON DATABASE chat FROM PUBLIC;
+SQL

@@ -1,0 +1,92 @@
+"""What is done once at each start, before there are workers: tables are brought up to date, open doors are named."""
+
+import os
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from service.access.access import Mode
+from service.access.database import Database, UnusableDatabase, database_url
+from service.access.figures import limits_shown
+from service.access.keys import ANONYMOUS, Key
+from service.access.migrate import migrate
+from service.access.registry import changes_since
+
+IDENTITY_FILE = "store-identity"
+
+
+class OpenByMistake(ValueError):
+    """A sentence for whoever starts the service."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """keys: how many were ever made. anonymous: what open access is limited by."""
+
+    keys: int
+    anonymous: Key
+    is_open: bool
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """One line for the log: open to whom, limited by what."""
+        if not self.is_open:
+            return {"open_to": "holders of API keys", "keys": self.keys}
+        return {
+            "open_to": "everybody",
+            "keys": self.keys,
+            "limits": limits_shown(self.anonymous.limits),
+            "limits_per_address": limits_shown(self.anonymous.per_user),
+        }
+
+
+def prepare(address: str, folder: Path, mode: Mode, published_at: str) -> Prepared:
+    """published_at: the address that callers reach. Raises UnusableDatabase or OpenByMistake."""
+    url = database_url(address)
+    migrate(url)
+    database = Database(url)
+    try:
+        with database.reading() as connection:
+            changes = changes_since(connection, -1)
+    finally:
+        database.forget()
+    if not database.is_sqlite:
+        _remember(folder, changes.identity)
+    found = {key.name: key for key in changes.keys}
+    anonymous = found.pop(ANONYMOUS)
+    is_open = mode == "open" or (mode == "auto" and not found)
+    if is_open and mode == "auto" and not _is_loopback(published_at):
+        raise OpenByMistake(
+            f"BIND_ADDRESS={published_at} lets other machines in, and there is no API key yet: make one with"
+            " `docker compose run --rm service flask keys create --name NAME`,"
+            " or set ACCESS=open if everybody may ask"
+        )
+    return Prepared(len(found), anonymous, is_open)
+
+
+def _remember(folder: Path, identity: str) -> None:
+    """An empty database in the place of one that had keys would let everybody in."""
+    file = folder / IDENTITY_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            # whole or not at all, whichever replica is first
+            own = file.with_suffix(f".{os.getpid()}")
+            own.write_text(identity, encoding="ascii")
+            own.replace(file)
+        known = file.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise UnusableDatabase(f"cannot be used: DATA_DIR {folder}: {error.strerror}") from None
+    if known != identity:
+        raise UnusableDatabase(
+            "is not the one that this service used before: restore that one,"
+            f" or delete {file} to begin with the one that is there"
+        )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"

@@ -1,0 +1,46 @@
+"""What the access room tells, as metrics; changes of state in the log, too."""
+
+from service.chat.account import BudgetPeriod, KeyProblem, LimitName
+from service.telemetry import metrics
+from service.telemetry.initial_samples import begin_key
+from service.telemetry.turns import log
+
+
+class AccessMetrics:
+    """Its listener. It hears names of keys, never keys."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def key_known(self, key: str) -> None:
+        if key not in self._known:
+            self._known.add(key)
+            begin_key(key)
+
+    def dependency_is(self, dependency: str, *, up: bool, cause: str | None = None) -> None:
+        metrics.DEPENDENCY_UP.labels(dependency).set(int(up))
+        report = log().info if up else log().warning
+        report("dependency", dependency=dependency, up=up, cause=cause)
+
+    def key_refused(self, problem: KeyProblem) -> None:
+        metrics.KEYS_REFUSED.labels(problem).inc()
+
+    def turn_refused(self, key: str, limit: LimitName) -> None:
+        metrics.KEY_REFUSALS.labels(metrics.KEY_NAMES.shown(key), limit).inc()
+
+    def ledger_waiting(self, rows: int) -> None:
+        metrics.LEDGER_WAITING.set(rows)
+
+    def rows_dropped(self, rows: int, cause: str) -> None:
+        metrics.LEDGER_DROPPED.inc(rows)
+        log().error("ledger_rows_dropped", rows=rows, cause=cause)
+
+    def leases_swept(self, count: int) -> None:
+        metrics.LEASES_SWEPT.inc(count)
+        log().warning("answers_of_dead_workers", count=count)
+
+    def budget_used(self, key: str, period: BudgetPeriod, share: float) -> None:
+        metrics.KEY_BUDGET_USED.labels(metrics.KEY_NAMES.shown(key), period).set(share)
+
+    def access_is(self, *, is_open: bool) -> None:
+        metrics.ACCESS_OPEN.set(int(is_open))
