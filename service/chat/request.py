@@ -18,6 +18,7 @@ from pydantic import (
 
 from service.errors import Detail, InvalidRequest, PayloadTooLarge
 
+MOST_DETAILS = 20
 REASONS: Mapping[str, str] = {
     "missing": "is required",
     "extra_forbidden": "is not a field of this request",
@@ -120,18 +121,35 @@ def _decoded(body: bytes) -> object:
 def _shaped(payload: object) -> ChatRequest:
     if not isinstance(payload, dict):
         raise _invalid("", "must be an object")
+    _check_count(payload)
     try:
         return ChatRequest.model_validate(payload)
     except ValidationError as error:
         items = error.errors(include_url=False, include_context=False, include_input=False)
-        raise InvalidRequest(details=tuple(_detail(item) for item in items[:20])) from None
+        raise InvalidRequest(
+            details=tuple(_detail(item) for item in items[:MOST_DETAILS])
+        ) from None
+
+
+def _check_count(payload: dict[str, Any]) -> None:
+    """Before anything is built: a list of all mistakes would hold up the loop."""
+    unknown = [name for name in payload if name not in ChatRequest.model_fields]
+    if len(unknown) > MOST_DETAILS:
+        details = [_unknown([], name) for name in unknown[:MOST_DETAILS]]
+        raise InvalidRequest(details=tuple(details))
+
+
+def _unknown(parents: list[str], name: str) -> Detail:
+    if NAME.fullmatch(name):
+        return Detail(".".join([*parents, name]), REASONS["extra_forbidden"])
+    # it may be any text of the caller's, such as a prompt: it is not repeated
+    return Detail(".".join(parents), "has an unknown field")
 
 
 def _detail(item: Any) -> Detail:
     *parents, name = [str(part) for part in item["loc"]]
-    if item["type"] == "extra_forbidden" and not NAME.fullmatch(name):
-        # it may be any text of the caller's, such as a prompt: it is not repeated
-        return Detail(".".join(parents), "has an unknown field")
+    if item["type"] == "extra_forbidden":
+        return _unknown(parents, name)
     return Detail(".".join([*parents, name]), REASONS.get(item["type"], "is not valid"))
 
 

@@ -45,7 +45,7 @@ def dashboards() -> list[Json]:
 def filled(expr: str) -> str:
     """Grafana's variables, as with the choice All."""
     expr = expr.replace("$__rate_interval", "5s")
-    return re.sub(r"\$(instance|model)\b", ".*", expr)
+    return re.sub(r"\$\w+", ".*", expr)
 
 
 def answers(panel: Json, watchers: Watchers, window: Window) -> Iterator[Answer]:
