@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-KEPT_REQUESTS = 1000
+KEPT_REQUESTS = 5000
 KEPT_BODY_BYTES = 32 * 1024 * 1024
 
 
