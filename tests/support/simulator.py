@@ -45,7 +45,7 @@ class SimulatorControl:
         return stats
 
     def requests(self, model: str | None = None) -> list[dict[str, Any]]:
-        """The last 1000 requests, oldest first."""
+        """The last 5000 requests, oldest first."""
         listed: list[dict[str, Any]] = self._call("GET", "/simulator/requests")["requests"]
         return [entry for entry in listed if model is None or entry["model"] == model]
 
