@@ -36,8 +36,9 @@ up: ## start the whole stack in containers; COMPOSE_UP_FLAGS is added
 down: ## stop the whole stack; its data stays
 	@docker compose --profile '*' down --remove-orphans
 
+# most tests wait for a process, so one more of them than cores
 test: .venv/.test ## run every test that needs no container engine
-	@exec $(PYTHON) -m pytest $(PYTEST_FLAGS)
+	@exec $(PYTHON) -m pytest --numprocesses 3 --dist loadfile $(PYTEST_FLAGS)
 
 test-unit: .venv/.test ## run the tests that take seconds
 	@exec $(PYTHON) -m pytest tests/unit --hypothesis-profile=quick $(PYTEST_FLAGS)
