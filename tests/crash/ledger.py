@@ -102,17 +102,24 @@ def costs(attempts: list[Line]) -> dict[tuple[str, ...], float]:
     return found
 
 
-def upstream_records(stack: Stack, line: Line) -> list[Line]:
-    """What both simulators saw of a turn, in order."""
-    seen = [*stack.primary.requests(), *stack.spare.requests()]
+def upstream_requests(stack: Stack) -> dict[str, list[Line]]:
+    """What both simulators saw, by request id: read once for many turns."""
+    found: dict[str, list[Line]] = {}
+    for record in (*stack.primary.requests(), *stack.spare.requests()):
+        found.setdefault(record["headers"].get("x-request-id", ""), []).append(record)
+    return found
+
+
+def upstream_records(requests: dict[str, list[Line]], line: Line) -> list[Line]:
+    """Those of one turn, in order."""
     ids = {attempt["id"] for attempt in line["attempts"]}
-    mine = [record for record in seen if record["headers"].get("x-request-id") in ids]
+    mine = [record for request_id in ids for record in requests.get(request_id, ())]
     return sorted(mine, key=lambda record: float(record["arrived_at"]))
 
 
-def upstream_differences(stack: Stack, line: Line, *, bills: bool) -> list[str]:
+def upstream_differences(requests: dict[str, list[Line]], line: Line, *, bills: bool) -> list[str]:
     """The log's attempts against the upstream's record of them, one by one."""
-    records = upstream_records(stack, line)
+    records = upstream_records(requests, line)
     told = [attempt["model"] for attempt in line["attempts"]]
     seen = [record["model"] for record in records]
     if told != seen:

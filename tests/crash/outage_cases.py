@@ -8,7 +8,7 @@ from service.resilience.retry import FLOOR_SECONDS, JITTER_SECONDS
 from tests.crash.case import Case
 from tests.crash.client import CHAT, STREAM, Asking
 from tests.crash.expected import Expected
-from tests.crash.ledger import upstream_records
+from tests.crash.ledger import upstream_records, upstream_requests
 from tests.crash.stack import PLAIN, PRIMARY, SPARE, SPARED, WORKERS, Plan
 from tests.crash.trial import Trial
 from tests.simulator.tokens import answer_text
@@ -60,7 +60,7 @@ def gaps(trial: Trial) -> None:
     for asking in asked:
         saw = asking.saw()
         trial.expect(saw, Expected(attempts=attempts, text=WHOLE))
-        records = upstream_records(trial.stack, trial.line(saw.request_id))
+        records = upstream_records(upstream_requests(trial.stack), trial.line(saw.request_id))
         arrived = [float(record["arrived_at"]) for record in records]
         first, second = (later - earlier for earlier, later in pairwise(arrived))
         firsts.append(first)

@@ -16,6 +16,7 @@ from tests.crash.ledger import (
     keys_differences,
     upstream_differences,
     upstream_records,
+    upstream_requests,
 )
 from tests.crash.stack import PRIMARY, SPARE, WELL, WORKERS, Stack
 from tests.support.service import Service
@@ -119,13 +120,14 @@ class Trial:
     def settle_log(self) -> list[Line]:
         """What can still be asked when the service is gone: its log, nginx's, and the upstream's record."""
         lines = []
+        requests = upstream_requests(self.stack)
         for request_id, expected in self._expected.items():
             line = self.line(request_id)
             lines.append(line)
             self._complain(request_id, line_differences(line, expected))
             if self.reaches_upstream:
                 self._complain(
-                    request_id, upstream_differences(self.stack, line, bills=self.tokens_are_words)
+                    request_id, upstream_differences(requests, line, bills=self.tokens_are_words)
                 )
             self._check_nginx(request_id, expected)
         for request_id in self._lost:
@@ -140,10 +142,11 @@ class Trial:
 
     def attempts(self) -> str:
         """How often each model was asked, as the upstream saw it."""
+        requests = upstream_requests(self.stack)
         count = Counter(
             record["model"]
             for request_id in self._expected
-            for record in upstream_records(self.stack, self.line(request_id))
+            for record in upstream_records(requests, self.line(request_id))
         )
         return ", ".join(f"{model} {count[model]}" for model in (PRIMARY, SPARE) if count[model])
 

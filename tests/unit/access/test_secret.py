@@ -18,7 +18,11 @@ def test_one_wrong_character_is_noticed(place, character):
     assert is_well_formed(wrong) == (wrong == secret)
 
 
-@pytest.mark.parametrize("text", ["", "csk_", "sk-abc", "csk_" + "0" * 49, new_secret() + "x"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "csk_", "sk-abc", "csk_" + "0" * 49, f"{new_secret()}x"],
+    ids=["empty", "prefix", "openai", "checksum", "longer"],
+)
 def test_a_foreign_key_is_not_well_formed(text):
     assert not is_well_formed(text)
 

@@ -175,7 +175,7 @@ def test_cpu_time_is_kept_when_a_worker_ends(master):
     assert exposition._cpu_seconds([]) >= before + 0.15
 
 
-@pytest.mark.parametrize("pid", [SELF, 2**22 + 1])
+@pytest.mark.parametrize("pid", [SELF, 2**22 + 1], ids=["alive", "gone"])
 def test_figures_of_a_process_that_is_gone_are_zero(pid):
     alive = pid == SELF
     assert (exposition._resident_bytes(pid) > 0) == alive
