@@ -15,6 +15,8 @@ FIELDS = {
         "max_new_tokens",
     ),
 }
+# Azure calls a model by its deployment
+NAMES = (*FIELDS["model"], "deployment_name")
 # Google's own form of a name
 MODELS = "models/"
 
@@ -36,6 +38,8 @@ def with_options(model: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str,
     return (model.model_copy(update=fields) if fields else model), left
 
 
-def name_of(model: Any) -> str:
-    name = next((found for one in FIELDS["model"] if (found := getattr(model, one, None))), None)
-    return str(name or type(model).__name__).removeprefix(MODELS)
+def name_of(model: Any) -> str | None:
+    """None: it has none."""
+    found = (getattr(model, one, None) for one in NAMES)
+    name = next((one for one in found if isinstance(one, str) and one), None)
+    return None if name is None else name.removeprefix(MODELS)

@@ -1,5 +1,8 @@
 """What can be told of a chain without running it: refused at start, in one sentence that names the line to change."""
 
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from langchain_core.prompts import BasePromptTemplate
@@ -9,10 +12,14 @@ from langchain_core.runnables import (
     RunnableParallel,
     RunnableSequence,
 )
+from langchain_core.runnables.history import RunnableWithMessageHistory
 from langchain_core.runnables.passthrough import RunnableAssign
 from langgraph.pregel import Pregel
 
 from service.llm.chain_input import NAMES
+from service.llm.chain_parts import bare, parts
+
+CONFIGURABLE = frozenset({"session_id", "thread_id", "user_id", "request_id"})
 
 
 class UnusableChain(ValueError):
@@ -23,13 +30,49 @@ def check(chain: Runnable[Any, Any], where: str) -> None:
     """where: file and line of the builder. Raises UnusableChain."""
     _check_concurrency(chain, where)
     known: set[str] | None = set(NAMES)
-    for step in _steps(chain):
-        bare = _bare(step)
-        if isinstance(bare, BasePromptTemplate):
-            _check_prompt(bare, known, where)
+    steps = _steps(chain)
+    for step in map(bare, steps):
+        if isinstance(step, BasePromptTemplate):
+            _check_prompt(step, known, where)
             known = None
         else:
-            known = _known_after(bare, known)
+            known = _known_after(step, known)
+    if isinstance(bare(steps[-1]), BasePromptTemplate):
+        raise UnusableChain(
+            f"{where}: the chain ends with a prompt, which nobody answers; add | model"
+        )
+    for part in parts(chain):
+        _check_part(part, where)
+
+
+def _check_part(part: Any, where: str) -> None:
+    if isinstance(part, RunnableWithMessageHistory):
+        unknown = sorted({field.id for field in part.history_factory_config} - CONFIGURABLE)
+        if unknown:
+            given = ", ".join(sorted(CONFIGURABLE))
+            raise UnusableChain(
+                f"{where}: the history wants {', '.join(unknown)} in configurable, which has {given}"
+            )
+    for name, function in _async_only(part):
+        raise UnusableChain(
+            f"{_line_of(function) or where}: {name} has async code alone, and chains are run by sync code; "
+            "wrap it in on_asyncio()"
+        )
+
+
+def _async_only(part: Any) -> Iterator[tuple[str, Any]]:
+    """Steps, nodes and tools that have a coroutine function and nothing else."""
+    function, coroutine = getattr(part, "func", None), getattr(part, "afunc", None)
+    if function is None and inspect.iscoroutinefunction(coroutine):
+        yield getattr(coroutine, "__name__", "a step"), coroutine
+    for tool in (getattr(part, "tools_by_name", None) or {}).values():
+        coroutine = getattr(tool, "coroutine", None)
+        if coroutine is not None and getattr(tool, "func", None) is None:
+            yield f"the tool {tool.name}", coroutine
+    if isinstance(part, Pregel):
+        for node in part.nodes.values():
+            for inner in parts(node.bound):
+                yield from _async_only(inner)
 
 
 def _check_prompt(prompt: BasePromptTemplate[Any], known: set[str] | None, where: str) -> None:
@@ -65,11 +108,15 @@ def _check_concurrency(chain: Any, where: str) -> None:
 
 
 def _steps(chain: Any) -> list[Any]:
-    chain = _bare(chain)
+    chain = bare(chain)
     return list(chain.steps) if isinstance(chain, RunnableSequence) else [chain]
 
 
-def _bare(step: Any) -> Any:
-    while isinstance(step, RunnableBinding):
-        step = step.bound
-    return step
+def short(path: str | None) -> str:
+    """From where the service is started."""
+    return str(path).removeprefix(f"{Path.cwd()}/")
+
+
+def _line_of(function: Any) -> str | None:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return None if code is None else f"{short(code.co_filename)}:{code.co_firstlineno}"

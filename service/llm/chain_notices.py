@@ -1,38 +1,21 @@
 """What a chain sets up that does nothing here, or less than it seems to: said once, when a worker starts."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from langchain_core.globals import get_llm_cache
-from langchain_core.runnables import (
-    RunnableBranch,
-    RunnableParallel,
-    RunnableSequence,
-    RunnableWithFallbacks,
-)
-from langchain_core.runnables.base import RunnableBindingBase
+from langchain_core.runnables import RunnableWithFallbacks
 from langchain_core.runnables.history import RunnableWithMessageHistory
-from langchain_core.runnables.passthrough import RunnableAssign
 from langchain_core.runnables.retry import RunnableRetry
 from langgraph.checkpoint.memory import InMemorySaver
 
+from service.llm.chain_parts import parts
 from service.llm.chain_plan import Plan
 from service.llm.guarded import Guarded
 
 IN_MEMORY = "InMemory"
 EVERYWHERE = "*"
-
-
-COMPOSED: dict[type, Callable[[Any], list[Any]]] = {
-    RunnableSequence: lambda step: list(step.steps),
-    RunnableParallel: lambda step: list(step.steps__.values()),
-    RunnableAssign: lambda step: [step.mapper],
-    RunnableBindingBase: lambda step: [step.bound],
-    RunnableWithFallbacks: lambda step: [step.runnable, *step.fallbacks],
-    RunnableBranch: lambda step: [*(way for _, way in step.branches), step.default],
-}
 
 
 @dataclass(frozen=True)
@@ -63,33 +46,18 @@ def notices(plans: Mapping[str, Plan]) -> list[Notice]:
 
 
 def _of(name: str, plan: Plan) -> Iterator[Notice]:
-    parts = list(_parts(plan.chain))
-    for part in parts:
+    for part in parts(plan.chain):
         if isinstance(part, RunnableRetry):
-            held = any(isinstance(one, Guarded) for one in _parts(part.bound))
+            held = any(isinstance(one, Guarded) for one in parts(part.bound))
             yield Notice(name, "with_retry", MODEL_RETRY if held else RETRY)
         if isinstance(part, RunnableWithFallbacks) and any(
-            isinstance(one, Guarded) for one in _parts(part.runnable)
+            isinstance(one, Guarded) for one in parts(part.runnable)
         ):
             yield Notice(name, "with_fallbacks", FALLBACKS)
         if isinstance(part, RunnableWithMessageHistory) and _is_kept_here(part):
             yield Notice(name, "InMemoryChatMessageHistory", REMEMBERS)
         if isinstance(getattr(part, "checkpointer", None), InMemorySaver):
             yield Notice(name, "InMemorySaver", REMEMBERS)
-
-
-def _parts(step: Any) -> Iterator[Any]:
-    """The step, and what it is composed of; what functions and graphs call is theirs."""
-    yield step
-    for inner in _inner(step):
-        yield from _parts(inner)
-
-
-def _inner(step: Any) -> list[Any]:
-    for kind, inner in COMPOSED.items():
-        if isinstance(step, kind):
-            return inner(step)
-    return []
 
 
 def _is_kept_here(step: RunnableWithMessageHistory) -> bool:

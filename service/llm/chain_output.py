@@ -8,12 +8,11 @@ import orjson
 from langchain_core.documents import Document
 from langchain_core.load.serializable import Serializable
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.messages.base import BaseMessageChunk
 from langchain_core.runnables.utils import AddableDict
 from pydantic import BaseModel
 
 MOST_DATA_BYTES = 64 * 1024
-ANSWER_FIELDS = ("answer", "output", "response", "result", "generation")
+UNSAID = frozenset({"system", "history", "input"})
 
 
 class NotJson(ValueError):
@@ -43,7 +42,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Document):
         return {"page_content": value.page_content, "metadata": value.metadata}
     if isinstance(value, BaseMessage):
-        return {"role": value.type, "content": value.content}
+        return {
+            "role": "ai" if isinstance(value, AIMessage) else value.type,
+            "content": value.content,
+        }
+    if isinstance(value, BaseException):
+        return type(value).__name__
     if isinstance(value, BaseModel | Serializable):
         return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -54,9 +58,17 @@ def _plain(value: Any) -> Any:
 
 
 class Outputs:
-    """Reads what a chain yields. `result` is its last object; AddableDicts are parts of one."""
+    """Reads what a chain yields. `result` is its last object; AddableDicts are parts of one, and lists may be.
 
-    def __init__(self) -> None:
+    given: what it was given, which is no answer. answer_field: which field of an object is.
+    """
+
+    def __init__(
+        self, given: Any = None, *, adds_lists: bool = False, answer_field: str | None = None
+    ) -> None:
+        self._given = given if isinstance(given, dict) else {}
+        self._answer_field = answer_field
+        self._addable = (AddableDict, list) if adds_lists else (AddableDict,)
         self.result: Any = None
         self.tool_calls: list[dict[str, Any]] = []
         self._message: Any = None
@@ -70,24 +82,33 @@ class Outputs:
             return str(out.text)
         if isinstance(out, BaseMessage) or out is None:
             return ""
-        if isinstance(out, AddableDict) and isinstance(self.result, AddableDict):
-            self.result = self.result + out
-        else:
-            self.result = out
+        adds = isinstance(out, self._addable) and isinstance(self.result, type(out))
+        self.result = self.result + out if adds else out
         return ""
 
     def end(self) -> str:
         """What is left to say: the object."""
         for call in self._calls():
             self.tool_calls.append(call)
-        if self.result is None:
-            return ""
-        messages = messages_in(self.result)
-        if messages:
+        result = self._chosen()
+        if result is None or isinstance(result, str):
+            return result or ""
+        if messages := _conversation(result):
             return last_text(messages)
-        if isinstance(self.result, BaseMessageChunk):
-            return str(self.result.text)
-        return as_text(self.result)
+        return as_text(result)
+
+    def _chosen(self) -> Any:
+        """Instruction and history are nobody's answer, where a chain only passes them on."""
+        result = self.result
+        if not isinstance(result, AddableDict):
+            return result
+        if self._answer_field is not None and self._answer_field in result:
+            return result[self._answer_field]
+        return {
+            name: value
+            for name, value in result.items()
+            if name not in UNSAID or value is not self._given.get(name)
+        }
 
     def _add_calls(self, message: AIMessage) -> None:
         """Parts of one message are put together, whole messages stand for themselves."""
@@ -99,6 +120,14 @@ class Outputs:
 
     def _calls(self) -> list[dict[str, Any]]:
         return _told(self._message) if self._message is not None else []
+
+
+def _conversation(value: Any) -> list[BaseMessage]:
+    """The messages that are the answer: a list of them, a state's, or those of a node's update."""
+    if not isinstance(value, Mapping):
+        return messages_in(value)
+    states = [value, *(part for part in value.values() if isinstance(part, Mapping))]
+    return [one for state in states for one in messages_in(state.get("messages"))]
 
 
 def _told(message: AIMessage) -> list[dict[str, Any]]:
@@ -124,14 +153,6 @@ def _listed(value: Any) -> Iterator[BaseMessage]:
 def last_text(messages: Iterable[BaseMessage]) -> str:
     texts = [str(message.text) for message in messages if isinstance(message, AIMessage)]
     return texts[-1] if texts else ""
-
-
-def result_text(state: Mapping[str, Any]) -> str:
-    """What a graph has made that says nothing: the field that is called an answer, or all of it as JSON."""
-    for name in ANSWER_FIELDS:
-        if isinstance(text := state.get(name), str):
-            return text
-    return as_text(state) if state else ""
 
 
 def is_json(text: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from langchain_core.callbacks import CallbackManager
 from langchain_core.globals import get_debug
-from langchain_core.output_parsers import StrOutputParser
+from langchain_core.output_parsers import ListOutputParser, StrOutputParser
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableBranch, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
@@ -13,6 +13,7 @@ from langchain_core.runnables.history import RunnableWithMessageHistory
 from langgraph.pregel import Pregel
 
 from service.llm.chain_input import Wanted, wanted_by
+from service.llm.chain_parts import bare, chain_with_history, parts, with_whole_graphs
 from service.llm.guarded import SHOWN, Guarded
 
 
@@ -29,7 +30,8 @@ class FastPath:
 class Plan:
     """graph: the chain is one, behind `before`. shows_model: its last model's text goes to the turn directly.
 
-    needs_session: it remembers conversations by session. keeps_history: so the caller's history would be there twice.
+    needs: what it keeps conversations by, as `configurable` names it; so the caller's history would be there twice.
+    adds_lists: the lists that it hands out are parts of one. answer_field: the field of its object that is the answer.
     """
 
     chain: Runnable[Any, Any]
@@ -38,47 +40,47 @@ class Plan:
     graph: Any = None
     before: Runnable[Any, Any] | None = None
     shows_model: bool = False
-    needs_session: bool = False
-    keeps_history: bool = False
+    needs: frozenset[str] = frozenset()
+    adds_lists: bool = False
+    answer_field: str | None = None
 
 
 def plan_of(chain: Runnable[Any, Any]) -> Plan:
     wanted = wanted_by(chain)
+    needs = frozenset(name for part in parts(chain) for name in _kept_by(part))
     graph, before = _graph_in(chain)
     if graph is not None:
-        remembers = bool(_bare(graph).checkpointer)
-        return Plan(
-            chain,
-            wanted,
-            graph=graph,
-            before=before,
-            needs_session=remembers,
-            keeps_history=remembers,
-        )
-    remembers = isinstance(_bare(chain), RunnableWithMessageHistory)
+        return Plan(chain, wanted, graph=graph, before=before, needs=needs)
     marked = _marked(chain)
     return Plan(
-        chain if marked is None else marked,
-        "messages" if isinstance(_bare(chain), Guarded) else wanted,
+        with_whole_graphs(chain) if marked is None else marked,
+        "messages" if isinstance(bare(chain), Guarded) else wanted,
         fast=_fast_path(chain),
         shows_model=marked is not None,
-        needs_session=remembers,
-        keeps_history=remembers,
+        needs=needs,
+        adds_lists=isinstance(bare(_last(chain)), ListOutputParser),
+        answer_field=getattr(bare(chain), "output_messages_key", None),
     )
 
 
-def _bare(step: Any) -> Any:
-    """What bindings stand around. A chain with a history is a binding, too: the outermost of those."""
-    while isinstance(step, RunnableBinding) and not isinstance(step, RunnableWithMessageHistory):
-        step = step.bound
-    return step
+def _last(chain: Any) -> Any:
+    return chain.last if isinstance(chain, RunnableSequence) else chain
+
+
+def _kept_by(part: Any) -> list[str]:
+    """What a part of a chain finds its conversations by."""
+    if isinstance(part, RunnableWithMessageHistory):
+        return [field.id for field in part.history_factory_config]
+    if isinstance(part, Pregel) and part.checkpointer:
+        return ["thread_id"]
+    return []
 
 
 def _graph_in(chain: Any) -> tuple[Any, Runnable[Any, Any] | None]:
-    if isinstance(_bare(chain), Pregel):
+    if isinstance(bare(chain), Pregel):
         return chain, None
-    if isinstance(chain, RunnableSequence) and isinstance(_bare(chain.last), Pregel):
-        steps = chain.steps[:-1]
+    if isinstance(chain, RunnableSequence) and isinstance(bare(chain.last), Pregel):
+        steps = [with_whole_graphs(step) for step in chain.steps[:-1]]
         before = steps[0] if len(steps) == 1 else RunnableSequence(*steps)
         return chain.last, before
     return None, None
@@ -147,8 +149,8 @@ def _marked_branch(branch: RunnableBranch[Any, Any]) -> Any:
 
 
 def _marked_history(step: RunnableWithMessageHistory) -> Any:
-    """It holds the chain in a closure: made once more around the marked one."""
-    inner = _chain_with_history(step)
+    """Made once more around the marked one."""
+    inner = chain_with_history(step)
     marked = None if inner is None else _marked(inner)
     if marked is None:
         return None
@@ -160,12 +162,3 @@ def _marked_history(step: RunnableWithMessageHistory) -> Any:
         history_messages_key=step.history_messages_key,
         history_factory_config=step.history_factory_config,
     )
-
-
-def _chain_with_history(step: RunnableWithMessageHistory) -> Any:
-    try:
-        chooser = _bare(_bare(step.bound).last)
-        called = dict(zip(chooser.func.__code__.co_freevars, chooser.func.__closure__, strict=True))
-        return called["runnable_sync"].cell_contents.bound
-    except (AttributeError, KeyError, ValueError):
-        return None

@@ -2,35 +2,41 @@
 
 import contextlib
 from typing import Any
-from uuid import uuid4
 
-import gevent
 from langchain_core.messages import AIMessage, ToolMessage
 
+from service.chat.prompt import Prompt
 from service.llm.chain_input import chain_input
-from service.llm.chain_output import Outputs, is_json, messages_in, result_text
+from service.llm.chain_output import Outputs, messages_in
 from service.llm.chain_plan import Plan
 from service.llm.chain_turn import TURN, ChainTurn, Ended, Said, TurnGone
 from service.llm.chain_watcher import ChainWatcher
+from service.llm.graph_outputs import GraphOutputs
 
 
 class Producer:
     """Runs in a greenlet of its own. outputs: what the chain has handed out, besides what was said."""
 
     def __init__(self, plan: Plan, turn: ChainTurn, watcher: ChainWatcher) -> None:
-        self.outputs = Outputs()
+        self._input = chain_input(turn.running.prompt, plan.wanted, keeps_history=bool(plan.needs))
+        self.outputs = Outputs(
+            self._input, adds_lists=plan.adds_lists, answer_field=plan.answer_field
+        )
         self._plan = plan
         self._turn = turn
         self._watcher = watcher
-        self._state: dict[str, Any] = {}
+        self._graph = GraphOutputs(turn, watcher.data)
+
+    @property
+    def interrupted(self) -> bool:
+        return self._graph.interrupted
 
     def run(self) -> None:
         TURN.set(self._turn)
         try:
             self._stream()
-        except (TurnGone, gevent.GreenletExit):
-            return
         except BaseException as error:  # noqa: BLE001 - a SystemExit in a tool ends this turn, not the worker
+            # nobody reads it where the turn is over, and it is this that ends the producer
             self._put_last(Ended(error=error))
         else:
             self._put_last(Ended())
@@ -41,10 +47,9 @@ class Producer:
 
     def _stream(self) -> None:
         plan = self._plan
-        value = chain_input(
-            self._turn.running.prompt, plan.wanted, keeps_history=plan.keeps_history
-        )
-        config = self._config()
+        value = self._input
+        known = configurable(self._turn.running.prompt)
+        config: Any = {"configurable": known, "callbacks": [self._watcher]}
         if plan.graph is not None:
             if plan.before is not None:
                 value = plan.before.invoke(value, config)
@@ -55,53 +60,29 @@ class Producer:
             if text and not plan.shows_model:
                 self._turn.put(Said(None, text))
 
-    def _config(self) -> Any:
-        prompt = self._turn.running.prompt
-        ids = {
-            "session_id": prompt.session_id,
-            "thread_id": prompt.session_id,
-            "user_id": prompt.user_id,
-            "request_id": prompt.request_id,
-        }
-        known = {name: value for name, value in ids.items() if value is not None}
-        return {"configurable": known, "callbacks": [self._watcher]}
-
     def _run_graph(self, graph: Any, value: Any, config: Any) -> None:
-        if self._plan.needs_session and isinstance(value, dict) and "messages" in value:
+        if self._plan.needs and isinstance(value, dict) and "messages" in value:
             value["messages"] = [*_cancelled_calls(graph, config), *value["messages"]]
         for mode, item in graph.stream(value, config, stream_mode=["updates", "custom"]):
             if mode == "custom":
-                self._tell(item)
+                self._graph.tell(item)
             elif isinstance(item, dict):
-                for update in item.values():
-                    self._read_update(update)
-
-    def _tell(self, item: Any) -> None:
-        """A dictionary of one key is a name and a value."""
-        named = isinstance(item, dict) and len(item) == 1
-        name, value = next(iter(item.items())) if named else ("custom", item)
-        self._watcher.data(str(name), value)
-
-    def _read_update(self, update: Any) -> None:
-        """Messages that a node returned, and did not say while it made them; what else a state has is its result."""
-        for message in messages_in(update):
-            if message.id in self._turn.shown_ids and message.id is not None:
-                continue
-            if isinstance(message, AIMessage) and (text := str(message.text)):
-                self._turn.put(Said(uuid4(), text))
-            if message.id:
-                self._turn.shown_ids.add(message.id)
-        if isinstance(update, dict):
-            self._state |= update
-            self.outputs.result = update.get("structured_response", self.outputs.result)
+                self._graph.read(item)
 
     def rest(self, said: list[str]) -> str:
         """The object that is the answer, unless a model has said it already. said: by each call, in order."""
-        if self._plan.graph is None:
-            return self.outputs.end()
-        if self.outputs.result is None:
-            return "" if said else result_text(self._state)
-        return "" if said and is_json(said[-1]) else self.outputs.end()
+        return self.outputs.end() if self._plan.graph is None else self._graph.end(said)
+
+
+def configurable(prompt: Prompt) -> dict[str, str]:
+    """What chains find conversations and callers by."""
+    ids = {
+        "session_id": prompt.session_id,
+        "thread_id": prompt.session_id,
+        "user_id": prompt.user_id,
+        "request_id": prompt.request_id,
+    }
+    return {name: value for name, value in ids.items() if value is not None}
 
 
 def _cancelled_calls(graph: Any, config: Any) -> list[ToolMessage]:

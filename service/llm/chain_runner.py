@@ -23,7 +23,7 @@ from service.errors import (
 from service.llm.accumulator import ToolCallParts
 from service.llm.chain_input import chain_input
 from service.llm.chain_plan import FastPath, Plan
-from service.llm.chain_producer import Producer
+from service.llm.chain_producer import Producer, configurable
 from service.llm.chain_turn import (
     TURN,
     ChainTurn,
@@ -38,7 +38,8 @@ from service.llm.failures import of_model
 from service.llm.step_failures import of_step
 from service.llm.usage import total
 
-SESSION_HEADER = "X-Session-ID"
+# what chains keep conversations by, and the header that says it
+HEADERS = {"session_id": "X-Session-ID", "thread_id": "X-Session-ID", "user_id": "X-User-ID"}
 # a model call whose deadline is over says so itself, a little later
 GRACE_SECONDS = 3.0
 POLL_SECONDS = 0.001
@@ -49,10 +50,11 @@ def answer(
     name: str, plan: Plan, turn: RunningTurn, around: Surroundings
 ) -> Generator[Event, None, None]:
     """A turn's events, each within a tick, the last one Done. Raises ChatError."""
-    prompt = turn.prompt
-    if plan.needs_session and prompt.session_id is None:
+    given = configurable(turn.prompt)
+    missing = sorted({HEADERS[name] for name in plan.needs - given.keys()})
+    if missing:
         reason = "is required: this chain remembers conversations"
-        raise InvalidRequest(details=(Detail(SESSION_HEADER, reason),))
+        raise InvalidRequest(details=tuple(Detail(header, reason) for header in missing))
     if plan.fast is not None:
         return _fast(plan, plan.fast, turn, around)
     return _Running(name, plan, turn, around).events()
@@ -196,7 +198,7 @@ class _Running:
         calls = self._producer.outputs.tool_calls
         if calls:
             yield Data("tool_calls", calls)
-        if not calls and not self._text():
+        if not calls and not self._text() and not self._producer.interrupted:
             raise AnswerEmpty(cause="chain") if self._running.calls else ChainSilent(cause="chain")
         yield self._done(has_calls=bool(calls))
 
@@ -206,7 +208,8 @@ class _Running:
         return of_step(error)
 
     def _done(self, *, has_calls: bool) -> Done:
-        whole = [attempt for attempt in self._running.attempts if attempt.result == "ok"]
+        # a call that the chain has left before its end has said its part of the answer, too
+        whole = [one for one in self._running.attempts if one.result in ("ok", "cancelled")]
         answers = [attempt for attempt in whole if attempt.finish_reason is not None]
         usages = [attempt.usage for attempt in whole if attempt.usage is not None]
         costs = [attempt.cost_usd for attempt in whole if attempt.usage is not None]

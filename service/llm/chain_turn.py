@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from gevent.queue import Full, Queue
+from langchain_core.messages import BaseMessage
 
 from service.chat.deadline import Clock
 from service.chat.events import Data, Thinking, Usage
@@ -17,6 +18,7 @@ from service.chat.running_turn import ModelGuard, RunningTurn
 # larger mailboxes let a busy chain keep the loop: 64 made others wait 5 s under load, 8 one second
 MAILBOX_EVENTS = 8
 LOOK_SECONDS = 1.0
+HOOKS = (".before_agent", ".before_model", ".after_model", ".after_agent")
 
 
 class TurnGone(BaseException):
@@ -95,6 +97,7 @@ class ChainTurn:
     tools: set[UUID] = field(default_factory=set)
     live: set[UUID] = field(default_factory=set)
     shown_ids: set[str] = field(default_factory=set)
+    shown_texts: set[str] = field(default_factory=set)
 
     def put(self, item: Item) -> None:
         """Raises TurnGone once nobody reads."""
@@ -103,6 +106,12 @@ class ChainTurn:
                 self.mailbox.put(item, timeout=LOOK_SECONDS)
                 return
         raise TurnGone
+
+    def was_shown(self, message: BaseMessage) -> None:
+        """What a node returns of it has been said."""
+        if message.id:
+            self.shown_ids.add(message.id)
+        self.shown_texts.add(str(message.text).strip())
 
     @contextlib.contextmanager
     def calling(self) -> Iterator[None]:
@@ -117,7 +126,10 @@ class ChainTurn:
         """Whether a model call of a graph is shown: of a node of the graph itself, and not of a tool."""
         namespace = str(metadata.get("langgraph_checkpoint_ns", ""))
         at_top = bool(namespace) and "|" not in namespace
-        return self.is_graph and at_top and "nostream" not in tags and not self._in_tool(run)
+        # what a middleware asks a model (a summary, a verdict) is no answer
+        in_hook = str(metadata.get("langgraph_node", "")).endswith(HOOKS)
+        hidden = in_hook or "nostream" in tags or self._in_tool(run)
+        return self.is_graph and at_top and not hidden
 
     def _in_tool(self, run: UUID | None) -> bool:
         while run is not None:

@@ -210,16 +210,17 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         self._steps.end(run_id, counts=False)
         message = _message_of(response)
-        if message is not None and message.id and run_id in self._said:
-            self._turn.shown_ids.add(message.id)
+        if message is not None and run_id in self._said:
+            self._turn.was_shown(message)
         own = self._own.pop(run_id, None)
         if own is None:
             return
         if message is not None:
             parts = own.attempt.provider == REPORTS_PARTS
             own.usage = (not parts and own.usage) or usage_of(message)
-            own.texts = own.texts or [str(message.text)]
-            own.attempt.finish_reason = finish_word(message.response_metadata) or "stop"
+            own.attempt.finish_reason = finish_word(message.response_metadata)
+        own.texts = own.texts or _texts_of(response)
+        own.attempt.finish_reason = own.attempt.finish_reason or "stop"
         own.attempt.result = "ok"
         self._report(own)
 
@@ -254,6 +255,10 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         if attempt.usage is not None:
             attempt.cost_usd = self._around.cost(own.model, attempt.usage)
         self._turn.running.report(attempt)
+
+
+def _texts_of(response: LLMResult) -> list[str]:
+    return [one.text for several in response.generations for one in several]
 
 
 def _message_of(response: LLMResult) -> BaseMessage | None:

@@ -5,7 +5,6 @@ import inspect
 import traceback
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +12,7 @@ from langchain_core.runnables import Runnable
 
 from service.chat.events import Event
 from service.chat.running_turn import RunningTurn
-from service.llm.chain_checks import UnusableChain, check
+from service.llm.chain_checks import UnusableChain, check, short
 from service.llm.chain_plan import Plan, plan_of
 from service.llm.chain_runner import answer
 from service.llm.chain_turn import Surroundings
@@ -51,14 +50,14 @@ def builders() -> dict[str, Builder]:
         single = getattr(module, "build_chain", None)
         named = {} if single is None else {SINGLE: single}
     if not isinstance(named, dict) or not named:
-        where = _short(module.__file__)
+        where = short(module.__file__)
         raise UnusableChain(
             f"{where}: it has neither CHAINS, a dictionary of builders by name, nor build_chain(model)"
         )
     for name, builder in named.items():
         if not isinstance(name, str) or not name or not callable(builder):
             raise UnusableChain(
-                f"{_short(module.__file__)}: CHAINS has to be names and builders: {name!r}"
+                f"{short(module.__file__)}: CHAINS has to be names and builders: {name!r}"
             )
     return dict(named)
 
@@ -96,20 +95,15 @@ def _words(error: BaseException) -> str:
 def _place(error: BaseException) -> str:
     """The innermost line of the chain's own file, else the last one."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{_short(error.filename)}:{error.lineno}"
+        return f"{short(error.filename)}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename.endswith("chain.py")] or frames
-    return f"{_short(own[-1].filename)}:{own[-1].lineno}"
-
-
-def _short(path: str | None) -> str:
-    """From where the service is started."""
-    return str(path).removeprefix(f"{Path.cwd()}/")
+    return f"{short(own[-1].filename)}:{own[-1].lineno}"
 
 
 def _line_of(builder: Any) -> str:
     try:
-        return f"{_short(inspect.getsourcefile(builder))}:{inspect.getsourcelines(builder)[1]}"
+        return f"{short(inspect.getsourcefile(builder))}:{inspect.getsourcelines(builder)[1]}"
     except (TypeError, OSError):
         return MODULE
 

@@ -66,8 +66,8 @@ class Guarded:
                 turn.put(Thinking(""))
         message = whole.message(kwargs.get("response_format"), call.kept)
         message.id = f"run-{run_manager.run_id}" if run_manager else None
-        if run is not None and message.id:
-            turn.shown_ids.add(message.id)
+        if run is not None:
+            turn.was_shown(message)
         if run_manager and len(run_manager.handlers) > 1:
             _tell_handlers(run_manager, whole)
         return ChatResult(generations=[ChatGeneration(message=message)])
@@ -119,7 +119,7 @@ class Guarded:
         }
         if stop:
             options["stop"] = stop
-        model = options.pop("model", None) or name_of(self)
+        model = options.pop("model", None) or name_of(self) or provider_class(self).__name__
         own = prompt.own - kwargs.keys()
         question = hash(prompt.question)
         return ModelCall(messages, options, str(model), question, takes_back, own, by=self)

@@ -6,6 +6,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
+from service.llm.asked_model import name_of
 from service.llm.configured import ConfiguredChatOpenAI
 from service.llm.guarded import Guarded
 
@@ -18,7 +19,7 @@ def announce(warn: Callable[[list[str]], None]) -> None:
         if getattr(model, "stream_usage", True) is None:
             model.stream_usage = True
     if found:
-        warn(sorted({f"{type(model).__name__}({_name_of(model)})" for model in found}))
+        warn(sorted({f"{type(model).__name__}({name_of(model) or '?'})" for model in found}))
 
 
 def _unguarded() -> Iterator[Any]:
@@ -35,7 +36,3 @@ def _below(kind: type) -> Iterator[type]:
     for child in children:
         yield child
         yield from _below(child)
-
-
-def _name_of(model: Any) -> str:
-    return str(getattr(model, "model_name", None) or getattr(model, "model", None) or "?")

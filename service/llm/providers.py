@@ -31,6 +31,9 @@ ADDRESSES = ("base_url", "openai_api_base", "anthropic_api_url", "azure_endpoint
 # packages whose clients send headers of a call's own
 WITH_HEADERS = ("langchain_openai", "langchain_anthropic")
 
+# packages of providers name a reason for an answer's end, but for these
+UNSAID = ("langchain_core", "langchain_community")
+
 
 class UnusableModel(ValueError):
     """The model that is set cannot be built."""
@@ -103,8 +106,9 @@ def _chunks(
     if package in WITH_HEADERS:
         headers = options.get("extra_headers") or {}
         options["extra_headers"] = {**headers, "X-Request-ID": request_id}
-    # those who name a reason for an answer's end are the known ones
-    answer = ProviderAnswer(call.kept, says_why=package.startswith("langchain_"))
+    answer = ProviderAnswer(
+        call.kept, says_why=package.startswith("langchain_") and package not in UNSAID
+    )
     yield from answer.chunks(_generations(asked, _said(call.messages), options))
 
 

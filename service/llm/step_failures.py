@@ -1,8 +1,15 @@
 """What a step of a chain raised, outside of its model calls: one table. Never a breaker's business."""
 
+import re
 from collections.abc import Iterator
 
-from service.errors import ChatError, DependencyFailed, Internal, StepTimeout
+from service.errors import (
+    ChainLimitReached,
+    ChatError,
+    DependencyFailed,
+    Internal,
+    StepTimeout,
+)
 
 MOST_CAUSES = 20
 # class names with their package: the libraries need not be installed
@@ -32,19 +39,33 @@ DEPENDENCIES = frozenset(
         "chromadb.ChromaError", "grpc.RpcError", "botocore.ClientError", "botocore.BotoCoreError", "ssl.SSLError",
     }
 )  # fmt: skip
+ROUNDS = "GraphRecursionError"
+ASYNCIO = re.compile(
+    r"event loop|(?:No synchronous function|sync invocation|coroutine function synchronously)"
+)
+ON_ASYNCIO = "async code in a sync chain: wrap the coroutine function, or the tool, in on_asyncio()"
 
 
 def of_step(error: BaseException) -> ChatError:
     """Never raises. The error's own text goes nowhere; a bug keeps its trace as the cause."""
     if isinstance(error, ChatError):
         return error
+    if type(error).__name__ == ROUNDS:
+        return _caused(ChainLimitReached(cause="the graph's recursion_limit"), error)
     names = {name for link in _causes(error) for name in kinds_of(link)}
     cause = f"{type(error).__module__}.{type(error).__qualname__}"
     if names & TIMEOUTS:
         return _caused(StepTimeout(cause=cause), error)
     if names & DEPENDENCIES:
         return _caused(DependencyFailed(cause=cause), error)
-    return _caused(Internal(cause=cause), error)
+    return _caused(Internal(cause=f"{cause}{_hint(error)}"), error)
+
+
+def _hint(error: BaseException) -> str:
+    """What to change, where a library's words leave it open."""
+    if type(error).__name__ == "NoTurn":
+        return f": {error}"
+    return f": {ON_ASYNCIO}" if ASYNCIO.search(str(error)) else ""
 
 
 def _caused(failure: ChatError, error: BaseException) -> ChatError:

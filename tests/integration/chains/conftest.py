@@ -14,6 +14,14 @@ from tests.support.service import Service
 CHAINS = Path(__file__).with_name("chains_under_test.py").read_text()
 # gpt-4o-mini, US dollars per token
 ASKED, ANSWERED = 0.15e-6, 0.6e-6
+SETTINGS: dict[str, object] = {
+    "LLM_MODEL": "gpt-4o-mini",
+    "LLM_MODELS": "gpt-4.1-mini",
+    "OPENAI_API_KEY": "sk-test-0123456789",
+    "FIRST_TOKEN_TIMEOUT_SECONDS": 2,
+    "STREAM_HOLD_SECONDS": 1,
+    "RETRY_BUDGET": 1,
+}
 BOTH = ("/chat", "/chat/stream")
 
 
@@ -121,15 +129,7 @@ def server(_server: ModelServer) -> ModelServer:
 
 @pytest.fixture(scope="session")
 def service(_server: ModelServer) -> Iterator[Service]:
-    settings = {
-        "LLM_MODEL": "gpt-4o-mini",
-        "LLM_MODELS": "gpt-4.1-mini",
-        "OPENAI_API_KEY": "sk-test-0123456789",
-        "FIRST_TOKEN_TIMEOUT_SECONDS": 2,
-        "STREAM_HOLD_SECONDS": 1,
-        "RETRY_BUDGET": 1,
-    }
-    with Service(_server.base_url, chain=CHAINS, **settings) as running:
+    with Service(_server.base_url, chain=CHAINS, **SETTINGS) as running:
         yield running
 
 

@@ -1,0 +1,114 @@
+"""What a chain is composed of; what functions and graphs call is theirs."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from langchain_core.runnables import (
+    Runnable,
+    RunnableBinding,
+    RunnableBranch,
+    RunnableParallel,
+    RunnableSequence,
+    RunnableWithFallbacks,
+)
+from langchain_core.runnables.base import RunnableBindingBase
+from langchain_core.runnables.history import RunnableWithMessageHistory
+from langchain_core.runnables.passthrough import RunnableAssign
+from langgraph.pregel import Pregel
+
+Replace = Callable[[Any], Any]
+
+
+class WholeGraph(RunnableBinding[Any, Any]):
+    """A graph among other steps: it streams its nodes' updates, which no step behind it can read; this is its state."""
+
+    def stream(self, input: Any, config: Any = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
+        yield self.invoke(input, config, **kwargs)
+
+    def transform(self, input: Iterator[Any], config: Any = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
+        yield from Runnable.transform(self, input, config, **kwargs)
+
+
+def parts(step: Any) -> Iterator[Any]:
+    """The step, and all that it is composed of."""
+    yield step
+    for inner in _inner(step):
+        yield from parts(inner)
+
+
+def _inner(step: Any) -> list[Any]:
+    for kind, inner, _ in COMPOSED:
+        if isinstance(step, kind):
+            return inner(step)
+    return []
+
+
+def with_whole_graphs(step: Any) -> Any:
+    """The chain, its graphs whole."""
+    if isinstance(step, Pregel):
+        return WholeGraph(bound=step)
+    for kind, _, changed in COMPOSED:
+        if isinstance(step, kind) and any(isinstance(part, Pregel) for part in parts(step)):
+            changed_step: Any = step
+            return changed_step.model_copy(update=changed(step, with_whole_graphs))
+    return step
+
+
+def chain_with_history(step: RunnableWithMessageHistory) -> Any:
+    """It holds the chain in a closure; None where that is not as it was."""
+    try:
+        chooser = bare(bare(step.bound).last)
+        called = dict(zip(chooser.func.__code__.co_freevars, chooser.func.__closure__, strict=True))
+        return called["runnable_sync"].cell_contents.bound
+    except (AttributeError, KeyError, ValueError):
+        return None
+
+
+def bare(step: Any) -> Any:
+    """What bindings stand around."""
+    while isinstance(step, RunnableBinding):
+        step = step.bound
+    return step
+
+
+def _changed_sequence(step: Any, replace: Replace) -> dict[str, Any]:
+    first, *middle, last = [replace(one) for one in step.steps]
+    return {"first": first, "middle": middle, "last": last}
+
+
+# kind, what it is composed of, and its fields once each of those is replaced
+COMPOSED: tuple[tuple[type, Callable[[Any], list[Any]], Callable[[Any, Replace], Any]], ...] = (
+    (RunnableSequence, lambda step: list(step.steps), _changed_sequence),
+    (
+        RunnableParallel,
+        lambda step: list(step.steps__.values()),
+        lambda step, replace: {"steps__": {k: replace(v) for k, v in step.steps__.items()}},
+    ),
+    (
+        RunnableAssign,
+        lambda step: [step.mapper],
+        lambda step, replace: {"mapper": replace(step.mapper)},
+    ),
+    (RunnableWithMessageHistory, lambda step: [chain_with_history(step)], lambda *_: {}),
+    (
+        RunnableBindingBase,
+        lambda step: [step.bound],
+        lambda step, replace: {"bound": replace(step.bound)},
+    ),
+    (
+        RunnableWithFallbacks,
+        lambda step: [step.runnable, *step.fallbacks],
+        lambda step, replace: {
+            "runnable": replace(step.runnable),
+            "fallbacks": [replace(one) for one in step.fallbacks],
+        },
+    ),
+    (
+        RunnableBranch,
+        lambda step: [*(way for _, way in step.branches), step.default],
+        lambda step, replace: {
+            "branches": [(when, replace(way)) for when, way in step.branches],
+            "default": replace(step.default),
+        },
+    ),
+)

@@ -1,0 +1,108 @@
+"""What a LangGraph graph hands out: the updates of its nodes' messages and state, and what its writer says."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import uuid4
+
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage, convert_to_messages
+
+from service.llm.chain_output import as_text, is_json, messages_in
+from service.llm.chain_turn import ChainTurn, Said
+
+ANSWER_FIELDS = ("answer", "output", "response", "result", "generation")
+MESSAGES = "messages"
+# LangGraph's own name for it
+INTERRUPT = "__interrupt__"
+
+
+class GraphOutputs:
+    """One per turn. tell_data: a name and a value. interrupted: a node waits for a human, whom `interrupt` asks."""
+
+    def __init__(self, turn: ChainTurn, tell_data: Callable[[str, Any], None]) -> None:
+        self.interrupted = False
+        self._turn = turn
+        self._tell_data = tell_data
+        self._state: dict[str, Any] = {}
+        self._result: Any = None
+        self._last: BaseMessage | None = None
+
+    def tell(self, item: Any) -> None:
+        """A dictionary of one key is a name and a value."""
+        named = isinstance(item, dict) and len(item) == 1
+        name, value = next(iter(item.items())) if named else ("custom", item)
+        self._tell_data(str(name), value)
+
+    def read(self, updates: Mapping[str, Any]) -> None:
+        for node, update in updates.items():
+            if node == INTERRUPT:
+                self._interrupt(update)
+                continue
+            for part in update if isinstance(update, list) else [update]:
+                self._read(part)
+
+    def _interrupt(self, interrupts: Any) -> None:
+        self.interrupted = True
+        for one in interrupts:
+            self._tell_data("interrupt", one.value)
+
+    def _read(self, update: Any) -> None:
+        """Messages that a node returned, and did not say while it made them; what else a state has is its result."""
+        for message in _messages(update):
+            self._say(message)
+        if isinstance(update, Mapping):
+            self._state |= update
+            self._result = update.get("structured_response", self._result)
+        elif update is not None:
+            # of a function that is an entrypoint or a task
+            self._result = update
+
+    def _say(self, message: BaseMessage) -> None:
+        text = str(message.text)
+        self._last = message
+        if message.id is not None and message.id in self._turn.shown_ids:
+            self._turn.shown_texts.discard(text.strip())
+            return
+        if message.id:
+            self._turn.shown_ids.add(message.id)
+        if isinstance(message, AIMessage) and text and not self._was_said(text):
+            self._turn.put(Said(uuid4(), text))
+
+    def _was_said(self, text: str) -> bool:
+        """By a model whose text a node has put into a message of its own."""
+        said = text.strip() in self._turn.shown_texts
+        self._turn.shown_texts.discard(text.strip())
+        return said
+
+    def end(self, said: list[str]) -> str:
+        """What is left to say. said: by each call, in order."""
+        if self._result is not None:
+            shown = said and (is_json(said[-1]) or self._result == said[-1])
+            return "" if shown else _text_of(self._result)
+        if isinstance(self._last, ToolMessage) and not self.interrupted:
+            # a tool whose result is the answer
+            return str(self._last.text)
+        return "" if said else _state_text(self._state)
+
+
+def _text_of(result: Any) -> str:
+    return result if isinstance(result, str) else as_text(result)
+
+
+def _messages(update: Any) -> list[BaseMessage]:
+    """As graphs take them: dictionaries and pairs, too."""
+    told = update.get(MESSAGES) if isinstance(update, Mapping) else None
+    if told is None:
+        return messages_in(update)
+    try:
+        return convert_to_messages(told if isinstance(told, list) else [told])
+    except (ValueError, TypeError, NotImplementedError):
+        return messages_in(update)
+
+
+def _state_text(state: Mapping[str, Any]) -> str:
+    """What a graph has made that says nothing: the field that is called an answer, or all of it as JSON."""
+    for name in ANSWER_FIELDS:
+        if isinstance(text := state.get(name), str):
+            return text
+    rest = {name: value for name, value in state.items() if name != MESSAGES}
+    return as_text(rest) if rest else ""
