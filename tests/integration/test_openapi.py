@@ -55,7 +55,7 @@ def description(service):
 def test_every_address_is_described(description):
     assert description["openapi"].startswith("3.1")
     assert description["paths"].keys() == {
-        *("/", "/chat", "/chat/stream", "/health", "/ready", "/openapi.json"),
+        *("/", "/chat", "/chat/stream", "/health", "/ready", "/openapi.json", "/usage"),
         *("/v1/chat/completions", "/v1/models", "/v1/models/{name}"),
     }
 

@@ -57,7 +57,7 @@ def quiet(service: Service) -> bool:
     """Whether the log is free of errors and stack traces."""
     lines = "\n".join(service.lines)
     loud = [event for event in service.events() if event["level"] in ("error", "warning")]
-    known = {"models_without_price"}
+    known = {"models_without_price", "access"}
     return "Traceback" not in lines and {event["event"] for event in loud} <= known
 
 
