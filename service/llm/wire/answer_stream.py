@@ -57,6 +57,7 @@ class AnswerStream:
         self._transport = self._ask(question)
         self._reading = Reading(strip_think_tags=self._strip_think_tags)
         self._spoke = False
+        self._answered = False
         self._over = False
         self._ended = False
         self._failure: ChatError | None = None
@@ -82,8 +83,14 @@ class AnswerStream:
             self.close()
         if chunk is None:
             return TICK
-        self._spoke = self._spoke or bool(chunk.text)
+        self._hear(chunk)
         return chunk
+
+    def _hear(self, chunk: Chunk) -> None:
+        if not self._answered and (chunk.text or chunk.thinking or chunk.finish_reason):
+            self._answered = True
+            self._question.answered()
+        self._spoke = self._spoke or bool(chunk.text)
 
     def _read(self, arrived: Arrived) -> Chunk | None:
         """An empty chunk, too, says that the server has begun to answer."""
@@ -112,6 +119,7 @@ class AnswerStream:
             self._ended = True
             chunk = self._reading.end(whole=self._failure is None)
             if chunk is not None:
+                self._hear(chunk)
                 return chunk
         if self._failure is not None:
             raise self._failure

@@ -11,8 +11,9 @@ from service.llm.pace import Pace
 from service.llm.wire.address import CHAT, Address, parse
 from service.llm.wire.answer_stream import AnswerStream, Ask
 from service.llm.wire.connections import server_at
-from service.llm.wire.habits import Change, Habits
+from service.llm.wire.habits import Habits
 from service.llm.wire.lean_transport import LeanTransport
+from service.llm.wire.learned import Change
 from service.llm.wire.look import Finding, look_at
 from service.llm.wire.payload import composed, headers_for, takes_temperature
 from service.llm.wire.question import Question
@@ -72,9 +73,10 @@ class Client:
             self._address,
             self._address.target(CHAT),
             habits,
-            habits.applied(payload, own),
+            habits.known.applied(payload, own),
             own,
             request_id,
+            habits.known,
             headers or {},
         )
         return AnswerStream(

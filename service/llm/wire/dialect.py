@@ -75,25 +75,35 @@ _ERROR_WORDS: dict[Kind, str] = {
         moderation_error moderation_blocked policy_violation prohibited_content safety image_safety blocklist
         data_inspection_failed sensitive_content_detected input_text_sensitive_content_detected
         output_text_sensitive_content_detected guardrail_intervened guardrail_violation invalid_prompt
-        flagged_input recitation sensitive""",
+        flagged_input recitation sensitive new_sensitive unsafe_request input_text_risk_detection
+        output_text_risk_detection input_guardrail_triggered output_guardrail_triggered""",
     "quota": """insufficient_quota insufficient_balance insufficient_credits insufficient_credit insufficient_funds
         insufficient_user_quota billing_hard_limit_reached billing_not_active billing_error payment_required
         exceeded_current_quota_error credit_limit_exceeded credits_exhausted out_of_credits arrearage
-        account_overdue account_overdue_error budget_exceeded quota_exhausted spend_limit_reached""",
+        account_overdue account_overdue_error budget_exceeded quota_exhausted spend_limit_reached not_enough_balance
+        insufficient_balance_error pre_consume_token_quota_failed billing_disabled
+        allocation_quota_free_tier_only""",
     "too_long": """context_length_exceeded context_window_exceeded context_window_exceeded_error
         exceed_context_size_error prompt_too_long input_too_long string_above_max_length tokens_limit_reached
-        request_too_large max_context_length_exceeded token_limit_exceeded context_overflow""",
+        request_too_large max_context_length_exceeded token_limit_exceeded context_overflow text_too_long""",
     "key": """invalid_api_key api_key_invalid incorrect_api_key missing_api_key api_key_expired authentication_error
         invalid_authentication invalid_authentication_error unauthorized unauthenticated unrecognized_client_exception
-        expired_token_exception account_deactivated access_terminated permission_error permission_denied
-        permission_denied_error forbidden access_denied access_denied_exception not_authorized""",
+        expired_token_exception account_deactivated access_terminated wrong_api_key auth_error invalid_iam_token""",
     "model": """model_not_found model_not_exist model_not_available model_not_supported invalid_model unknown_model
-        unsupported_model deployment_not_found resource_not_found_exception""",
+        unsupported_model deployment_not_found resource_not_found_exception resource_not_found_error no_access
+        resource_does_not_exist endpoint_not_found operation_not_supported model_access_denied model_decommissioned
+        model_terms_required model_permission_blocked_org model_permission_blocked_project key_model_access_denied
+        invalid_endpoint_or_model""",
+    "rejected": """permission_error permission_denied permission_denied_error forbidden access_denied
+        access_denied_exception not_authorized ip_not_authorized request_forbidden
+        unsupported_country_region_territory""",
     "address": "not_found not_found_error",
     "rate_limited": """rate_limit_exceeded rate_limit_error rate_limit_reached_error rate_limit rate_limited tokens
         requests too_many_requests too_many_requests_error too_many_requests_exception resource_exhausted throttling
         throttling_exception throttled request_throttled limit_requests limit_burst_rate engine_overloaded_error
-        service_quota_exceeded_exception capacity_exceeded""",
+        service_quota_exceeded_exception capacity_exceeded service_tier_capacity_exceeded too_many_tokens_error
+        token_quota_exceeded request_quota_exceeded queue_exceeded rpm_rate_limit_exceeded tpm_rate_limit_exceeded
+        request_limit_exceeded""",
     "failed": """server_error internal_server_error internal_error internal internal_failure api_error
         api_connection_error connection_error service_unavailable service_unavailable_error
         service_unavailable_exception unavailable overloaded overloaded_error engine_overloaded server_overloaded
@@ -105,7 +115,7 @@ _ERROR_WORDS: dict[Kind, str] = {
         unsupported_params_error missing_required_parameter invalid_value invalid_type invalid_input value_error
         validation validation_error validation_exception input_validation_error request_validation_error
         unprocessable_entity unprocessable_entity_error failed_precondition out_of_range extra_forbidden
-        template_error not_supported_error""",
+        template_error not_supported_error invalid_request_message_order invalid_request_prompt invalid_message""",
 }
 ERROR_WORDS: dict[str, Kind] = {
     word: kind for kind, lines in _ERROR_WORDS.items() for word in _words(lines)
@@ -126,6 +136,7 @@ ERROR_STATUSES: dict[int, Kind] = {
     422: "invalid",
     424: "conflict",
     429: "rate_limited",
+    446: "invalid",
     498: "rate_limited",
     499: "conflict",
 }
@@ -141,12 +152,14 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"content[ _-](?:management |safety |moderation )?(?:policy|policies|filter)",
         r"content exists risk",
         r"\A(?![\s\S]*\baccount\b[\s\S]*(?:deactivated|terminated|disabled))[\s\S]*usage (?:polic|guidelines)",
+        r"content ?policy ?violation|new_sensitive|(?:prompt|content|(?:input|output) text) (?:blocked|flagged)",
         r"(?:inappropriate|prohibited|harmful|sensitive|unsafe) content",
         r"(?:prompt|input|content|request|messages?|text|output|response) (?:was|were|is|has been|have been) "
         r"(?:flagged|blocked|moderated)",
         r"requires moderation|flagged_input|flagged (?:for|as|by)\b|moderation (?:policy|system|filter|endpoint)",
         r"safety (?:system|filter|polic|reason|setting|guideline)|blocked (?:by|for|due to) safety",
         r"responsible ai|guardrail|risk control",
+        r"content of messages is unsafe|flagged as unsafe|violation of our policies",
         r"敏感|违规|不安全",
     ),
     "quota": _any_of(
@@ -154,14 +167,19 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"(?:balance|credits?|funds) (?:is |are |has been |have been )?(?:too low|insufficient|exhausted|depleted)",
         r"(?:out of|no|not enough|more|all available|monthly included) credits",
         r"(?:spend|spending|credit|key) limit\b|budget (?:has been |is )?exceeded|exceeded ?budget|over budget",
-        r"payment required|unpaid|past invoices|overdue payment|billing hard limit",
-        r"余额不足|欠费|账户已?欠",
+        r"payment required|payment method|unpaid|past invoices|overdue (?:payment|balance)",
+        r"billing (?:hard )?limit|billing (?:to be |is not )enabled|check your billing|specified api usage limits",
+        r"not enough balance|(?:inactive|no active) subscription|any credits|has no funds|pre-consume quota",
+        r"free (?:tier|trial|allocation)\b.{0,60}(?:exhausted|upgrade)|exhausted its free|used up your .{0,20}free",
+        r"余额不足|欠费|账户已?欠|额度(?:不足|已用尽)",
     ),
     "too_long": _any_of(
         r"context[ _](?:length|window|size|limit)|context the overflows",
         r"max(?:imum)? (?:context|prompt|input|sequence|model) (?:length|tokens?|size)",
         r"(?:prompt|input|requests?|messages?|conversation|body)(?: is| are)? too (?:long|large)",
-        r"too many (?:input |prompt )?tokens|tokens?, too large",
+        r"too many (?:input |prompt )?tokens(?!, please wait| processed| per)|tokens?, too large",
+        r"max_(?:seq|model|context)_len|text too long|超长|exceed max message tokens",
+        r"tokens?,? which is more than the maximum|max tokens of \d+ exceeded",
         r"reduce the length|reduce your prompt",
         r"model token limit|input token(?: count|s).{0,40}exceed|range of input length|tokens? exceeds? (?:the )?max",
         r"longer than the (?:model|maximum)|must have less than \d+ tokens|max_new_tokens`? must be <=",
@@ -171,21 +189,39 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"api[ _-]?key.{0,20}(?:not valid|invalid|expired|incorrect|missing|revoked|not found|not exist)",
         r"(?:incorrect|invalid|missing|wrong|expired|no) (?:x-)?(?:api|auth|access|authentication|bearer)[ _-]?"
         r"(?:key|token|credential)",
-        r"invalid authentication|unauthori[sz]ed|authentication (?:failed|fails)",
+        r"invalid authentication|unauthori[sz]ed|auth(?:entication|orization) (?:failed|fails|error)|login fail",
+        r"invalid username or password|could not validate credentials|not authenticated|provide an api key|无效的令牌",
+        r"invalid authorization header|Token非法|security token .{0,40}(?:invalid|expired)|api key was reported",
         r"account.{0,40}(?:deactivated|terminated)",
     ),
     "model": _any_of(
         r"\bmodel\b.{0,80}(?:not exist|not found|not available|is not a valid|not a valid|not been found|unknown)",
-        r"(?:unknown|invalid|unsupported|no such) model|not a valid model|failed to load model",
-        r"no (?:allowed )?(?:endpoints|providers) (?:found|available)|deployment.{0,40}not exist",
+        r"(?:unknown|invalid|unsupported|no such) model|not a valid model|failed to load model|not found the model",
+        r"no (?:allowed )?(?:endpoints|providers) (?:are )?(?:found|available)|(?:deployment|endpoint).{0,40}not exist",
+        r"(?<!this )\bmodels?\b.{0,60}(?:decommissioned|(?:is|been) deprecated|no longer (?:supported|available)|was removed"
+        r"|end of life|is disabled|terms acceptance|blocked at the|not been opened|not supported by any provider"
+        r"|identifier is invalid)|model disabled|no models? (?:is |are )?loaded|models/\S+ is not found",
+        r"(?:access to|to access) (?:the )?model|(?m:^model: \S+$)|not a chat model|only supported in v1/|"
+        r"(?:work with the specified model|does not support chat)\b|provide a model parameter|model id .{0,80}throughput",
+        r"function '[^']*': not found|no available channel|无可用渠道|模型不存在",
     ),
-    "rate_limited": _any_of(r"rate.?limit|too many (?:concurrent )?requests|throttl"),
+    "address": _any_of(
+        r"unexpected endpoint or method|invalid url \(|unknown request url|no route matched",
+        r"\A(?:404:? )?(?:page )?not found\.?\Z|\Amethod not allowed\.?\Z",
+    ),
+    "rejected": _any_of(
+        r"(?:country|region|location)[^.]{0,30} not (?:supported|allowed|available)|access denied"
+    ),
+    "rate_limited": _any_of(
+        r"rate.?limit|too many (?:concurrent )?requests|throttl|rate exceeded|requests? limit exceeded|please wait before",
+        r"capacity temporarily exceeded|并发数过高",
+    ),
     # one caller's input, whatever the status says: chat templates and the JSON around them
     "invalid": _any_of(
-        r"roles? must alternate|must be alternating|conversation roles",
+        r"roles? must alternate|must be alternating|conversation roles|must alternate between",
         r"jinja|chat[ _]template|template (?:error|exception|render)|error rendering prompt|raise_exception",
         r"system (?:role|message|prompt)s? (?:is |are )?not supported",
-        r"only (?:the )?user and assistant roles|last message must|first message must",
+        r"only (?:the )?user and assistant roles|last message must|first message must|at row \d+, column \d+",
         r"json\.exception|failed to parse (?:messages|input|request|tool|json)|input validation error",
     ),
 }

@@ -17,27 +17,33 @@ from service.errors import (
     UpstreamUnavailable,
 )
 from service.llm.wire.dialect import ERROR_STATUSES, ERROR_WORDS, KINDS, SENTENCES, Kind
-from service.llm.wire.parameters import refused_parameter_in
+from service.llm.wire.parameters import ASKED, refused_parameter_in
 from service.llm.wire.redirect import Redirected
 from service.llm.wire.refusal import ParameterRefused, WindowExceeded
-from service.llm.wire.retry_after import forbids_retry, retry_after_seconds
+from service.llm.wire.retry_after import forbids_retry, retry_after_seconds, wait_in_body
 from service.llm.wire.said import Said, said_in, said_in_body
 from service.llm.wire.window import overflow_in
 
 # At which statuses a sentence alone decides (None: none was given); words decide at each.
 SENTENCE_STATUSES: dict[Kind, frozenset[int | None]] = {
-    "filtered": frozenset({400, 403, 422, 451, None}),
+    "filtered": frozenset({400, 403, 422, 446, 451, None}),
     "quota": frozenset({400, 401, 403, 412, 429, None}),
     "too_long": frozenset({400, 413, 422, 429, 500, None}),
-    "key": frozenset({400, 422, None}),
-    "model": frozenset({400, 404, 422, None}),
+    "key": frozenset({400, 403, 422, None}),
+    "model": frozenset({400, 403, 404, 410, 422, 503, None}),
+    "address": frozenset({None}),
+    "rejected": frozenset({400, None}),
     "rate_limited": frozenset({None}),
     "invalid": frozenset({500, 501, 502, 503, None}),
 }
 # A word for one of these wins over what the status and the sentences say.
 WORDS_FIRST: tuple[Kind, ...] = ("filtered", "quota", "too_long")
 # A word for one of these wins over these statuses.
-WORDS_OVER_STATUS: dict[Kind, range] = {"key": range(400, 404), "model": range(400, 423)}
+WORDS_OVER_STATUS: dict[Kind, range] = {
+    "key": range(400, 404),
+    "model": range(400, 600),
+    "rejected": range(400, 404),
+}
 # what of our set-up it refuses, and our words for it
 SET_UP: dict[Kind, tuple[SetUp, str]] = {
     "key": ("key", "key refused"),
@@ -70,14 +76,22 @@ def of_frame(error: Any) -> ChatError:
 
 def _error(status: int | None, said: Said, cause: str, headers: Mapping[str, str]) -> ChatError:
     kind = _kind(status, said)
-    if kind in ("invalid", "model", "too_long") or (kind == "failed" and status in (500, None)):
-        refused = refused_parameter_in(said)
+    if kind in ("invalid", "model", "too_long") or (
+        kind == "failed" and status in (500, 501, None)
+    ):
+        refused = refused_parameter_in(said, likely=kind == "invalid" and status in (400, 422))
         overflow = overflow_in(said)
+        if refused is not None and kind != "invalid" and refused.name not in ASKED:
+            # some other word in quotes
+            refused = None
         if refused is not None and (kind != "too_long" or overflow.window is None):
             return ParameterRefused(refused, cause=f"{cause}: {refused.name[:64]}")
         if kind == "too_long":
             return WindowExceeded(overflow, cause=f"{cause}: context")
-    failure = _made(kind, cause, status, retry_after_seconds(headers))
+    wait = retry_after_seconds(headers)
+    failure = _made(
+        kind, cause, status, wait_in_body(said.waits, said.text) if wait is None else wait
+    )
     failure.retry_forbidden = forbids_retry(headers)
     return failure
 
@@ -110,6 +124,9 @@ def _kind(status: int | None, said: Said) -> Kind:
     sentence = _by_sentence(status, said)
     if sentence is not None:
         return sentence
+    if status is None and said.places:
+        # a validation of the request
+        return "invalid"
     if status is None:
         return next((kind for kind in KINDS if kind in words), "failed")
     return _by_status(status, words)

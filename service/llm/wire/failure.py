@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from service.llm.wire.dialect import ERROR_WORDS, SENTENCES
+from service.llm.wire.said import said_in
+
 NO_CODES = frozenset({0, 200, "0", "200", "ok", "success"})
 NO_ERRORS = frozenset({"", "null", "none", "false"})
 # the fields of an error, where nothing else in the frame is an answer's
@@ -9,6 +12,7 @@ ERROR_FIELDS = frozenset(
     {"detail", "errors", "error_msg", "error_message", "errorMessage", "error_code", "errorCode"}
 )
 STATUS_FIELDS = ("code", "status", "status_code", "statusCode")
+MESSAGES = frozenset({"message", "msg", "status"})
 FEEDBACK = ("promptFeedback", "prompt_feedback")
 # frames without any of these need no second look
 SUSPICIOUS = ERROR_FIELDS | {*STATUS_FIELDS, *FEEDBACK, "base_resp", "success"}
@@ -36,7 +40,9 @@ def is_failure(frame: dict[str, Any], *, bare: bool = False) -> bool:
         return True
     if frame.get("choices") or frame.get("usage"):
         return False
-    return bare or (not SUSPICIOUS.isdisjoint(frame) and _speaks_of_errors(frame))
+    if bare or (not SUSPICIOUS.isdisjoint(frame) and _speaks_of_errors(frame)):
+        return True
+    return not MESSAGES.isdisjoint(frame) and _has_words_of_errors(frame)
 
 
 def _is_refused(frame: dict[str, Any]) -> bool:
@@ -57,6 +63,14 @@ def _speaks_of_errors(frame: dict[str, Any]) -> bool:
     if frame.get("success") is False or any(frame.get(name) for name in ERROR_FIELDS):
         return True
     return any(_is_error_status(frame.get(name)) for name in STATUS_FIELDS)
+
+
+def _has_words_of_errors(frame: dict[str, Any]) -> bool:
+    """A message alone may be a word about the queue."""
+    said = said_in(frame)
+    if said.status is not None or not ERROR_WORDS.keys().isdisjoint(said.words):
+        return bool(said.text)
+    return any(pattern.search(said.text) for pattern in SENTENCES.values())
 
 
 def _is_error_status(value: Any) -> bool:

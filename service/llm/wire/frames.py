@@ -141,7 +141,12 @@ class FrameReader:
     def _frame(self, frame: Any) -> None:
         if self._event in ERROR_EVENTS:
             raise of_frame(frame)
-        self._answer.add(frame)
+        self._add(frame)
+
+    def _add(self, frame: Any, *, bare: bool = False) -> None:
+        """A list holds frames."""
+        for each in frame if isinstance(frame, list) else [frame]:
+            self._answer.add(each, bare=bare)
 
     def _end_frame(self) -> None:
         data, self._data = b"\n".join(self._data), []
@@ -154,7 +159,7 @@ class FrameReader:
             raise of_frame(data.decode("utf-8", "replace") if frame is None else frame)
         if frame is None:
             raise UpstreamError(cause="malformed: no JSON")
-        self._answer.add(frame)
+        self._add(frame)
 
     def _bare_line(self, line: bytes) -> None:
         """JSON that is no event stream: a whole answer or an error, in one line or many; or a frame in each line."""
@@ -165,11 +170,7 @@ class FrameReader:
         if value is None:
             self._hold(self._bare, line)
         else:
-            self._bare_value(value)
-
-    def _bare_value(self, value: Any) -> None:
-        for frame in value if isinstance(value, list) else [value]:
-            self._answer.add(frame, bare=True)
+            self._add(value, bare=True)
 
     def _end_bare(self) -> None:
         lines, self._bare = self._bare, []
@@ -177,7 +178,7 @@ class FrameReader:
             value = _parsed(b"\n".join(lines))
             if value is None:
                 raise UpstreamError(cause="malformed: no JSON")
-            self._bare_value(value)
+            self._add(value, bare=True)
 
     def _hold(self, lines: list[bytes], line: bytes) -> None:
         lines.append(line)

@@ -9,7 +9,8 @@ SYSTEM_ROLE = re.compile(
     r"(?:system|developer) (?:role|message|prompt|instruction)s? (?:is |are )?"
     r"(?:not|un)[ -]?(?:supported|enabled|allowed|permitted|accepted)|"
     r"(?:does not|doesn't|cannot) (?:support|accept|allow|take) (?:a |the )?.?(?:system|developer)\b|"
-    r"only (?:the )?.?user.? and .?assistant.? roles|"
+    r"only (?:supports? )?(?:the )?.?user.? and .?assistant.? roles|system_instruction is not|"
+    r"role.{0,3} .?(?:system|developer).? (?:is|are) not|"
     r"(?:invalid|unsupported|unknown|unexpected) (?:message )?role:? .?(?:system|developer)\b",
     re.IGNORECASE,
 )
@@ -17,13 +18,13 @@ SYSTEM_ROLE = re.compile(
 VALUE = re.compile(
     r"unsupported value|invalid value|(?:must|should|has to) be|too large|too small|too high|less than|greater than|"
     r"at most|at least|exceeds|out of range|range of|valid range|supported range|only \S+ is allowed|below minimum|"
-    r"above maximum|\d+ > \d+",
+    r"above maximum|maximum value|cannot exceed|not less or equal|may only be|\d+ > \d+",
     re.IGNORECASE,
 )
 UNSUPPORTED = re.compile(
     r"unsupported|unknown|unrecogni[sz]ed|unexpected|extraneous|extra inputs|additional properties|deprecated|"
     r"invalid (?:field|parameter|argument|option|property)|"
-    r"not (?:supported|permitted|allowed|recogni[sz]ed|available|a valid)|(?:does not|doesn't|cannot) support",
+    r"not (?:supported|permitted|allowed|recogni[sz]ed|available|implemented|a valid)|(?:does not|doesn't|cannot) support",
     re.IGNORECASE,
 )
 UNSUPPORTED_WORDS = frozenset(
@@ -31,6 +32,12 @@ UNSUPPORTED_WORDS = frozenset(
 )
 VALUE_WORDS = frozenset(
     {"unsupportedvalue", "invalidvalue", "integerabovemaxvalue", "decimalabovemaxvalue"}
+)
+ROLE = re.compile(r"messages?[\[.]\d+\]?\.role")
+STREAMING = re.compile(
+    r"verified to stream|streaming (?:is |was )?(?:not|un)[ -]?(?:yet )?(?:supported|allowed|available)|"
+    r"(?:does not|doesn't|cannot|not) support(?:ed)? (?:for )?stream(?:ing)?\b|unsupported for streaming",
+    re.IGNORECASE,
 )
 # a name by its form: snake_case, camelCase, quoted, or right after "support"; English words in between are none
 NAMES = re.compile(
@@ -48,30 +55,71 @@ NO_NAMES = frozenset(
         "context_length", "model_id", "request_id",
     }
 )  # fmt: skip
-RENAMED = {"maxTokens": "max_tokens", "maxOutputTokens": "max_tokens", "max tokens": "max_tokens"}
+# what may be asked of a server at all
+ASKED = frozenset(
+    {
+        "system", "temperature", "max_tokens", "max_completion_tokens", "max_output_tokens", "stream",
+        "stream_options", "top_p", "top_k", "stop", "n", "seed", "user", "tools", "tool_choice",
+        "parallel_tool_calls", "response_format", "presence_penalty", "frequency_penalty", "logprobs",
+        "top_logprobs", "logit_bias", "reasoning_effort", "reasoning", "enable_thinking", "thinking",
+        "chat_template_kwargs", "metadata", "store", "service_tier", "verbosity", "functions", "function_call",
+    }
+)  # fmt: skip
+# ordinary words, too: names only by their form
+AMBIGUOUS = frozenset(
+    {"system", "stream", "stop", "n", "seed", "user", "tools", "store", "reasoning", "thinking", "metadata", "functions",
+     "verbosity"}
+)  # fmt: skip
+MENTIONED = re.compile(
+    r"(?<![a-z])(?:"
+    + "|".join(
+        f"({name.replace('_', '[_ ]?')})"
+        for name in sorted(ASKED - AMBIGUOUS, key=len, reverse=True)
+    )
+    + r"|(maximum tokens|max_new_tokens))(?![a-z])",
+    re.IGNORECASE,
+)
+RENAMED = {
+    "maximumtokens": "max_tokens",
+    "maxnewtokens": "max_tokens",
+    "maxoutputtokens": "max_tokens",
+}
+SPELLED = {name.replace("_", ""): name for name in ASKED} | RENAMED
 INSTEAD = re.compile(r"\buse [\"'`]?(?P<name>[a-z]\w{1,62})[\"'`]? instead", re.IGNORECASE)
 LIMIT = re.compile(
     r"(?:less than or equal to|at most|up to|<=|\d >|no more than|lower than|limit of|\[\s*\d+\s*,|between \d+ and|"
-    r"from \d+ (?:\(inclusive\) )?to|maximum(?: value)?(?: is| of|:))\s*[`'\"]?(?P<limit>\d[\d,]{0,9})"
+    r"[\[(]\s*\d+\s*,|(?:from|is) \d+ (?:\(inclusive\) )?to|maximum(?: value)?(?: is| of|:)|less or equal to|≤|"
+    r"(?:exceeds?|exceeded) (?:the )?(?:maximum|limit)(?: of)?|cannot exceed|not (?:be )?(?:greater|more) than|"
+    r"limit is)\s*[`'\"]?(?P<limit>\d[\d,]{0,9})"
     r"(?P<open>[`'\"]? \(exclusive\))?",
     re.IGNORECASE,
 )
 
 
-def refused_parameter_in(said: Said) -> RefusedParameter | None:
-    """None where the server names no parameter."""
+def refused_parameter_in(said: Said, *, likely: bool) -> RefusedParameter | None:
+    """None where the server names no parameter. likely: it refuses the request, so that naming one is enough."""
     if SYSTEM_ROLE.search(said.text):
         return RefusedParameter("system", "unsupported")
+    if STREAMING.search(said.text):
+        return RefusedParameter("stream", "unsupported")
     reason = _reason(said)
     if reason is None:
-        return None
+        name = _mentioned_in(said.text) if likely else None
+        return None if name is None else _refused(name, "value", said)
     place = next((place for place in said.places if len(place) > 1), None)
     if place is not None:
         return _at_place([part for part in place if part not in ("body", "query")], reason, said)
-    name = said.parameter or _name_in(said.text)
+    name = _whole(said.parameter) or _name_in(said.text)
     if name is None or name.startswith("messages"):
         return _role_of(name or "", said)
     return _refused(name, reason, said)
+
+
+def _whole(parameter: str | None) -> str | None:
+    """A field of it may be what is named."""
+    if parameter is None or parameter.startswith("messages"):
+        return parameter
+    return re.split(r"[.\[]", parameter)[0] or None
 
 
 def _reason(said: Said) -> Reason | None:
@@ -95,15 +143,25 @@ def _at_place(place: list[object], reason: Reason, said: Said) -> RefusedParamet
 
 def _role_of(name: str, said: Said) -> RefusedParameter | None:
     """A role within the messages: the only part of them that can be said differently."""
-    is_role = name.endswith("role") and ("system" in said.text or "developer" in said.text)
+    named = ROLE.search(said.text)
+    is_role = (name or (named[0] if named else "")).endswith("role")
     return RefusedParameter("system", "unsupported") if is_role else None
 
 
+def _mentioned_in(text: str) -> str | None:
+    """The first of those that may be asked, however it is spelled."""
+    found = MENTIONED.search(text)
+    return SPELLED[re.sub(r"[_ ]", "", found[0]).lower()] if found else None
+
+
 def _name_in(text: str) -> str | None:
+    mentioned = _mentioned_in(text)
+    if mentioned is not None:
+        return mentioned
     for match in NAMES.finditer(text):
         name = next(group for group in match.groups() if group is not None)
         if name not in NO_NAMES:
-            return RENAMED.get(name, _snake(name))
+            return _snake(name)
     return None
 
 

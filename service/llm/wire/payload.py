@@ -37,6 +37,12 @@ def renamed(payload: Payload, name: str, to: str) -> Payload:
     return {to if each == name else each: value for each, value in payload.items()}
 
 
+def without_stream(payload: Payload) -> Payload:
+    """The answer comes as a whole."""
+    kept = {name: value for name, value in payload.items() if name != "stream_options"}
+    return {**kept, "stream": False}
+
+
 def without_system_role(messages: list[Any]) -> list[Any]:
     """The instructions go in front of the first question."""
     instructions = [each for each in messages if _role(each) in ("system", "developer")]

@@ -7,7 +7,8 @@ import orjson
 
 from service.errors import ChatError, Detail
 from service.llm.wire.address import Address
-from service.llm.wire.habits import LIMITS, Habits, tokens_left
+from service.llm.wire.habits import Habits
+from service.llm.wire.learned import Learned, limit_in, tokens_left
 from service.llm.wire.payload import OLD_LIMIT, Payload
 from service.llm.wire.redirect import Redirected
 from service.llm.wire.refusal import Overflow, ParameterRefused, WindowExceeded
@@ -20,7 +21,7 @@ MOST_TIMES = 8
 class Question:
     """own: the parameters that a caller chose, which are neither left out nor changed. asked: how often so far.
 
-    target: what stands in the request line.
+    target: what stands in the request line. learned: how the model is asked, kept once it has answered.
     """
 
     address: Address
@@ -29,6 +30,7 @@ class Question:
     payload: Payload
     own: frozenset[str]
     request_id: str
+    learned: Learned = field(default_factory=Learned)
     extra_headers: Mapping[str, str] = field(default_factory=dict)
     asked: int = 0
     redirected: bool = False
@@ -53,12 +55,19 @@ class Question:
             return None
         if isinstance(refusal, Redirected):
             return self._elsewhere(refusal)
-        payload = None
+        instead = None
         if isinstance(refusal, ParameterRefused):
-            payload = self.habits.learn_refused(refusal.refused, self.payload, self.own)
+            instead = self.learned.refused(refusal.refused, self.payload, self.own)
         elif isinstance(refusal, WindowExceeded):
-            payload = self.habits.learn_overflow(refusal.overflow, self.payload, self.own)
-        return None if payload is None else replace(self, payload=payload, asked=self.asked + 1)
+            instead = self.learned.overflowed(refusal.overflow, self.payload, self.own)
+        if instead is None:
+            return None
+        learned, payload = instead
+        return replace(self, learned=learned, payload=payload, asked=self.asked + 1)
+
+    def answered(self) -> None:
+        """Asked in this way, the model answers."""
+        self.habits.keep(self.learned)
 
     def explain(self, refusal: ChatError) -> None:
         """What a caller is told of the fields: of those that were the caller's."""
@@ -75,7 +84,8 @@ class Question:
 
     def _own_limit(self, overflow: Overflow) -> tuple[Detail, ...]:
         """Where the conversation would fit, and only the length that the caller asked for does not."""
-        asked = next((self.payload[name] for name in LIMITS if name in self.payload), 0)
+        name = limit_in(self.payload)
+        asked = 0 if name is None else self.payload[name]
         left = tokens_left(overflow, asked)
         if left is None or not 0 < left < asked:
             return ()

@@ -3,7 +3,7 @@
 import math
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -20,6 +20,18 @@ FIRST_EPOCH_SECONDS = 1e9
 FIRST_EPOCH_MILLISECONDS = 1e11
 
 
+# in a sentence
+IN_WORDS = re.compile(
+    r"(?:try again|retry|retrying|wait)(?: your request)? ?(?:in|after|for)? ?"
+    r"(?:about |at least |approximately )?(?P<wait>\d[\d.]*) ?(?P<unit>[a-zµ]+)?(?P<more>[\d.hms]*)",
+    re.IGNORECASE,
+)
+WORDS_FOR_UNITS = {
+    "": "s", "sec": "s", "secs": "s", "second": "s", "seconds": "s", "min": "m", "mins": "m", "minute": "m", "minutes": "m",
+    "hr": "h", "hour": "h", "hours": "h", "millisecond": "ms", "milliseconds": "ms",
+}  # fmt: skip
+
+
 def retry_after_seconds(
     headers: Mapping[str, str], clock: Callable[[], float] = time.time
 ) -> float | None:
@@ -31,6 +43,25 @@ def retry_after_seconds(
     )
     seconds = next((wait for wait in waits if wait is not None), None)
     return None if seconds is None else max(0.0, min(MOST_SECONDS, seconds))
+
+
+def wait_in_body(fields: Sequence[str], text: str) -> float | None:
+    """What a refusal's own fields say, or its sentence, where it has no header for it."""
+    seconds = [
+        wait for each in fields if (wait := _moment_or_duration(each, time.time)) is not None
+    ]
+    wait = seconds[0] if seconds else _wait_in_words(text)
+    return None if wait is None else max(0.0, min(MOST_SECONDS, wait))
+
+
+def _wait_in_words(text: str) -> float | None:
+    found = IN_WORDS.search(text)
+    if found is None:
+        return None
+    unit = (found["unit"] or "").lower()
+    unit = WORDS_FOR_UNITS.get(unit, unit)
+    written = f"{found['wait'].rstrip('.')}{unit}{found['more'].rstrip('.')}"
+    return _moment_or_duration(written, time.time)
 
 
 def forbids_retry(headers: Mapping[str, str]) -> bool:

@@ -21,9 +21,14 @@ STATUS_FIELDS = WORD_FIELDS - {"name", "object", "event"}
 # what a server repeats of the request: a caller's own words must not decide what their failure is
 ECHOES = frozenset({"input", "messages", "prompt", "choices", "headers", "url"})
 ECHO_IN_TEXT = re.compile(r"""['"]input['"]\s*:|\binput_value=""")
+# when to come back, in seconds or as a duration
+WAIT_FIELDS = frozenset(
+    {"retryDelay", "retry_after", "retryAfter", "retry_after_seconds", "estimated_time"}
+)
 MOST_VALUES = 300
 MOST_TEXT = 4000
 STATUSES = range(400, 600)
+DETAILED_STATUSES = range(40_000, 60_000)
 NUMBER = re.compile(r"-?\d{1,9}")
 
 
@@ -32,7 +37,7 @@ class Said:
     """status: of the failure, if it says one. words: its codes and types, in the form of the dialect's tables.
 
     text: all that it wrote, a line each. parameter: the one it names. places: where it found fault (FastAPI's `loc`).
-    numbers: its own fields with whole numbers.
+    numbers: its own fields with whole numbers. waits: what its fields say of when to come back.
     """
 
     status: int | None = None
@@ -41,6 +46,7 @@ class Said:
     parameter: str | None = None
     places: list[list[Any]] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
+    waits: list[str] = field(default_factory=list)
 
 
 def said_in(value: Any) -> Said:
@@ -52,6 +58,8 @@ def said_in(value: Any) -> Said:
             break
         name, item = waiting.popleft()
         item = _unpacked(item)
+        if name in WAIT_FIELDS and isinstance(item, str | int | float):
+            said.waits.append(str(item)[:64])
         if isinstance(item, dict):
             inner = list(item.items())[:MOST_VALUES]
             waiting.extend((str(key), one) for key, one in inner if key not in ECHOES)
@@ -104,7 +112,9 @@ def _note_text(said: Said, name: str, item: str) -> None:
 
 
 def _note_number(said: Said, name: str, item: float) -> None:
-    if name in STATUS_FIELDS and said.status is None and item in STATUSES:
-        said.status = int(item)
+    if name in STATUS_FIELDS and said.status is None:
+        # some go into detail behind the status: 42901
+        status = int(item) // 100 if item in DETAILED_STATUSES else item
+        said.status = int(status) if status in STATUSES else None
     if isinstance(item, int) and abs(item) < 10**9:
         said.numbers.setdefault(name, item)

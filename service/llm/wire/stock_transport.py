@@ -127,7 +127,7 @@ def _ask(
     with client.chat.completions.with_streaming_response.create(
         model=payload["model"],
         messages=payload["messages"],
-        stream=True,
+        stream=payload["stream"],
         extra_body=more,
         extra_headers={**headers, **question.headers(0), TARGET: question.target},
     ) as response:

@@ -49,13 +49,16 @@ class Asker:
         if model not in self.habits:
             self.habits[model] = Habits(lambda *news: self.news.append((model, *news)))
         habits, own = self.habits[model], frozenset(own)
-        question = Question(ADDRESS, TARGET, habits, habits.applied(payload, own), own, "turn.1")
+        question = Question(
+            ADDRESS, TARGET, habits, habits.known.applied(payload, own), own, "turn.1", habits.known
+        )
         while (refusal := self.refusal(question)) is not None:
             instead = question.after(refusal)
             if instead is None:
                 question.explain(refusal)
                 raise refusal
             question = instead
+        question.answered()
         return self.asked[before:]
 
     def refusal(self, question):

@@ -1,0 +1,163 @@
+"""What a model does not take, as its refusals say it: which questions it is asked instead."""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from service.llm.wire.payload import (
+    NEW_LIMIT,
+    OLD_LIMIT,
+    Payload,
+    renamed,
+    without_stream,
+    without_system_role,
+)
+from service.llm.wire.refusal import Overflow, RefusedParameter
+
+Change = Literal["left_out", "renamed", "lowered", "moved"]
+
+# the question itself: without one of them the answer would be to another question
+ESSENTIAL = frozenset(
+    {"model", "messages", "tools", "tool_choice", "functions", "function_call"}
+    | {"response_format", "stop", "n"}
+)
+SYSTEM, STREAM = "system", "stream"
+LIMITS = (NEW_LIMIT, OLD_LIMIT)
+# gateways name it as the server behind them does
+SAME_LIMIT = frozenset({*LIMITS, "max_output_tokens"})
+# for the next question's prompt, whose tokens nobody has counted; too few are refused and counted by the server
+BYTES_PER_TOKEN = 5
+PROMPT_MARGIN_TOKENS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A parameter and what became of it; most: the number it was lowered to."""
+
+    parameter: str
+    change: Change
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """left_out: names of parameters. whole: it gives no streams. news: how it came to be known, the oldest first."""
+
+    left_out: frozenset[str] = frozenset()
+    limit_name: str | None = None
+    moves_system: bool = False
+    whole: bool = False
+    most_tokens: int | None = None
+    window: int | None = None
+    news: tuple[News, ...] = ()
+
+    def applied(self, asked: Payload, own: frozenset[str]) -> Payload:
+        """What is asked of this model. own: the caller's parameters, which are neither left out nor lowered."""
+        left_out = self.left_out - _names(own)
+        payload = {name: value for name, value in asked.items() if name not in left_out}
+        if self.moves_system:
+            payload["messages"] = without_system_role(payload["messages"])
+        if self.whole:
+            payload = without_stream(payload)
+        if self.limit_name is not None:
+            for name in LIMITS:
+                payload = renamed(payload, name, self.limit_name)
+        if not own & {OLD_LIMIT}:
+            self._lower(payload)
+        return payload
+
+    def refused(
+        self, refused: RefusedParameter, payload: Payload, own: frozenset[str]
+    ) -> "tuple[Learned, Payload] | None":
+        """payload: what was refused. What to ask instead; None: nothing else would be the same question."""
+        learned = self._after(refused, payload, own)
+        if learned is None:
+            return None
+        instead = learned.applied(payload, own)
+        return None if instead == payload else (learned, instead)
+
+    def overflowed(
+        self, overflow: Overflow, payload: Payload, own: frozenset[str]
+    ) -> "tuple[Learned, Payload] | None":
+        """The same question with what is left of the window for its answer; None: nothing is."""
+        name = limit_in(payload)
+        if name is None or OLD_LIMIT in own:
+            return None
+        left = tokens_left(overflow, payload[name])
+        if left is None:
+            # a server that is asked for no length takes what there is
+            instead = {each: value for each, value in payload.items() if each != name}
+            return self._with(News(name, "left_out")), instead
+        if not 0 < left < payload[name]:
+            return None
+        learned = replace(self._with(News(name, "lowered", left)), window=overflow.window)
+        return learned, {**payload, name: left}
+
+    def _after(
+        self, refused: RefusedParameter, payload: Payload, own: frozenset[str]
+    ) -> "Learned | None":
+        name = refused.name
+        if name in (SYSTEM, "developer"):
+            return replace(self._with(News(SYSTEM, "moved")), moves_system=True)
+        if name == STREAM:
+            return replace(self._with(News(STREAM, "left_out")), whole=True)
+        if name in SAME_LIMIT and name not in payload and refused.reason == "value":
+            name = limit_in(payload) or name
+        if name not in payload or name in ESSENTIAL:
+            return None
+        if name in LIMITS and refused.reason == "unsupported":
+            return self._rename_limit(name, own)
+        if name in _names(own):
+            return None
+        if name in LIMITS and refused.allowed_max is not None:
+            most = refused.allowed_max
+            learned = replace(self._with(News(name, "lowered", most)), most_tokens=most)
+            return learned if most > 0 else None
+        return self._leave_out(name)
+
+    def _rename_limit(self, name: str, own: frozenset[str]) -> "Learned | None":
+        other = OLD_LIMIT if name == NEW_LIMIT else NEW_LIMIT
+        if self.limit_name in (None, other):
+            return replace(self._with(News(name, "renamed")), limit_name=other)
+        # it takes neither
+        return None if OLD_LIMIT in own else self._leave_out(name)
+
+    def _leave_out(self, name: str) -> "Learned":
+        names = set(LIMITS) if name in LIMITS else {name}
+        return replace(self._with(News(name, "left_out")), left_out=self.left_out | names)
+
+    def _with(self, news: News) -> "Learned":
+        return replace(self, news=(*self.news, news))
+
+    def _lower(self, payload: Payload) -> None:
+        name = limit_in(payload)
+        if name is None:
+            return
+        if self.most_tokens is not None:
+            payload[name] = min(payload[name], self.most_tokens)
+        if self.window is not None:
+            left = self.window - _prompt_tokens(payload)
+            payload[name] = min(payload[name], left) if left > 0 else payload[name]
+
+
+def limit_in(payload: Payload) -> str | None:
+    """Under which of its names it asks for a length."""
+    return next((name for name in LIMITS if name in payload), None)
+
+
+def tokens_left(overflow: Overflow, asked: int) -> int | None:
+    """What the window holds beside the prompt, as the server counts; None where it did not say."""
+    if overflow.window is None:
+        return None
+    if overflow.prompt is not None:
+        return overflow.window - overflow.prompt
+    return None if overflow.requested is None else overflow.window - (overflow.requested - asked)
+
+
+def _names(own: frozenset[str]) -> frozenset[str]:
+    return own | frozenset(LIMITS) if OLD_LIMIT in own else own
+
+
+def _prompt_tokens(payload: Payload) -> int:
+    size = len(json.dumps(payload["messages"], ensure_ascii=False).encode("utf-8", "replace"))
+    return size // BYTES_PER_TOKEN + PROMPT_MARGIN_TOKENS
