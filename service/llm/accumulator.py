@@ -16,13 +16,15 @@ class ToolCallParts:
 
     def __init__(self) -> None:
         self._calls: dict[Any, dict[str, Any]] = {}
+        # by what the server calls each, the one of that name that is being written
+        self._keys: dict[Any, Any] = {}
         self._last: Any = None
 
     def add(self, deltas: list[dict[str, Any]]) -> None:
         for delta in deltas:
             function = delta.get("function") or {}
             call = self._call_of(delta)
-            call["id"] = delta.get("id") or call["id"]
+            call["id"] = call["id"] or delta.get("id")
             call["name"] = call["name"] or function.get("name") or ""
             call["arguments"].append(function.get("arguments") or "")
 
@@ -32,7 +34,11 @@ class ToolCallParts:
             # some servers leave it out: a new id begins a new call
             index = delta.get("id") or self._last
         self._last = index
-        return self._calls.setdefault(index, {"id": None, "name": "", "arguments": []})
+        key = self._keys.get(index, index)
+        if key in self._calls and _is_another(delta, self._calls[key]):
+            # others give all of them one number
+            key = self._keys[index] = (index, delta["id"])
+        return self._calls.setdefault(key, {"id": None, "name": "", "arguments": []})
 
     @property
     def found(self) -> list[tuple[str | None, str, str]]:
@@ -46,6 +52,11 @@ class ToolCallParts:
         """As data: arguments that are no JSON object stay text."""
         good, bad = _parsed_calls(self.found)
         return [{name: call[name] for name in ("id", "name", "args")} for call in [*good, *bad]]
+
+
+def _is_another(delta: dict[str, Any], call: dict[str, Any]) -> bool:
+    names_one = (delta.get("function") or {}).get("name")
+    return bool(names_one and delta.get("id") and call["id"]) and delta["id"] != call["id"]
 
 
 class Accumulator:

@@ -3,7 +3,7 @@
 STATUSES: server, HTTP status, body, what it is. FRAMES: the same within a 200, as a frame or as the whole body.
 """
 
-# ruff: noqa: E501, RUF001 - sentences of servers, a row each
+# ruff: noqa: E501 - sentences of servers, a row each
 
 import json
 from typing import Any
@@ -199,7 +199,7 @@ QUOTA = [
     ("cohere", 402, {"message": "Please add or update your payment method at https://dashboard.cohere.com/billing?tab=payment to continue"}),
     ("cohere limit", 429, {"message": "You have reached your billing limit. Please contact your admin to raise it."}),
     ("dashscope", 400, error("Access denied, please make sure your account is in good standing.", type="Arrearage", param=None, code="Arrearage")),
-    ("dashscope free", 403, error("The free tier of the model has been exhausted. If you wish to continue access the model on a paid basis, please disable the \"use free tier only\" mode in the management console.", type="AllocationQuota.FreeTierOnly", code="AllocationQuota.FreeTierOnly")),
+    ("dashscope free", 403, error('The free tier of the model has been exhausted. If you wish to continue access the model on a paid basis, please disable the "use free tier only" mode in the management console.', type="AllocationQuota.FreeTierOnly", code="AllocationQuota.FreeTierOnly")),
     ("moonshot", 429, error("Your account org-x<ak-y> is suspended due to insufficient balance, please recharge your account or check your plan and billing details", type="exceeded_current_quota_error")),
     ("moonshot 403", 403, error("You exceeded your current token quota: <org> 0, please check your account balance", type="exceeded_current_quota_error")),
     ("volcengine", 403, error("The request failed because your account has an overdue balance.", code="AccountOverdueError", type="Forbidden")),
@@ -344,7 +344,7 @@ FILTERED = [
     ("openai o1", 400, error("Invalid prompt: your prompt was flagged as potentially violating our usage policy. Please try again with a different prompt: https://platform.openai.com/docs/guides/reasoning#advice-on-prompting", type="invalid_request_error", param=None, code="invalid_prompt")),
     ("openai bio", 400, error("This content was flagged for possible violation of our policies.", type="invalid_request_error", code=None)),
     ("xai", 403, {"code": "The caller does not have permission to execute the specified operation", "error": "Content violates usage guidelines. Team: t, API key ID: k, Model: m, Failed check: SAFETY_CHECK_TYPE_BIO"}),
-    ("openrouter", 403, error("x requires moderation on y. Your input was flagged for \"violence\".", code=403, metadata={"reasons": ["violence"], "flagged_input": "...", "provider_name": "OpenAI", "model_slug": "y"})),
+    ("openrouter", 403, error('x requires moderation on y. Your input was flagged for "violence".', code=403, metadata={"reasons": ["violence"], "flagged_input": "...", "provider_name": "OpenAI", "model_slug": "y"})),
     ("moonshot", 400, error("The request was rejected because it was considered high risk", type="content_filter")),
     ("dashscope", 400, error("Input data may contain inappropriate content. For details, see: https://help.aliyun.com/x", type="data_inspection_failed", param=None, code="data_inspection_failed")),
     ("dashscope native", 400, {"code": "DataInspectionFailed", "message": "Output data may contain inappropriate content."}),
@@ -359,7 +359,7 @@ FILTERED = [
     ("anthropic", 400, {"type": "error", "error": {"type": "invalid_request_error", "message": "Output blocked by content filtering policy"}}),
     ("litellm", 400, error("litellm.BadRequestError: litellm.ContentPolicyViolationError: AzureException - The response was filtered", type="None", code="400")),
     ("litellm guardrail", 400, error("Violated guardrail policy", type="None", param="None", code="400")),
-    ("databricks", 400, {"error_code": "BAD_REQUEST", "message": "{\"external_model_message\": {\"error\": {\"code\": \"content_filter\"}}}"}),
+    ("databricks", 400, {"error_code": "BAD_REQUEST", "message": '{"external_model_message": {"error": {"code": "content_filter"}}}'}),
     ("databricks guardrail", 400, {"usage": {}, "input_guardrail": [{"flagged": True}], "finishReason": "input_guardrail_triggered", "message": "guardrail triggered"}),
     ("portkey", 446, {"error": {"message": "The guardrail checks defined in the config failed.", "type": "hooks_failed", "code": None}}),
     ("cloudflare", 400, {"success": False, "errors": [{"code": 2016, "message": "Prompt blocked due to security configurations"}]}),

@@ -84,7 +84,7 @@ REFUSED = [
     ("dashscope", 400, error("<400> InternalError.Algo.InvalidParameter: Temperature should be in [0.0, 0.1)", code="invalid_parameter_error"), HEAT),
     ("grok", 400, {"code": "Client specified an invalid argument", "error": "Argument not supported on this model: temperature"}, HEAT),
     ("deepseek", 400, error("deepseek-reasoner does not support the parameter temperature", type="invalid_request_error"), HEAT),
-    ("perplexity", 400, error("[\"At body -> temperature: Input should be less than 0.1\"]", type="bad_request", code=400), HEAT),
+    ("perplexity", 400, error('["At body -> temperature: Input should be less than 0.1"]', type="bad_request", code=400), HEAT),
     ("bedrock", 400, {"message": "Malformed input request: #/temperature: 0.2 is not less or equal to 0.1, please reformat your input and try again."}, HEAT),
     # the length has another name
     ("o1 length", 400, error("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", type="invalid_request_error", param=SIZE, code="unsupported_parameter"), "renamed"),
@@ -124,7 +124,7 @@ REFUSED = [
     ("zhipu size", 400, {"error": {"code": "1210", "message": "API 调用参数有误，max_tokens 参数非法。取值范围 [1, 1000]"}}, 1000),
     ("volcengine size", 400, error("The parameter `max_tokens` specified in the request is not valid: integer above maximum value, expected a value <= 1000, but got 4096 instead.", code="InvalidParameter", param=SIZE, type="BadRequest"), 1000),
     ("minimax size", 400, error("invalid params, param 'max_tokens' should be in [1, 1000]", type="bad_request_error"), 1000),
-    ("perplexity size", 400, error("[\"At body -> max_tokens: Input should be less than or equal to 1000\"]", type="bad_request", code=400), 1000),
+    ("perplexity size", 400, error('["At body -> max_tokens: Input should be less than or equal to 1000"]', type="bad_request", code=400), 1000),
     ("vercel size", 400, error("max_tokens: Number must be less than or equal to 1000", type="invalid_request_error"), 1000),
     ("no number", 400, error("max_tokens is too large"), SIZE),
     ("clova size", 400, {"status": {"code": "40001", "message": "Invalid parameter: maxTokens, maximum value is 1000"}}, 1000),

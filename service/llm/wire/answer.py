@@ -87,7 +87,7 @@ class Answer:
             self._hear(said)
         if is_error(choice.get("error")):
             raise of_frame({"error": choice["error"]})
-        reason = finish_reason(choice.get("finish_reason"))
+        reason = finish_reason(_reason_in(choice, frame))
         whole = bare and choice.get("delta") is None
         if reason is None and whole and said:
             reason = "stop"
@@ -143,6 +143,16 @@ class Answer:
         if self._refused:
             return "refusal"
         return "tool_calls" if self._called else "stop"
+
+
+def _reason_in(choice: dict[str, Any], frame: dict[str, Any]) -> Any:
+    """Some write it one place further in or out."""
+    for place in (choice, choice.get("delta"), frame):
+        if isinstance(place, dict) and (
+            found := place.get("finish_reason") or place.get("finishReason")
+        ):
+            return found
+    return None
 
 
 def _plain(frame: Any) -> tuple[str, str] | None:

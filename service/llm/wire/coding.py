@@ -8,8 +8,13 @@ from service.errors import UpstreamError
 
 # one read of a body becomes no more than this, or a few bytes would fill the memory
 MOST_BYTES = 8 * 1024 * 1024
+COMPRESSED = frozenset(
+    {"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip"}
+)
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 RAW = -zlib.MAX_WBITS
+# how JSON and event streams begin, and gzip does not
+TEXT = frozenset({b"{", b"[", b"d", b":", b"e", b"\n", b"\r", b"<"})
 
 
 class Decoder(Protocol):
@@ -26,11 +31,16 @@ def decoder_for(codings: str) -> Decoder | None:
 
 
 def _decoder(name: str) -> Decoder:
-    if name in ("gzip", "x-gzip", "deflate"):
+    if name in ("gzip", "x-gzip"):
+        return _Zlib(perhaps_plain=True)
+    if name == "deflate":
         return _Zlib()
     if name == "br" and (brotli := _library("brotli")) is not None:
         return _Brotli(brotli)
-    raise UpstreamError(cause="malformed: unknown content coding")
+    if name in COMPRESSED:
+        raise UpstreamError(cause="malformed: unknown content coding")
+    # a word of somebody's that is no coding, such as utf-8
+    return _Plain()
 
 
 def _library(name: str) -> Any:
@@ -50,14 +60,25 @@ class _InTurn:
         return data
 
 
-class _Zlib:
-    """gzip, in one piece or several, and both kinds of deflate."""
+class _Plain:
+    def decode(self, data: bytes) -> bytes:
+        return data
 
-    def __init__(self) -> None:
+
+class _Zlib:
+    """gzip, in one piece or several, both kinds of deflate; and what a proxy decoded without saying so."""
+
+    def __init__(self, *, perhaps_plain: bool = False) -> None:
+        self._perhaps_plain = perhaps_plain
+        self._plain = False
         self._inflate = zlib.decompressobj(GZIP_OR_ZLIB)
         self._begun = False
 
     def decode(self, data: bytes) -> bytes:
+        if self._perhaps_plain and data:
+            self._perhaps_plain, self._plain = False, data[:1] in TEXT
+        if self._plain:
+            return data
         try:
             return self._decode(data)
         except zlib.error:

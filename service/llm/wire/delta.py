@@ -125,7 +125,12 @@ def _tool_call(call: dict[str, Any], place: int) -> dict[str, Any]:
     """In OpenAI's shape, whatever else the server adds."""
     function = call.get("function") or {}
     index = call.get("index")
-    made: dict[str, Any] = {"index": index if isinstance(index, int) else place, "function": {}}
+    made: dict[str, Any] = {"function": {}}
+    if isinstance(index, int) and not isinstance(index, bool):
+        made["index"] = index
+    elif place:
+        # several at once, without their numbers
+        made["index"] = place
     if isinstance(call.get("id"), str):
         made["id"] = call["id"]
     if isinstance(function.get("name"), str):

@@ -49,7 +49,7 @@ _FINISH_REASONS: dict[FinishReason | Literal["failed"], str] = {
     "tool_calls": "tool_calls tool_call tool_use function_call function_calls",
     "refusal": "refusal",
     "content_filter": """content_filter content_filtered safety recitation prohibited_content blocklist spii language
-        image_safety guardrail_intervened sensitive toxicity error_toxic blocked flagged moderation
+        image_safety guardrail_intervened sensitive toxicity error_toxic blocked flagged moderation risk
         finish_reason_safety finish_reason_recitation""",
     "failed": """abort aborted error failed failure insufficient_system_resource network_error cancelled canceled
         timeout internal_error server_error engine_overloaded malformed_function_call unexpected_tool_call
@@ -58,6 +58,15 @@ _FINISH_REASONS: dict[FinishReason | Literal["failed"], str] = {
 FINISH_REASONS: dict[str, FinishReason | Literal["failed"]] = {
     word: ours for ours, lines in _FINISH_REASONS.items() for word in _words(lines)
 }
+# What a word says that stands nowhere; the first that it holds counts.
+FINISH_HINTS: tuple[tuple[str, FinishReason | Literal["failed"]], ...] = (
+    ("safety|filter|moderat|sensitiv|policy|prohibit|guardrail", "content_filter"),
+    (
+        "error|fail|abort|cancel|timeout|timedout|interrupt|disconnect|exception|overload|unavailable",
+        "failed",
+    ),
+    ("length|limit|maxtoken|maxnewtoken|maxoutput|truncat", "length"),
+)
 # Gemini's numbers for them
 FINISH_NUMBERS: dict[int, FinishReason] = {
     1: "stop",
@@ -198,14 +207,16 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"\bmodel\b.{0,80}(?:not exist|not found|not available|is not a valid|not a valid|not been found|unknown)",
         r"(?:unknown|invalid|unsupported|no such) model|not a valid model|failed to load model|not found the model",
         r"no (?:allowed )?(?:endpoints|providers) (?:are )?(?:found|available)|(?:deployment|endpoint).{0,40}not exist",
-        r"(?<!this )\bmodels?\b.{0,60}(?:decommissioned|(?:is|been) deprecated|no longer (?:supported|available)|was removed"
-        r"|end of life|is disabled|terms acceptance|blocked at the|not been opened|not supported by any provider"
-        r"|identifier is invalid)|model disabled|no models? (?:is |are )?loaded|models/\S+ is not found",
+        r"(?<!this )\bmodels?\b.{0,60}(?:decommissioned|(?:is|been) deprecated|no longer (?:supported|available)"
+        r"|was removed|end of life|is disabled|terms acceptance|blocked at the|not been opened"
+        r"|not supported by any provider|identifier is invalid)|model disabled|no models? (?:is |are )?loaded|models/\S+ is not found",
         r"(?:access to|to access) (?:the )?model|(?m:^model: \S+$)|not a chat model|only supported in v1/|"
-        r"(?:work with the specified model|does not support chat)\b|provide a model parameter|model id .{0,80}throughput",
+        r"(?:work with the specified model|does not support chat)\b|provide a model parameter",
+        r"model id .{0,80}throughput",
         r"function '[^']*': not found|no available channel|无可用渠道|模型不存在",
     ),
     "address": _any_of(
+        r"http request (?:was sent )?to (?:an )?https (?:port|server)|invalid host header|"
         r"unexpected endpoint or method|invalid url \(|unknown request url|no route matched",
         r"\A(?:404:? )?(?:page )?not found\.?\Z|\Amethod not allowed\.?\Z",
     ),
@@ -213,7 +224,8 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"(?:country|region|location)[^.]{0,30} not (?:supported|allowed|available)|access denied"
     ),
     "rate_limited": _any_of(
-        r"rate.?limit|too many (?:concurrent )?requests|throttl|rate exceeded|requests? limit exceeded|please wait before",
+        r"rate.?limit|too many (?:concurrent )?requests|throttl|rate exceeded|requests? limit exceeded",
+        r"please wait before",
         r"capacity temporarily exceeded|并发数过高",
     ),
     # one caller's input, whatever the status says: chat templates and the JSON around them
@@ -222,7 +234,7 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"jinja|chat[ _]template|template (?:error|exception|render)|error rendering prompt|raise_exception",
         r"system (?:role|message|prompt)s? (?:is |are )?not supported",
         r"only (?:the )?user and assistant roles|last message must|first message must|at row \d+, column \d+",
-        r"json\.exception|failed to parse (?:messages|input|request|tool|json)|input validation error",
+        r"invalid params,|json\.exception|failed to parse (?:messages|input|request|tool|json)|input validation error",
     ),
 }
 

@@ -31,7 +31,7 @@ SENTENCE_STATUSES: dict[Kind, frozenset[int | None]] = {
     "too_long": frozenset({400, 413, 422, 429, 500, None}),
     "key": frozenset({400, 403, 422, None}),
     "model": frozenset({400, 403, 404, 410, 422, 503, None}),
-    "address": frozenset({None}),
+    "address": frozenset({400, 421, None}),
     "rejected": frozenset({400, None}),
     "rate_limited": frozenset({None}),
     "invalid": frozenset({500, 501, 502, 503, None}),

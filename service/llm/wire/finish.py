@@ -1,8 +1,10 @@
 """Why an answer ended, in our words."""
 
+import re
 from typing import Any, Literal
 
 from service.llm.wire.dialect import (
+    FINISH_HINTS,
     FINISH_NUMBERS,
     FINISH_REASONS,
     NO_REASON,
@@ -37,4 +39,4 @@ def _word(value: str) -> FinishReason | Literal["failed"] | None:
     for word in (whole, head, whole.removeprefix("finishreason")):
         if word in FINISH_REASONS:
             return FINISH_REASONS[word]
-    return "stop"
+    return next((ours for hints, ours in FINISH_HINTS if re.search(hints, whole)), "stop")

@@ -19,7 +19,7 @@ def _number(digits: str) -> float:
     return int(digits) if len(digits) < 20 else float(digits)
 
 
-NOTHING = (b"", b"null")
+NOTHING = PINGS | {b"", b"null"}
 # for what orjson refuses: halves of an emoji cut apart, NaN, numbers beyond 64 bits
 LENIENT = json.JSONDecoder(strict=False, parse_int=_number)
 
@@ -127,7 +127,7 @@ class FrameReader:
             self._stop()
         elif self._data:
             self._hold(self._data, value)
-        elif value.strip() not in NOTHING:
+        elif value.strip().lower() not in NOTHING:
             self._value(value)
 
     def _value(self, data: bytes) -> None:
@@ -199,6 +199,14 @@ def _parsed(data: bytes) -> Any:
         if "ecursion" in str(error):
             raise UpstreamError(cause="malformed: too deep") from None
     try:
-        return LENIENT.decode(str(data, "utf-8", "surrogatepass"))
+        return LENIENT.decode(_text(data))
     except (ValueError, RecursionError):
         return None
+
+
+def _text(data: bytes) -> str:
+    """Halves of an emoji are kept; what is no UTF-8 at all is a mark in the text."""
+    try:
+        return str(data, "utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return str(data, "utf-8", "replace")

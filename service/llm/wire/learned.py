@@ -105,15 +105,22 @@ class Learned:
             name = limit_in(payload) or name
         if name not in payload or name in ESSENTIAL:
             return None
-        if name in LIMITS and refused.reason == "unsupported":
+        if name in LIMITS:
+            return self._without_limit(name, refused, own)
+        return None if name in own else self._leave_out(name)
+
+    def _without_limit(
+        self, name: str, refused: RefusedParameter, own: frozenset[str]
+    ) -> "Learned | None":
+        """With another name, or a smaller number, or none."""
+        if refused.reason == "unsupported":
             return self._rename_limit(name, own)
-        if name in _names(own):
+        most = refused.allowed_max
+        if OLD_LIMIT in own or most == 0:
             return None
-        if name in LIMITS and refused.allowed_max is not None:
-            most = refused.allowed_max
-            learned = replace(self._with(News(name, "lowered", most)), most_tokens=most)
-            return learned if most > 0 else None
-        return self._leave_out(name)
+        if most is None:
+            return self._leave_out(name)
+        return replace(self._with(News(name, "lowered", most)), most_tokens=most)
 
     def _rename_limit(self, name: str, own: frozenset[str]) -> "Learned | None":
         other = OLD_LIMIT if name == NEW_LIMIT else NEW_LIMIT

@@ -24,7 +24,8 @@ VALUE = re.compile(
 UNSUPPORTED = re.compile(
     r"unsupported|unknown|unrecogni[sz]ed|unexpected|extraneous|extra inputs|additional properties|deprecated|"
     r"invalid (?:field|parameter|argument|option|property)|"
-    r"not (?:supported|permitted|allowed|recogni[sz]ed|available|implemented|a valid)|(?:does not|doesn't|cannot) support",
+    r"not (?:supported|permitted|allowed|recogni[sz]ed|available|implemented|a valid)|"
+    r"(?:does not|doesn't|cannot) support",
     re.IGNORECASE,
 )
 UNSUPPORTED_WORDS = frozenset(
@@ -67,8 +68,10 @@ ASKED = frozenset(
 )  # fmt: skip
 # ordinary words, too: names only by their form
 AMBIGUOUS = frozenset(
-    {"system", "stream", "stop", "n", "seed", "user", "tools", "store", "reasoning", "thinking", "metadata", "functions",
-     "verbosity"}
+    {
+        "system", "stream", "stop", "n", "seed", "user", "tools", "store", "reasoning", "thinking", "metadata",
+        "functions", "verbosity",
+    }
 )  # fmt: skip
 MENTIONED = re.compile(
     r"(?<![a-z])(?:"

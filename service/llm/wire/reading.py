@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from service.chat.events import Chunk
+from service.errors import UpstreamError
 from service.llm.wire.coding import Decoder, decoder_for
 from service.llm.wire.errors import of_response
 from service.llm.wire.frames import FrameReader
@@ -47,17 +48,33 @@ class Reading:
         """headers: by lower-case name."""
         self._status, self._headers = status, headers
         if coding := headers.get("content-encoding"):
-            self._decoder = decoder_for(coding)
+            try:
+                self._decoder = decoder_for(coding)
+            except UpstreamError:
+                self._illegible()
 
     def read(self, data: bytes) -> Chunk | None:
         if self._decoder is not None:
-            data = self._decoder.decode(data)
+            data = self._decoded(data)
         if not self.refuses:
             return self._frames.read(data)
         self._refusal += data
         if len(self._refusal) >= MOST_REFUSAL_BYTES:
             raise self._refused()
         return None
+
+    def _decoded(self, data: bytes) -> bytes:
+        assert self._decoder is not None
+        try:
+            return self._decoder.decode(data)
+        except UpstreamError:
+            self._illegible()
+            return b""
+
+    def _illegible(self) -> None:
+        """A refusal is one, whatever its body says. Raises what is being handled where it is an answer."""
+        if not self.refuses:
+            raise  # noqa: PLE0704 - it is called where an error is handled
 
     def end(self, *, whole: bool) -> Chunk | None:
         """whole: the body ended as it should."""

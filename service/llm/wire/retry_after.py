@@ -27,8 +27,8 @@ IN_WORDS = re.compile(
     re.IGNORECASE,
 )
 WORDS_FOR_UNITS = {
-    "": "s", "sec": "s", "secs": "s", "second": "s", "seconds": "s", "min": "m", "mins": "m", "minute": "m", "minutes": "m",
-    "hr": "h", "hour": "h", "hours": "h", "millisecond": "ms", "milliseconds": "ms",
+    "": "s", "sec": "s", "secs": "s", "second": "s", "seconds": "s", "min": "m", "mins": "m", "minute": "m",
+    "minutes": "m", "hr": "h", "hour": "h", "hours": "h", "millisecond": "ms", "milliseconds": "ms",
 }  # fmt: skip
 
 

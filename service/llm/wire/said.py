@@ -51,28 +51,22 @@ class Said:
 
 def said_in(value: Any) -> Said:
     """Breadth first, so that what stands outside is found first."""
-    said, texts = Said(), []
+    said = Said()
+    texts: list[str] = []
     waiting: deque[tuple[str, Any]] = deque([("", value)])
     for _ in range(MOST_VALUES):
         if not waiting:
             break
         name, item = waiting.popleft()
         item = _unpacked(item)
-        if name in WAIT_FIELDS and isinstance(item, str | int | float):
-            said.waits.append(str(item)[:64])
         if isinstance(item, dict):
             inner = list(item.items())[:MOST_VALUES]
             waiting.extend((str(key), one) for key, one in inner if key not in ECHOES)
         elif isinstance(item, list):
             _note_place(said, name, item)
             waiting.extend((name, one) for one in item[:MOST_VALUES])
-        elif isinstance(item, str):
-            item = ECHO_IN_TEXT.split(item[:MOST_TEXT])[0]
-            if name not in WORD_FIELDS or " " in item:
-                texts.append(item)
-            _note_text(said, name, item)
-        elif isinstance(item, int | float) and not isinstance(item, bool):
-            _note_number(said, name, item)
+        else:
+            _note_value(said, texts, name, item)
     said.text = "\n".join(texts)[:MOST_TEXT]
     return said
 
@@ -82,6 +76,18 @@ def said_in_body(body: bytes) -> Said:
         return said_in(orjson.loads(body))
     except orjson.JSONDecodeError:
         return said_in(body[:MOST_TEXT].decode("utf-8", "replace"))
+
+
+def _note_value(said: Said, texts: list[str], name: str, item: Any) -> None:
+    if name in WAIT_FIELDS and isinstance(item, str | int | float):
+        said.waits.append(str(item)[:64])
+    if isinstance(item, str):
+        item = ECHO_IN_TEXT.split(item[:MOST_TEXT])[0]
+        if name not in WORD_FIELDS or " " in item:
+            texts.append(item)
+        _note_text(said, name, item)
+    elif isinstance(item, int | float) and not isinstance(item, bool):
+        _note_number(said, name, item)
 
 
 def _unpacked(item: Any) -> Any:

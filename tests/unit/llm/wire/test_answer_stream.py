@@ -134,6 +134,8 @@ WAYS = {
     "deflate without its header": [whole(200, zlib.compress(HELLO)[2:-4], Content_Encoding="deflate", **EVENTS)],
     "brotli": [whole(200, brotli.compress(HELLO), Content_Encoding="br", **EVENTS)],
     "identity": [whole(200, HELLO, Content_Encoding="identity", **EVENTS)],
+    "a word that is no coding": [whole(200, HELLO, Content_Encoding="utf-8", **EVENTS)],
+    "decoded on its way": [whole(200, HELLO, Content_Encoding="gzip", **EVENTS)],
     "a whole completion": [whole(200, COMPLETION)],
     "a whole completion, coded": [whole(200, gzip.compress(COMPLETION), Content_Encoding="gzip")],
 }  # fmt: skip
@@ -196,8 +198,8 @@ BAD_HTTP = {
         cut,
     ],
     "a bad chunk": [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", cut],
-    "no gzip": [whole(200, HELLO, Content_Encoding="gzip")],
-    "an unknown coding": [whole(200, HELLO, Content_Encoding="snappy")],
+    "no gzip": [whole(200, b"\x1f\x8b" + HELLO, Content_Encoding="gzip")],
+    "a coding that nobody asked for": [whole(200, HELLO, Content_Encoding="zstd")],
     "no content": [b"HTTP/1.1 204 No Content\r\n\r\n"],
 }
 

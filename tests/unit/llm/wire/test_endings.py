@@ -127,12 +127,12 @@ def test_no_reason_is_made_up():
     [
         ({"tool_calls": [{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
          {"index": 0, "function": {"name": "f", "arguments": "{}"}, "id": "a"}),
-        ({"tool_calls": [{"function": {"arguments": "1"}}]}, {"index": 0, "function": {"arguments": "1"}}),
+        ({"tool_calls": [{"function": {"arguments": "1"}}]}, {"function": {"arguments": "1"}}),
         ({"tool_calls": [{"index": None, "id": None, "function": {"name": "f", "arguments": None}}]},
-         {"index": 0, "function": {"name": "f"}}),
+         {"function": {"name": "f"}}),
         ({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": {"a": 1}}}]},
          {"index": 0, "function": {"name": "f", "arguments": '{"a":1}'}}),
-        ({"function_call": {"name": "f", "arguments": "{}"}}, {"index": 0, "function": {"name": "f",
+        ({"function_call": {"name": "f", "arguments": "{}"}}, {"function": {"name": "f",
          "arguments": "{}"}}),
     ],
 )  # fmt: skip

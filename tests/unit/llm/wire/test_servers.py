@@ -51,7 +51,7 @@ def test_what_is_asked_instead(server, status, body, change):
 
 
 WAITS = [
-    ("openai", "Rate limit reached for gpt-4o on requests per min (RPM): Limit 3. Please try again in 20s. Visit x.", 20),
+    ("openai", "Rate limit reached for gpt-4o on requests per min: Limit 3. Please try again in 20s. Visit x.", 20),
     ("openai minutes", "Please try again in 2m59.56s.", 179.56),
     ("openai milliseconds", "Please try again in 440ms. Visit https://platform.openai.com", 0.44),
     ("azure", "Please retry after 6 seconds. Please go here: https://aka.ms/oai/quotaincrease", 6),

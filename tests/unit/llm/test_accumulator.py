@@ -1,0 +1,48 @@
+"""Tool calls in the pieces that servers write them in."""
+
+import pytest
+
+from service.llm.accumulator import ToolCallParts
+from service.llm.wire.frames import FrameReader
+from tests.support.model_server import choice, fin
+
+
+def piece(arguments, name=None, **more):
+    function = {"arguments": arguments} if name is None else {"name": name, "arguments": arguments}
+    return {"function": function, **more}
+
+
+TWO = [("a", "f", '{"x":1}'), ("b", "g", '{"y":2}')]
+PIECES = {
+    "openai": [[piece("", "f", index=0, id="a")], [piece('{"x":1}', index=0)], [piece("", "g", index=1, id="b")],
+               [piece('{"y"', index=1)], [piece(":2}", index=1)]],
+    "at once": [[piece('{"x":1}', "f", index=0, id="a"), piece('{"y":2}', "g", index=1, id="b")]],
+    "at once, no numbers": [[piece('{"x":1}', "f", id="a"), piece('{"y":2}', "g", id="b")]],
+    "no numbers": [[piece('{"x":1}', "f", id="a")], [piece('{"y":2}', "g", id="b")]],
+    "no numbers, in pieces": [[piece('{"x"', "f", id="a")], [piece(":1}")], [piece("", "g", id="b")],
+                              [piece('{"y":2}')]],
+    "null numbers": [[piece('{"x":1}', "f", id="a", index=None)], [piece('{"y":2}', "g", id="b", index=None)]],
+    "one number for all": [[piece('{"x":1}', "f", id="a", index=0)], [piece('{"y":2}', "g", id="b", index=0)]],
+    "one number, in pieces": [[piece('{"x"', "f", id="a", index=0)], [piece(":1}", index=0)],
+                              [piece('{"y"', "g", id="b", index=0)], [piece(":2}", index=0)]],
+    "a new id in each piece": [[piece('{"x"', "f", id="a", index=0)], [piece(":1}", id="a2", index=0)],
+                               [piece('{"y":2}', "g", id="b", index=1)]],
+    "arguments as an object": [[piece({"x": 1}, "f", id="a", index=0)], [piece({"y": 2}, "g", id="b", index=1)]],
+    "from one": [[piece('{"x":1}', "f", index=1, id="a")], [piece('{"y":2}', "g", index=2, id="b")]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pieces", PIECES.values(), ids=PIECES)
+def test_two_calls_stay_two(pieces):
+    reader, parts = FrameReader(), ToolCallParts()
+    for delta in pieces:
+        parts.add(reader.read(choice({"tool_calls": delta})).tool_calls)
+    assert parts.found == TWO
+    assert reader.read(fin("stop")).finish_reason == "tool_calls"
+
+
+def test_the_call_of_older_servers():
+    reader, parts = FrameReader(), ToolCallParts()
+    for call in ({"name": "f", "arguments": ""}, {"arguments": '{"x"'}, {"arguments": ":1}"}):
+        parts.add(reader.read(choice({"function_call": call})).tool_calls)
+    assert parts.found == [(None, "f", '{"x":1}')]
