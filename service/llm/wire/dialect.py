@@ -209,7 +209,8 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"no (?:allowed )?(?:endpoints|providers) (?:are )?(?:found|available)|(?:deployment|endpoint).{0,40}not exist",
         r"(?<!this )\bmodels?\b.{0,60}(?:decommissioned|(?:is|been) deprecated|no longer (?:supported|available)"
         r"|was removed|end of life|is disabled|terms acceptance|blocked at the|not been opened"
-        r"|not supported by any provider|identifier is invalid)|model disabled|no models? (?:is |are )?loaded|models/\S+ is not found",
+        r"|not supported by any provider|identifier is invalid)|model disabled|models/\S+ is not found",
+        r"no models? (?:is |are )?loaded",
         r"(?:access to|to access) (?:the )?model|(?m:^model: \S+$)|not a chat model|only supported in v1/|"
         r"(?:work with the specified model|does not support chat)\b|provide a model parameter",
         r"model id .{0,80}throughput",
