@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -83,6 +84,10 @@ class ChatRequest(BaseModel):
         self._stop = stop
 
 
+FIELDS = frozenset(ChatRequest.model_fields)
+MESSAGE_FIELDS = frozenset(Message.model_fields)
+
+
 @dataclass(frozen=True)
 class Limits:
     """What this deployment accepts. Lengths are in characters (code points); max_output_tokens None: any number."""
@@ -99,7 +104,7 @@ class Limits:
 
 def parse(body: bytes, limits: Limits) -> ChatRequest:
     """Raises InvalidRequest or PayloadTooLarge; their details name fields, never what was in them."""
-    request = _shaped(_decoded(body))
+    request = _shaped(_decoded(body), limits)
     check(request, limits)
     return request
 
@@ -118,10 +123,10 @@ def _decoded(body: bytes) -> object:
         raise _invalid("", "must be JSON in UTF-8") from None
 
 
-def _shaped(payload: object) -> ChatRequest:
+def _shaped(payload: object, limits: Limits) -> ChatRequest:
     if not isinstance(payload, dict):
         raise _invalid("", "must be an object")
-    _check_count(payload)
+    _check_count(payload, limits)
     try:
         return ChatRequest.model_validate(payload)
     except ValidationError as error:
@@ -131,12 +136,24 @@ def _shaped(payload: object) -> ChatRequest:
         ) from None
 
 
-def _check_count(payload: dict[str, Any]) -> None:
+def _check_count(payload: dict[str, Any], limits: Limits) -> None:
     """Before anything is built: a list of all mistakes would hold up the loop."""
-    unknown = [name for name in payload if name not in ChatRequest.model_fields]
-    if len(unknown) > MOST_DETAILS:
-        details = [_unknown([], name) for name in unknown[:MOST_DETAILS]]
-        raise InvalidRequest(details=tuple(details))
+    _check_names(payload, FIELDS, [])
+    history = payload.get("history")
+    if not isinstance(history, list):
+        return
+    if len(history) > limits.max_history_messages + MOST_DETAILS:
+        raise PayloadTooLarge(details=(_over("history", limits.max_history_messages, "messages"),))
+    for place, message in enumerate(history):
+        if isinstance(message, dict):
+            _check_names(message, MESSAGE_FIELDS, ["history", str(place)])
+
+
+def _check_names(given: dict[str, Any], known: frozenset[str], parents: list[str]) -> None:
+    if len(given) <= len(known) + MOST_DETAILS:
+        return
+    unknown = islice((name for name in given if name not in known), MOST_DETAILS)
+    raise InvalidRequest(details=tuple(_unknown(parents, name) for name in unknown))
 
 
 def _unknown(parents: list[str], name: str) -> Detail:
@@ -165,13 +182,13 @@ def _check_lengths(request: ChatRequest, limits: Limits) -> None:
             "characters",
         ),
     )
-    over = tuple(
-        Detail(field, f"may have at most {limit} {unit}")
-        for field, size, limit, unit in sizes
-        if size > limit
-    )
+    over = tuple(_over(field, limit, unit) for field, size, limit, unit in sizes if size > limit)
     if over:
         raise PayloadTooLarge(details=over)
+
+
+def _over(field: str, limit: int, unit: str) -> Detail:
+    return Detail(field, f"may have at most {limit} {unit}")
 
 
 def _check_choices(request: ChatRequest, limits: Limits) -> None:
