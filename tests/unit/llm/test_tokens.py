@@ -40,7 +40,21 @@ def test_counts_are_those_of_the_encoding(counter):
 
 
 def test_long_texts_count_like_short_ones(counter):
-    assert counter.count("the" + " the" * 9_999) == 10_000
+    assert counter.count("the" + " the" * 7_999) == 8_000
+
+
+@pytest.mark.parametrize(
+    "text", [" the" * 50_000, " the" * 25_000 + "오늘은 하늘이 맑고 " * 10_000]
+)
+def test_of_very_long_texts_a_part_is_counted(counter, text):
+    parts = [text[place : place + 30_000] for place in range(0, len(text), 30_000)]
+    assert counter.count(text) == pytest.approx(sum(map(counter.count, parts)), rel=0.05)
+
+
+def test_a_very_long_text_costs_no_more_than_a_long_one(counter):
+    began = time.process_time()
+    counter.count("가힣쀍 " * 250_000)
+    assert time.process_time() - began < 0.1
 
 
 @pytest.mark.parametrize(
@@ -86,7 +100,7 @@ def test_the_encoding_is_never_fetched(monkeypatch, tmp_path):
 
 def test_huge_texts_are_counted_off_the_event_loop(counter):
     """The longest pause of the loop is compared with the time that the count takes, so a slow machine is no matter."""
-    text = "^" * 400_000
+    texts = ["^" * 30_000] * 14
     pauses, counting = [0.0], True
 
     def watch() -> None:
@@ -100,7 +114,7 @@ def test_huge_texts_are_counted_off_the_event_loop(counter):
     watcher = gevent.spawn(watch)
     gevent.sleep(0.01)
     began = time.monotonic()
-    assert counter.count(text) > 1000
+    assert counter.estimate(texts, "").input_tokens > 1000
     took = time.monotonic() - began
     counting = False
     watcher.join()
@@ -109,11 +123,11 @@ def test_huge_texts_are_counted_off_the_event_loop(counter):
 
 
 def test_short_texts_do_not_wait_for_a_long_one(counter):
-    long = gevent.spawn(counter.count, "^" * 400_000)
+    long = gevent.spawn(counter.estimate, ["^" * 30_000] * 14, "")
     gevent.sleep(0.001)
     assert counter.count("the quick answer") == 3
     assert not long.ready()
-    assert long.get(timeout=30) > 1000
+    assert long.get(timeout=30).input_tokens > 1000
 
 
 def test_the_cached_file_has_the_name_by_which_tiktoken_finds_it():
