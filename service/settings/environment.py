@@ -1,6 +1,7 @@
 """The environment as Settings: empty variables, secrets from files, and one sentence for what cannot be used."""
 
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,6 +51,11 @@ def _secret_files(kind: type[Group], environment: Mapping[str, str]) -> dict[str
 
 def _read_secret(name: str, path: Path) -> str:
     try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
+            raise UnsafeSettings(
+                f"{name}_FILE may be written by everybody: its mode is {mode & 0o777:o}"
+            )
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UnsafeSettings(

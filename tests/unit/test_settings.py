@@ -300,6 +300,15 @@ def test_the_variable_itself_wins_over_its_file(folder):
     assert loaded.api_key == "sk-from-the-variable"
 
 
+@pytest.mark.parametrize("mode", [0o666, 0o602, 0o777])
+def test_a_secret_that_everybody_may_write_is_refused(mode, folder):
+    path = folder / "secret"
+    path.write_text("sk-canary")
+    path.chmod(mode)
+    said = refusal({"OPENAI_API_KEY_FILE": str(path)})
+    assert said == f"OPENAI_API_KEY_FILE may be written by everybody: its mode is {mode:o}"
+
+
 def test_dev_null_is_no_secret():
     """What compose mounts where there is none."""
     assert "OPENAI_API_KEY is not set" in refusal({"OPENAI_API_KEY_FILE": "/dev/null"})
