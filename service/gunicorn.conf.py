@@ -7,6 +7,7 @@ Nothing here may load the app or an HTTP client: the workers monkey-patch after 
 import gc
 import multiprocessing
 import os
+import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -60,6 +61,12 @@ graceful_timeout = settings.graceful_timeout_seconds
 # recycling stops a worker from accepting while its long answers end
 max_requests = 0
 preload_app = False
+# what a peer says of addresses, schemes and mount points is read nowhere but in web/context.py
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
+# a core file would hold keys and questions
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 # heartbeat files: a disk that blocks must not look like a dead worker
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - gunicorn makes its files there without names
 worker_tmp_dir = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None

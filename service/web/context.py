@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any, TypeVar, cast
 
 from flask import Request, Response, g
-from gevent import monkey
+from gevent import Timeout, monkey
 from gunicorn.http.errors import ParseException
 from werkzeug.datastructures import Headers
 
@@ -31,6 +31,8 @@ ID_HEADERS = ("X-Request-ID", "X-User-ID", "X-Session-ID")
 PIECE_BYTES = 65536
 # what is read and thrown away of a body over the limit, so that its sender sees the answer and no broken pipe
 DISCARDED_BODIES = 8
+# for all of it, as long as for a request's head (keepalive in gunicorn.conf.py)
+BODY_SECONDS = 15.0
 HANGUP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 # gevent's poll is a cooperative wait; this is a look
@@ -142,10 +144,12 @@ class WebCaller:
             raise InvalidRequest(cause="body cut") from None
 
     def _read_from(self, stream: Any) -> bytes:
-        body: bytes = stream.read(self.entry.max_body_bytes + 1)
-        if len(body) > self.entry.max_body_bytes:
-            _discard(stream, DISCARDED_BODIES * self.entry.max_body_bytes)
-            raise PayloadTooLarge
+        # the socket's own timeout begins again with each byte
+        with Timeout(BODY_SECONDS, TimeoutError()):
+            body: bytes = stream.read(self.entry.max_body_bytes + 1)
+            if len(body) > self.entry.max_body_bytes:
+                _discard(stream, DISCARDED_BODIES * self.entry.max_body_bytes)
+                raise PayloadTooLarge
         if len(body) < (self.request.content_length or 0):
             raise EOFError
         return body

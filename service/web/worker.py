@@ -8,11 +8,13 @@ import contextlib
 import json
 import socket
 import uuid
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
 from gunicorn.http.errors import (
     ConfigurationProblem,
+    InvalidHeader,
     InvalidResponseHeader,
     InvalidResponseHeaderName,
     LimitRequestHeaders,
@@ -29,21 +31,75 @@ OUR_FAULT = (ConfigurationProblem, InvalidResponseHeader, InvalidResponseHeaderN
 # a socket closed with bytes unread is reset, and the answer may be lost with it
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 1024 * 1024
+# of all connections: probes and answers never wait for those who say nothing
+SPARE_CONNECTIONS = 20
+
+
+class Silent:
+    """Connections that nobody is answered on, those that never asked before those that have, the oldest first."""
+
+    def __init__(self) -> None:
+        self._new: dict[socket.socket, None] = {}
+        self._kept: dict[socket.socket, None] = {}
+        self.open = 0
+
+    @contextlib.contextmanager
+    def connected(self, client: socket.socket) -> Iterator[None]:
+        self._new[client] = None
+        self.open += 1
+        try:
+            yield
+        finally:
+            self.open -= 1
+            self._forget(client)
+
+    @contextlib.contextmanager
+    def asking(self, client: socket.socket) -> Iterator[None]:
+        self._forget(client)
+        try:
+            yield
+        finally:
+            self._kept[client] = None
+
+    def end_one(self) -> None:
+        for waiting in (self._new, self._kept):
+            for client in waiting:
+                self._forget(client)
+                with contextlib.suppress(OSError):
+                    client.shutdown(socket.SHUT_RDWR)
+                return
+
+    def _forget(self, client: socket.socket) -> None:
+        self._new.pop(client, None)
+        self._kept.pop(client, None)
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
     """Named in gunicorn.conf.py; loaded in the master too, so it imports nothing that the app's libraries need."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._silent = Silent()
+
+    def handle(self, listener: object, client: socket.socket, address: object) -> None:
+        if self._silent.open >= self.worker_connections - SPARE_CONNECTIONS:
+            # when the last place is taken nobody is accepted any more
+            self._silent.end_one()
+        with self._silent.connected(client):
+            super().handle(listener, client, address)
+
     def handle_request(
         self, listener: object, request: Request, client: socket.socket, address: object
     ) -> None:
+        _refuse_codings(request)
         # gunicorn drops an app's own Connection header: this is how the app leaves a body unread
         request.body.leave = request.force_close
-        try:
-            super().handle_request(listener, request, client, address)
-        finally:
-            if request.must_close:
-                _linger(client)
+        with self._silent.asking(client):
+            try:
+                super().handle_request(listener, request, client, address)
+            finally:
+                if request.must_close:
+                    _linger(client)
 
     def handle_error(
         self, _request: object, client: socket.socket, _address: object, error: BaseException
@@ -58,6 +114,13 @@ class Worker(GeventWorker):  # type: ignore[misc]
             client.settimeout(LINGER_SECONDS)
             client.sendall(_response(refusal, request_id))
         _linger(client)
+
+
+def _refuse_codings(request: Request) -> None:
+    """gunicorn takes `gzip, chunked`, and gives the body as it is: another reader would see another one."""
+    codings = [value for name, value in request.headers if name == "TRANSFER-ENCODING"]
+    if codings and [value.strip().lower() for value in codings] != ["chunked"]:
+        raise InvalidHeader("TRANSFER-ENCODING", req=request)
 
 
 def _refusal(error: BaseException) -> ChatError:

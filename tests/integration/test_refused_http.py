@@ -4,11 +4,14 @@ Refused in the contract's words too, and nothing of what was sent is repeated.
 """
 
 import contextlib
+import select
 import socket
+import time
 
 import pytest
 
 from tests.support.contract import check_problem
+from tests.support.simulator import directive
 
 JSON = "Content-Type: application/json\r\n"
 CANARY = "canary"
@@ -35,6 +38,17 @@ BROKEN = {
     ),
     "length-and-chunked": (
         "POST /chat HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "invalid_request",
+    ),
+    "coded-and-chunked": (
+        f"POST /chat HTTP/1.1\r\nHost: x\r\n{JSON}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "invalid_request",
+    ),
+    "coded-and-chunked-apart": (
+        (
+            f"POST /chat HTTP/1.1\r\nHost: x\r\n{JSON}Transfer-Encoding: gzip\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        ),
         "invalid_request",
     ),
     "negative-length": (
@@ -129,6 +143,50 @@ def test_a_body_that_does_not_come_is_not_waited_for(serve, simulator):
     assert b'"request_timeout"' in body
     assert service.turns(1)[0]["ending"] == "invalid"
     assert simulator.stats()["requests"] == 0
+
+
+def test_a_body_that_drips_is_not_waited_for(service, simulator):
+    """Each byte comes in time, all of them together do not."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=5) as caller:
+        caller.sendall(SHORT.encode())
+        began, answer = time.monotonic(), b""
+        while not answer and time.monotonic() < began + 40:
+            ready, _, _ = select.select([caller], [], [], 0.7)
+            if ready:
+                answer = caller.recv(65536)
+            else:
+                caller.sendall(b" ")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_request_cannot_say_where_the_service_is_mounted(service):
+    for name in ("SCRIPT_NAME", "PATH_INFO", "Script-Name"):
+        assert service.request("GET", "/health", headers={name: "/elsewhere"})[0] == 200
+        assert service.request("GET", "/nope", headers={name: "/health"})[0] == 404
+
+
+def test_connections_that_say_nothing_keep_nobody_out(serve):
+    service = serve(MAX_CONCURRENT_TURNS=4)
+    most = 2 * 4 + 200
+    with contextlib.ExitStack() as held:
+        for _ in range(most + 100):
+            held.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=30))
+        began = time.monotonic()
+        assert service.get("/health")[0] == 200
+        assert service.chat()[0] == 200
+        # a connection that says nothing is ended after 15 s by itself
+        assert time.monotonic() - began < 10
+
+
+def test_an_answer_goes_on_while_connections_are_ended_to_make_room(serve):
+    service = serve(MAX_CONCURRENT_TURNS=4)
+    with contextlib.ExitStack() as held:
+        streams = [
+            held.enter_context(service.stream(directive(tokens=20, gap=0.1))) for _ in range(4)
+        ]
+        for _ in range(400):
+            held.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=30))
+        assert [stream.events()[-2].name for stream in streams] == ["done"] * 4
 
 
 def test_a_sender_of_somewhat_too_much_gets_the_answer_whole(service):
