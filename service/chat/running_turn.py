@@ -21,7 +21,7 @@ class ModelCall(Protocol):
     """What a chain asks of a model; its messages are the llm room's business.
 
     model: the name asked. question: the same for the same question. takes_back: whether what has been passed on can be
-    thrown away. offers_tools: whether tool calls are an answer.
+    thrown away. offers_tools: whether tool calls are an answer. most_chars: a longer answer is cut there.
     """
 
     @property
@@ -32,6 +32,8 @@ class ModelCall(Protocol):
     def takes_back(self) -> bool: ...
     @property
     def offers_tools(self) -> bool: ...
+    @property
+    def most_chars(self) -> int: ...
 
 
 Hold = Callable[[ModelCall], AbstractContextManager[object]]

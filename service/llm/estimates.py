@@ -13,7 +13,6 @@ BYTES_PER_TOKEN = 3
 MESSAGE_TOKENS = 8
 # of an answer whose length nobody limits
 OUTPUT_TOKENS = 4096
-OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,7 @@ class Estimates:
         return self._estimate(prompt.model, texts, prompt.max_tokens)
 
     def of_call(self, call: ModelCall) -> Estimate:
-        limits = (call.options.get(name) for name in OUTPUT_LIMITS)
-        most = next((limit for limit in limits if isinstance(limit, int)), None)
-        return self._estimate(call.model, call.texts, most)
+        return self._estimate(call.model, call.texts, call.most_tokens)
 
     def _estimate(self, model: str, texts: Iterable[str], most: int | None) -> Estimate:
         sizes = [len(text.encode("utf-8", "surrogatepass")) for text in texts]

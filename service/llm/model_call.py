@@ -10,6 +10,9 @@ from langchain_core.messages import AIMessage, BaseMessage
 from service.llm.kept import Kept
 
 TOOLS = frozenset({"tools", "functions"})
+OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+# far more than any text has; of an answer whose length nobody limits, far more than any model writes
+CHARS_PER_TOKEN, LEAST_CHARS, MOST_CHARS = 32, 4096, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,18 @@ class ModelCall:
     @property
     def offers_tools(self) -> bool:
         return not TOOLS.isdisjoint(self.options)
+
+    @property
+    def most_tokens(self) -> int | None:
+        """Of the answer; None: nobody limits it."""
+        limits = (self.options.get(name) for name in OUTPUT_LIMITS)
+        return next((limit for limit in limits if isinstance(limit, int)), None)
+
+    @property
+    def most_chars(self) -> int:
+        tokens = self.most_tokens
+        asked = MOST_CHARS if tokens is None else LEAST_CHARS + CHARS_PER_TOKEN * tokens
+        return min(asked, MOST_CHARS)
 
     @property
     def texts(self) -> list[str]:

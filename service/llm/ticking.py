@@ -36,6 +36,7 @@ class Ticking:
         self._tick_seconds = tick_seconds
         self._mailbox: Queue[_Item] = Queue(MAILBOX_CHUNKS)
         self._last: ChatError | _End | None = None
+        self.sent = False
         self._producer = gevent.spawn(_produce, start, self._mailbox)
 
     def __iter__(self) -> "Ticking":
@@ -66,6 +67,8 @@ class Ticking:
             try:
                 item = self._mailbox.get_nowait()
             except Empty:
+                # connecting takes less than a tick where it succeeds
+                self.sent = True
                 return None
         return self._merged(item)
 

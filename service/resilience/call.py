@@ -12,6 +12,7 @@ from service.errors import (
     AnswerSpent,
     ChatError,
     ContentFiltered,
+    ThinkingTimeout,
     TurnTimeout,
     UpstreamConflict,
     UpstreamError,
@@ -21,13 +22,19 @@ from service.errors import (
 from service.resilience.patience import Limits, Watch
 
 LAST_FRAMES_SECONDS = 1.0
+MOST_THINKING_CHARS = 1_000_000
 
 CallStep = Token | Thinking | ToolCalls | Tick
 
 
 class ModelStream(Protocol):
-    """What a model says, each next within a tick. Raises ChatErrors only; close cancels the request at once."""
+    """What a model says, each next within a tick. Raises ChatErrors only; close cancels the request at once.
 
+    sent: whether the model has been asked, as far as one can know.
+    """
+
+    @property
+    def sent(self) -> bool: ...
     def __next__(self) -> Chunk | Tick: ...
     def close(self) -> None: ...
 
@@ -74,6 +81,9 @@ class UpstreamCall:
         self._clock = clock
         self._texts: list[str] = []
         self._opened = False
+        self._sent = False
+        self._room = call.most_chars
+        self._thinking_room = MOST_THINKING_CHARS
         self._provisional = False
         self._late_since: float | None = None
 
@@ -83,6 +93,7 @@ class UpstreamCall:
             try:
                 yield from self._read(stream)
             finally:
+                self._sent = stream.sent
                 stream.close()
             self._judge_end()
         except ChatError as error:
@@ -94,7 +105,7 @@ class UpstreamCall:
             self._account()
 
     def _read(self, stream: ModelStream) -> Generator[CallStep, None, None]:
-        while (chunk := self._next(stream)) is not None:
+        while self._room >= 0 and (chunk := self._next(stream)) is not None:
             if isinstance(chunk, Chunk) and self._take(chunk):
                 self._watch.heard(chunk)
                 yield from _steps(chunk)
@@ -133,12 +144,27 @@ class UpstreamCall:
         if spoke or chunk.thinking or chunk.finish_reason:
             attempt.finish_reason, self._provisional = chunk.finish_reason, chunk.provisional
         if chunk.thinking:
-            self._texts.append(chunk.thinking)
+            self._think(chunk)
         if spoke:
             self._speak(chunk)
         return spoke or bool(chunk.thinking)
 
+    def _think(self, chunk: Chunk) -> None:
+        self._texts.append(chunk.thinking)
+        self._thinking_room -= len(chunk.thinking)
+        if self._thinking_room < 0:
+            raise ThinkingTimeout(cause="thinking without end")
+
+    def _cut(self, chunk: Chunk) -> None:
+        """A server that goes on beyond what it was asked for is not listened to any longer."""
+        room = self._room
+        self._room -= len(chunk.text) + sum(map(len, _arguments(chunk)))
+        if self._room < 0:
+            chunk.text = chunk.text[:room]
+            self.attempt.finish_reason, self._provisional = "length", False
+
     def _speak(self, chunk: Chunk) -> None:
+        self._cut(chunk)
         attempt = self.attempt
         attempt.last_chunk_at = self._clock()
         attempt.chunks += 1
@@ -192,7 +218,9 @@ class UpstreamCall:
         attempt = self.attempt
         attempt.ended_at = self._clock()
         counted = attempt.usage is not None and (attempt.usage.output_tokens or not self._texts)
-        if self._opened and not counted:
+        # whoever leaves before the first byte has asked all the same
+        asked = self._opened or (self._sent and attempt.result == "cancelled")
+        if asked and not counted:
             attempt.usage = self._upstream.estimate(self._call, "".join(self._texts))
         if attempt.usage is not None:
             attempt.cost_usd = self._upstream.cost(attempt.model, attempt.usage)

@@ -49,6 +49,10 @@ class AnswerStream:
             self._begin(instead)
             return TICK
 
+    @property
+    def sent(self) -> bool:
+        return self._transport.sent
+
     def close(self) -> None:
         self._transport.close(overrun=self._reading.overrun)
 

@@ -28,6 +28,7 @@ class Exchange:
         self._request = request
         self._tick_seconds = tick_seconds
         self._socket: Any = None
+        self.sent = False
         self._kept = False
         self._closed = False
         self._error: Exception | None = None
@@ -88,6 +89,7 @@ class Exchange:
         # a long conversation takes its time; whoever iterates has the deadlines
         sock.settimeout(None)
         sock.sendall(self._request(sent_before))
+        self.sent = True
 
     def _opened(self) -> bool:
         self._opening.join(self._tick_seconds)

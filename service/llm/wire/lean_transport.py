@@ -22,6 +22,10 @@ class LeanTransport:
         self._pace = pace
         self._others = GiveWay()
 
+    @property
+    def sent(self) -> bool:
+        return self._exchange.sent
+
     def receive(self, *, spoke: bool) -> Arrived | None:
         if not self._others.wait() and spoke:
             self._pace.wait()

@@ -13,6 +13,7 @@ from httpcore2._backends.sync import SyncStream
 from service.llm.wire.address import Address
 from service.llm.wire.connections import SOCKET_OPTIONS
 from service.llm.wire.dialing import Dialer
+from service.llm.wire.give_way import GiveWay
 from service.llm.wire.proxies import proxy_for
 
 # what stands in the request line; it is taken off before the request is sent
@@ -72,7 +73,33 @@ class _SideBySide(httpcore2.SyncBackend):
             sock = dialer.connect()
             for option in SOCKET_OPTIONS:
                 sock.setsockopt(*option)
-        return SyncStream(sock)
+        return _Paced(SyncStream(sock))
+
+
+class _Paced(httpcore2.NetworkStream):
+    """Lets the other streams run between reads that find what a flooding server sends at once."""
+
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self._stream = stream
+        self._others = GiveWay()
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self._others.wait()
+        data: bytes = self._stream.read(max_bytes, timeout)
+        self._others.took(len(data))
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+    def start_tls(self, *args: Any, **kwargs: Any) -> "_Paced":
+        return _Paced(self._stream.start_tls(*args, **kwargs))
 
 
 @contextlib.contextmanager

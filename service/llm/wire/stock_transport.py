@@ -55,6 +55,7 @@ class StockTransport:
         self._tick_seconds = tick_seconds
         self._mailbox: Queue[Arrived | ChatError] = Queue(MAILBOX_PIECES)
         self._others = GiveWay()
+        self.sent = False
         self._producer = gevent.spawn(_produce, client, headers, question, self._mailbox)
 
     def receive(self, *, spoke: bool) -> Arrived | None:  # noqa: ARG002 - the mailbox sets the pace
@@ -69,6 +70,8 @@ class StockTransport:
             try:
                 item = self._mailbox.get_nowait()
             except Empty:
+                # connecting takes less than a tick where it succeeds
+                self.sent = True
                 return None
         if isinstance(item, ChatError):
             raise item

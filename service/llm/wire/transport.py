@@ -28,6 +28,10 @@ class Arrived:
 class Transport(Protocol):
     """One request and its response."""
 
+    @property
+    def sent(self) -> bool:
+        """Whether the server has been asked, as far as one can know."""
+
     def receive(self, *, spoke: bool) -> Arrived | None:
         """What has arrived; None: nothing within a tick. Raises ChatErrors for a connection that fails.
 

@@ -26,6 +26,7 @@ class FakeCall:
     question: int = 1
     takes_back: bool = True
     offers_tools: bool = False
+    most_chars: int = 10_000
 
 
 LIMITS = Limits(first_content=10, thinking_silence=10, thinking=180, idle=10, missed=10)
@@ -120,12 +121,14 @@ class ScriptedStream:
         self._clock = clock
         self._steps = iter(steps)
         self.closed = False
+        self.sent = False
 
     def __next__(self) -> Chunk | Tick:
         step = next(self._steps)
         if isinstance(step, Exception):
             raise step
         if step is TICK:
+            self.sent = True
             self._clock.sleep(TICK_SECONDS)
         return step
 

@@ -84,6 +84,7 @@ class Puppet:
 
     def __init__(self):
         self.orders = []
+        self.sent = True
 
     def __next__(self):
         order = self.orders.pop(0) if self.orders else TICK

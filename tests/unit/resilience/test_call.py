@@ -113,12 +113,12 @@ def test_a_reader_who_leaves_cancels_the_call(read):
     assert asked.models.streams[0].closed
 
 
-def test_a_reader_who_leaves_before_the_first_frame_owes_nothing():
+def test_a_reader_who_leaves_before_the_first_frame_owes_the_question():
     asked = Asked(silence(60))
     events = asked.call.events()
     next(events)
     events.close()
-    assert asked.account == ("cancelled", None)
+    assert asked.account == ("cancelled", ESTIMATED)
 
 
 def test_a_bug_in_the_maker_is_no_answer_and_no_failure_of_the_upstream():
@@ -224,6 +224,26 @@ def test_a_bill_without_output_for_an_answer_with_words_is_estimated():
     asked = Asked([*texts("one"), Chunk(finish_reason="stop", usage=Usage(7, 0, "reported"))])
     asked.read()
     assert asked.account == ("ok", ESTIMATED)
+
+
+def test_an_answer_longer_than_it_may_be_is_cut_there():
+    asked = Asked([Chunk("x" * 6000)] * 100)
+    assert len("".join(asked.read())) == FakeCall.most_chars
+    assert (asked.attempt.result, asked.attempt.finish_reason) == ("ok", "length")
+    assert asked.models.streams[0].closed
+
+
+def test_arguments_of_tools_have_an_end_too():
+    calls = [{"index": 0, "function": {"arguments": "x" * 6000}}]
+    asked = Asked([Chunk(tool_calls=calls)] * 100, offers_tools=True)
+    assert len(list(asked.call.events())) == 2
+    assert asked.attempt.finish_reason == "length"
+
+
+def test_thinking_without_end_is_not_listened_to():
+    asked = Asked([Chunk(thinking="x" * 400_000)] * 100)
+    with pytest.raises(ThinkingTimeout):
+        asked.read()
 
 
 def test_usage_that_follows_the_finish_reason_counts():
