@@ -39,8 +39,10 @@ def shipped(stack):
 
 @pytest.fixture(scope="module")
 def simulated(stack):
-    """The simulator is the LLM, by .env alone."""
+    """The simulator is the LLM, by .env alone; one address asks more than strangers may."""
     stack.configure(**SIMULATED)
+    limit = ("flask", "keys", "limit", "anonymous", "--per-user-tokens-per-minute", "none")
+    stack.compose("exec", "-T", "service", *limit)
     stack.simulator.reset()
     return stack
 

@@ -6,7 +6,7 @@ import pytest
 
 EXPORTERS = {"nginx-exporter", "redis-exporter", "blackbox-exporter"}
 RUNNING = (
-    *("nginx", "service", "llm", "redis", "prometheus", "alertmanager"),
+    *("nginx", "service", "llm", "redis", "postgres", "prometheus", "alertmanager"),
     *sorted(EXPORTERS),
 )
 
