@@ -1,7 +1,7 @@
 """How the service is served; each number with its reason. Read by gunicorn's master before it forks.
 
-Nothing here may load the app or an HTTP client: the workers monkey-patch after the fork, and modules that took hold of
-`ssl` before stay unpatched.
+Nothing above on_starting may load the app or an HTTP client: modules that took hold of `ssl` before it is patched stay
+unpatched. Nothing anywhere may begin a greenlet or open a connection in the master: it would live on in every fork.
 """
 
 import gc
@@ -17,10 +17,12 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
+from service import libraries
 from service import settings as environment
 from service.llm import extras, price_file
 from service.llm.wire import address, proxies
 from service.telemetry.worker_marks import WorkerMarks
+from service.web.worker import patch_master
 
 try:
     settings = environment.load()
@@ -60,6 +62,7 @@ timeout = 60
 graceful_timeout = settings.graceful_timeout_seconds
 # recycling stops a worker from accepting while its long answers end
 max_requests = 0
+# its libraries are; see on_starting
 preload_app = False
 # what a peer says of addresses, schemes and mount points is read nowhere but in web/context.py
 forwarded_allow_ips = ""
@@ -95,7 +98,12 @@ logger_class = OurLogger
 
 
 def on_starting(_server: Arbiter) -> None:
-    """In a process of its own, since what it loads must not be there when workers are forked."""
+    """What all workers share, and what has to be done once."""
+    patch_master()
+    libraries.load()
+    _load_encoding()
+    gc.freeze()
+    # in a process of its own, since connections do not outlive a fork
     preparing = multiprocessing.get_context("fork").Process(target=_prepare)
     preparing.start()
     preparing.join()
@@ -103,10 +111,19 @@ def on_starting(_server: Arbiter) -> None:
         raise SystemExit(preparing.exitcode)
 
 
+def _load_encoding() -> None:
+    from service.llm import tokens
+
+    tokens.encoding()
+
+
 def _prepare() -> None:
+    import gevent
+
     from service.access.prepare import OpenByMistake, UnusableDatabase, prepare
     from service.telemetry import turns
 
+    gevent.reinit()
     try:
         folder = Path(settings.data_dir)
         address, published_at = settings.store_address, settings.bind_address

@@ -4,16 +4,13 @@ import os
 
 from gevent import monkey
 
-# prompts go to the configured LLM and nowhere else: these variables would send them elsewhere
-ignored = [name for name in os.environ if name.startswith(("LANGSMITH_", "LANGCHAIN_"))]
-for name in ignored:
-    del os.environ[name]
-os.environ["LANGSMITH_TRACING"] = "false"
+from service import libraries
 
 if not monkey.is_module_patched("ssl"):
     raise SystemExit(
         "service.wsgi needs gunicorn's gevent worker: gunicorn -c service/gunicorn.conf.py service.wsgi:app"
     )
+libraries.leave_tracers_out()
 
 from service import settings  # noqa: E402
 from service.app import REFUSALS, create_app  # noqa: E402
@@ -27,7 +24,7 @@ loaded = settings.load()
 os.environ |= loaded.for_packages
 try:
     app = create_app(loaded)
-    logs.ignored(ignored)
+    logs.ignored(libraries.ignored)
 except REFUSALS as refusal:
     logs.cannot_start(str(refusal))
     raise SystemExit(WORKER_BOOT_ERROR) from None

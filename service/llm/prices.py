@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
 from genai_prices.data_snapshot import find_provider_by_id, get_snapshot
+from genai_prices.types import ModelInfo, Provider
 from genai_prices.types import Usage as PricedUsage
 
 from service.chat.events import Usage
@@ -24,6 +26,7 @@ PRICED_AS = {
     "bedrock": "aws",
     "bedrock_converse": "aws",
 }
+Found = tuple[Provider, ModelInfo]
 ONE_OF_EACH = Usage(1, 1, "reported")
 
 
@@ -54,19 +57,8 @@ class Prices:
         return None if dollars is None else float(dollars)
 
     def _published(self, model: str, usage: Usage) -> Decimal | None:
-        """By the provider at this address, else by the provider that the model's name belongs to."""
-        if self.provider is not None:
-            return _total(usage, model, self.provider, None)
-        by_address = _total(usage, model, None, self.address)
-        if by_address is not None:
-            return by_address
-        provider, name = _provider_and_name(model)
-        # a tag as in deepseek-r1:8b is that of a model that somebody runs himself
-        if ":" in name:
-            return None
-        found = _total(usage, name, provider, None)
-        # the snapshot knows chat models by their names alone, embeddings only at their provider
-        return _total(usage, name, "openai", None) if found is None and provider is None else found
+        found = _find(model, self.provider, self.address)
+        return None if found is None else _total(usage, *found)
 
 
 def load_prices(override: Path | None) -> Prices:
@@ -93,7 +85,29 @@ def _latest_change() -> date:
     return max((start for start in starts if start and start <= today), default=date.min)
 
 
-def _total(usage: Usage, model: str, provider: str | None, address: str | None) -> Decimal | None:
+@lru_cache(maxsize=1024)
+def _find(model: str, provider: str | None, address: str) -> Found | None:
+    """By the provider at this address, else by the provider that the model's name belongs to."""
+    if provider is not None:
+        return _look_up(model, provider, None)
+    if by_address := _look_up(model, None, address):
+        return by_address
+    named, name = _provider_and_name(model)
+    # a tag as in deepseek-r1:8b is that of a model that somebody runs himself
+    if ":" in name:
+        return None
+    # the snapshot knows chat models by their names alone, embeddings only at their provider
+    return _look_up(name, named, None) or (None if named else _look_up(name, OPENAI, None))
+
+
+def _look_up(model: str, provider: str | None, address: str | None) -> Found | None:
+    try:
+        return get_snapshot().find_provider_model(model, None, provider, address)
+    except LookupError:
+        return None
+
+
+def _total(usage: Usage, provider: Provider, model: ModelInfo) -> Decimal | None:
     try:
         counts = PricedUsage(
             input_tokens=usage.input_tokens,
@@ -101,8 +115,8 @@ def _total(usage: Usage, model: str, provider: str | None, address: str | None) 
             cache_read_tokens=min(usage.cached_input_tokens or 0, usage.input_tokens),
             cache_write_tokens=usage.cache_written_tokens or 0,
         )
-        return get_snapshot().calc(counts, model, provider, address, None).total_price
-    # an unknown model or provider; counts that cannot be
+        return model.calc_price(counts, provider).total_price
+    # counts that cannot be
     except (LookupError, ValueError):
         return None
 

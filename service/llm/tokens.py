@@ -59,11 +59,16 @@ class TokenCounter:
 
 
 def load_counter() -> TokenCounter:
-    """tiktoken downloads a missing encoding without a timeout, so it is asked only when the file is there."""
+    found = encoding()
+    return TokenCounter(_by_encoding(found) if found else None)
+
+
+def encoding() -> tiktoken.Encoding | None:
+    """Kept by tiktoken. It downloads a missing one without a timeout, so it is asked only when the file is there."""
     folder = os.environ.get("TIKTOKEN_CACHE_DIR", "")
     if not folder or not (Path(folder) / CACHED_FILE).is_file():
-        return TokenCounter(None)
-    return TokenCounter(_by_encoding(tiktoken.get_encoding(ENCODING)))
+        return None
+    return tiktoken.get_encoding(ENCODING)
 
 
 def _by_encoding(encoding: tiktoken.Encoding) -> Count:

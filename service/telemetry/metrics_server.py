@@ -6,10 +6,10 @@ A worker cannot serve them: gunicorn closes every listener at once on SIGTERM, a
 import logging
 import socket
 import sys
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from gevent import monkey
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.telemetry.exposition import Workers, render
@@ -19,7 +19,9 @@ def serve(workers: Workers, address: tuple[str, int]) -> ThreadingHTTPServer:
     """Raises OSError when the port is taken."""
     handler = type("Handler", (_Handler,), {"workers": workers})
     server = _Server(address, handler)
-    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    # in a patched process a Thread is a greenlet: it would live on in every fork
+    start_thread = monkey.get_original("_thread", "start_new_thread")
+    start_thread(server.serve_forever, ())
     return server
 
 

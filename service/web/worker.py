@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+import gevent.socket
+from gevent import monkey
 from gunicorn.http.errors import (
     ConfigurationProblem,
     InvalidHeader,
@@ -74,8 +76,23 @@ class Silent:
         self._kept.pop(client, None)
 
 
+def patch_master() -> None:
+    """In gunicorn's master, whose own forks and signals stay as they are."""
+    monkey.patch_all(os=False, signal=False)
+
+
 class Worker(GeventWorker):  # type: ignore[misc]
-    """Named in gunicorn.conf.py; loaded in the master too, so it imports nothing that the app's libraries need."""
+    """Named in gunicorn.conf.py; loaded in the master too, before it is patched, so it imports little."""
+
+    def patch(self) -> None:
+        """gunicorn's own would patch once more what the master has patched."""
+        monkey.patch_os()
+        monkey.patch_signal()
+        listeners = [(one.FAMILY, one.sock.detach()) for one in self.sockets]
+        self.sockets = [
+            gevent.socket.socket(family, socket.SOCK_STREAM, fileno=descriptor)
+            for family, descriptor in listeners
+        ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -195,10 +195,11 @@ def test_a_scrape_never_fails_while_workers_come_and_go(serve):
     for scraper in scrapers:
         scraper.start()
     try:
-        for pid in service.workers():
-            os.kill(pid, signal.SIGKILL)
-        service.until("chat_worker_exits_total", 2, reason="killed")
-        service.until("chat_admission_slots", 2 * SLOTS, START_SECONDS)
+        for generation in (1, 2, 3):
+            for pid in service.workers():
+                os.kill(pid, signal.SIGKILL)
+            service.until("chat_worker_exits_total", 2 * generation, reason="killed")
+            service.until("chat_admission_slots", 2 * SLOTS, START_SECONDS)
     finally:
         done.set()
         for scraper in scrapers:
