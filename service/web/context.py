@@ -23,6 +23,7 @@ from service.errors import (
     RequestTimeout,
     UnsupportedMediaType,
 )
+from service.web.joined_writes import JoinedWrites
 from service.web.keys import Access, KeyAccount, add_figures, key_of
 
 C = TypeVar("C", bound="WebCaller")
@@ -51,7 +52,7 @@ def _id_of(headers: Headers, name: str) -> str | None:
 class Connection:
     """The caller's socket. writing_since: when the current write began, None while none is under way."""
 
-    def __init__(self, client: socket.socket | None) -> None:
+    def __init__(self, client: JoinedWrites | None) -> None:
         self._client = client
         self.writing_since: float | None = None
         self._poller = _poll()
@@ -66,6 +67,11 @@ class Connection:
         """A single read or write may take this long."""
         if self._client is not None:
             self._client.settimeout(seconds)
+
+    def join_next(self) -> None:
+        """The next write leaves with what follows it at once."""
+        if self._client is not None:
+            self._client.hold_next()
 
     def cut(self) -> None:
         """Ends a write that waits for a caller who does not read."""

@@ -119,6 +119,9 @@ class StreamBody:
         if isinstance(event, Token):
             text = self._halves.join(event.text)
             return self._encode_event(Token(text)) if text else b""
+        if isinstance(event, Done | Failed):
+            # the end of the body follows
+            self._connection.join_next()
         rest = self._halves.rest()
         before = self._encode_event(Token(rest)) if rest and not isinstance(event, Restart) else b""
         return before + self._encode_event(event)

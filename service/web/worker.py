@@ -28,6 +28,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from service.errors import ChatError, HeadersTooLarge, Internal, InvalidRequest, UriTooLong
 from service.web.error_body import error_body
+from service.web.joined_writes import JoinedWrites
 
 OUR_FAULT = (ConfigurationProblem, InvalidResponseHeader, InvalidResponseHeaderName)
 # a socket closed with bytes unread is reset, and the answer may be lost with it
@@ -84,6 +85,8 @@ def patch_master() -> None:
 class Worker(GeventWorker):  # type: ignore[misc]
     """Named in gunicorn.conf.py; loaded in the master too, before it is patched, so it imports little."""
 
+    sockets: list[Any]
+
     def patch(self) -> None:
         """gunicorn's own would patch once more what the master has patched."""
         monkey.patch_os()
@@ -111,10 +114,12 @@ class Worker(GeventWorker):  # type: ignore[misc]
         _refuse_codings(request)
         # gunicorn drops an app's own Connection header: this is how the app leaves a body unread
         request.body.leave = request.force_close
+        writes = JoinedWrites(client)
         with self._silent.asking(client):
             try:
-                super().handle_request(listener, request, client, address)
+                super().handle_request(listener, request, writes, address)
             finally:
+                writes.end()
                 if request.must_close:
                     _linger(client)
 
