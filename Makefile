@@ -37,7 +37,7 @@ down: ## stop the whole stack; its data stays
 	@docker compose --profile '*' down --remove-orphans
 
 # most tests wait for a process, so one more of them than cores
-test: .venv/.test ## run every test that needs no container engine
+test: .venv/.test .venv/.clients ## run every test that needs no container engine
 	@exec $(PYTHON) -m pytest --numprocesses 3 --dist loadfile $(PYTEST_FLAGS)
 
 test-unit: .venv/.test ## run the tests that take seconds
@@ -82,6 +82,15 @@ $(RUN): $(RUN_LOCKS) $(SETUP)
 .venv/.load: $(RUN) requirements-load.txt
 	@$(PYTHON) -m venv .venv/load
 	@.venv/load/bin/pip install --quiet --require-hashes --requirement requirements-load.txt
+	@touch $@
+
+# OpenAI's clients for Python and Node, which the tests start as users do
+CLIENTS := tests/integration/openai/clients
+.venv/.clients: $(RUN) requirements-clients.txt $(CLIENTS)/package-lock.json
+	@$(PYTHON) -m venv --clear .venv/clients
+	@.venv/clients/bin/pip install --quiet --require-hashes --requirement requirements-clients.txt
+	@cp $(CLIENTS)/package.json $(CLIENTS)/package-lock.json .venv/clients
+	@cd .venv/clients && npm ci --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
 
 .venv/.test: $(RUN) $(EXTRA_LOCKS) requirements-dev.txt

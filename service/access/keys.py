@@ -28,6 +28,11 @@ class Key:
     def is_usable(self, now_us: int) -> bool:
         return not self.disabled and (self.expires_at_us is None or now_us < self.expires_at_us)
 
+    def offers(self, name: str, *, is_chain: bool) -> bool:
+        """Whether it may ask for this model or chain, whatever that costs."""
+        allowed = self.chains if is_chain else self.models
+        return allowed is None or name in allowed
+
     def may_use(self, model: str, chain: str | None, *, priced: bool) -> bool:
         """A budget cannot hold what has no price."""
         budgeted = self.limits.money or self.per_user.money

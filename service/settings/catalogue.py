@@ -317,9 +317,10 @@ class WebAndLogs(Group):
 
     allowed_hosts: Annotated[Names, NGINX] = ()
     """Host names under which the service answers, such as `chat.example.com` or `*.example.com`, beside `localhost`,
-    addresses and names without a dot. Any other gets 421, so that no web page can reach it under a name of its choice.
+    addresses, names without a dot and `*.internal`. Any other gets 421, so that no web page can reach it under a name
+    of its choice.
     서비스가 응답하는 호스트 이름입니다. 예: `chat.example.com`, `*.example.com`
-    `localhost`, IP 주소, 점이 없는 이름은 항상 허용합니다.
+    `localhost`, IP 주소, 점이 없는 이름, `*.internal`은 항상 허용합니다.
     그 밖의 이름은 421로 거부하므로, 웹 페이지가 임의의 이름으로 이 서비스에 접근할 수 없습니다(DNS 리바인딩 방지)."""
     cors_origins: Annotated[Origins, NGINX] = ()
     """Origins of web pages that may call the service from elsewhere, such as `https://chat.example.com`.

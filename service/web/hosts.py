@@ -1,7 +1,8 @@
 """Whose names this service answers under. A browser that was led here under another one is not its user's doing.
 
 A name that anybody may register can be pointed at a service which only that browser can reach (DNS rebinding). An
-address cannot, nor can a name without a dot, which is a container's or the local network's.
+address cannot, nor can a name without a dot, which is a container's or the local network's, nor one below .internal
+(host.docker.internal).
 """
 
 import ipaddress
@@ -28,7 +29,7 @@ def _name(host: str) -> str:
 
 
 def _is_local(name: str) -> bool:
-    return "." not in name or name.endswith(".localhost") or _is_address(name)
+    return "." not in name or name.endswith((".localhost", ".internal")) or _is_address(name)
 
 
 def _is_address(name: str) -> bool:

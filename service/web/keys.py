@@ -18,6 +18,8 @@ class Key(Protocol):
     @property
     def name(self) -> str: ...
 
+    def offers(self, name: str, *, is_chain: bool) -> bool: ...
+
 
 class Meter(Protocol):
     @property

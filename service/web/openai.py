@@ -1,7 +1,7 @@
 """The same chains for every OpenAI client: POST /v1/chat/completions, GET /v1/models."""
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +27,7 @@ from service.web import json_text, openai_errors, openai_request, sse
 from service.web.chat import CALLER_GONE, Collected, Streaming
 from service.web.context import Entry, WebCaller, caller_of
 from service.web.drain import Drain
+from service.web.keys import Key, key_of
 from service.web.openai_frames import Chunks, completion
 from service.web.openai_request import Understood
 from service.web.stream import Heartbeat, Held, Spoken, StreamBody
@@ -35,6 +36,7 @@ from service.web.thinking import ThinkingEvents
 ROUTE = "/v1/chat/completions"
 HOLD_HEADER = "X-Hold-Answer"
 EVENTS_HEADER = "X-Chat-Events"
+CHAIN = "chain"
 
 
 @dataclass
@@ -83,7 +85,7 @@ def blueprint(
 ) -> Blueprint:
     """owner: of the plain models; chains are the service's."""
     routes = Blueprint("openai", __name__)
-    listed = _models(turns.limits, owner)
+    listed = _Listed(turns.limits, owner)
 
     @routes.post(ROUTE)
     def complete() -> Response:
@@ -98,17 +100,37 @@ def blueprint(
 
     @routes.get("/v1/models")
     def models() -> Response:
-        return _json({"object": "list", "data": listed})
+        key = key_of(request, entry.access)
+        return _json({"object": "list", "data": listed.of(key)})
 
     @routes.get("/v1/models/<path:name>")
     def model(name: str) -> Response:
-        for each in listed:
+        for each in listed.of(key_of(request, entry.access)):
             if each["id"] == name:
                 return _json(each)
         unknown = InvalidRequest(details=(Detail("model", "does not exist"),))
         return openai_errors.response(unknown, g.request_id)
 
     return routes
+
+
+class _Listed:
+    """What a request may name as its model. owner: of the models; a chain's is the word for it."""
+
+    def __init__(self, limits: Limits, owner: str) -> None:
+        self._created = int(time.time())
+        self._owners = [
+            *((name, owner) for name in limits.models),
+            *((name, CHAIN) for name in limits.chains),
+        ]
+
+    def of(self, key: Key) -> list[dict[str, Any]]:
+        """Those that this key may use."""
+        return [
+            {"id": name, "object": "model", "created": self._created, "owned_by": owner}
+            for name, owner in self._owners
+            if key.offers(name, is_chain=owner == CHAIN)
+        ]
 
 
 class Encoder:
@@ -193,19 +215,6 @@ def _ended(event: Event | None, caller: OpenAICaller) -> Response:
     if isinstance(event, Failed):
         return openai_errors.response(event.error, caller.request_id)
     return Response(status=CALLER_GONE)
-
-
-def _models(limits: Limits, owner: str) -> list[dict[str, Any]]:
-    created = int(time.time())
-    named = [*_owned(limits.models, owner), *_owned(limits.chains, "chain")]
-    return [
-        {"id": name, "object": "model", "created": created, "owned_by": whose}
-        for name, whose in named
-    ]
-
-
-def _owned(names: Sequence[str], owner: str) -> list[tuple[str, str]]:
-    return [(name, owner) for name in names]
 
 
 def _wants(caller: WebCaller, header: str) -> bool:

@@ -13,6 +13,7 @@ from service.errors import Detail, InvalidRequest
 
 USER_SHAPE = re.compile(r"[A-Za-z0-9._-]{8,64}")
 INSTRUCTIONS = ("system", "developer")
+MESSAGES = re.compile(r"(question|system|history)\b")
 MOST_STOPS = 4
 MOST_STOP_CHARS = 200
 
@@ -50,8 +51,20 @@ def parse(body: bytes, limits: Limits) -> tuple[ChatRequest, Understood]:
         max_tokens=_most_tokens(asked, limits),
     )
     request.stop_at(_stops(asked.get("stop")))
-    check(request, limits)
+    _check(request, limits)
     return request, Understood(*_form(asked), _user(asked.get("user")))
+
+
+def _check(request: ChatRequest, limits: Limits) -> None:
+    """What our own request has in three fields is one list here."""
+    try:
+        check(request, limits)
+    except InvalidRequest as refusal:
+        refusal.details = tuple(
+            Detail("messages", detail.reason) if MESSAGES.match(detail.field) else detail
+            for detail in refusal.details
+        )
+        raise
 
 
 def _decoded(body: bytes) -> dict[str, Any]:
@@ -166,17 +179,25 @@ def _stops(value: Any) -> tuple[str, ...]:
 
 def _form(asked: dict[str, Any]) -> tuple[bool, bool]:
     stream = asked.get("stream")
-    if stream not in (None, False, True):
-        _refuse("stream", "must be true or false")
+    _yes_or_no(stream, "stream")
     options = asked.get("stream_options")
     if options is not None and not isinstance(options, dict):
         _refuse("stream_options", "must be an object")
-    return bool(stream), bool((options or {}).get("include_usage"))
+    include_usage = (options or {}).get("include_usage")
+    _yes_or_no(include_usage, "stream_options.include_usage")
+    return bool(stream), bool(include_usage)
+
+
+def _yes_or_no(value: Any, name: str) -> None:
+    if value is not None and not isinstance(value, bool):
+        _refuse(name, "must be true or false")
 
 
 def _user(value: Any) -> str | None:
     """Any name will do; one that is no id of ours stands for itself as a digest."""
-    if not isinstance(value, str) or not value:
+    if value is not None and not isinstance(value, str):
+        _refuse("user", "must be a text")
+    if not value:
         return None
     if USER_SHAPE.fullmatch(value):
         return value
@@ -189,6 +210,10 @@ def _refuse(parameter: str, reason: str) -> NoReturn:
 
 def _nothing(value: Any) -> bool:
     return not value
+
+
+def _no_call(value: Any) -> bool:
+    return value in (None, "none", "auto")
 
 
 def _one(value: Any) -> bool:
@@ -208,10 +233,13 @@ TOOLS = "are not supported: tools are the chain's own"
 UNSUPPORTED: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("tools", _nothing, TOOLS),
     ("functions", _nothing, TOOLS),
+    ("tool_choice", _no_call, TOOLS),
+    ("function_call", _no_call, TOOLS),
     ("n", _one, "must be 1"),
     ("response_format", _plain_text, "must be text: a chain decides what it answers"),
     ("modalities", _text_alone, "must be text"),
     ("audio", _nothing, "is not supported"),
     ("logprobs", _nothing, "is not supported"),
+    ("top_logprobs", _nothing, "is not supported"),
     ("web_search_options", _nothing, "is not supported: searching is the chain's own"),
 )

@@ -17,7 +17,12 @@ INSTALLED_LOCKS = (
     *EXTRA_LOCKS,
     "requirements-dev.txt",
 )
-LOCKS = (*INSTALLED_LOCKS, "requirements-load.txt", "requirements-data.txt")
+LOCKS = (
+    *INSTALLED_LOCKS,
+    "requirements-load.txt",
+    "requirements-clients.txt",
+    "requirements-data.txt",
+)
 
 
 def entries(lock):

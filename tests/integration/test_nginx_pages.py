@@ -294,6 +294,8 @@ def test_a_question_for_options_that_is_no_preflight_is_the_services():
     [
         *((name, 200) for name in ("localhost", "LOCALHOST:8080", "127.0.0.1", "[::1]:8080")),
         *((name, 200) for name in ("192.0.2.7:8080", "[2001:db8::1]", "nginx:8082", "a.localhost")),
+        *((name, 200) for name in ("host.docker.internal:8000", "a.b.internal")),
+        *((name, 421) for name in ("internal.evil.test", "a.internal.evil.test", "a.notinternal")),
         *((name, 200) for name in ("chat.example.com", "CHAT.example.com", "a.b.example.org")),
         *((name, 421) for name in ("evil.test", "example.com", "chat.example.com.evil.test")),
         *((name, 421) for name in ("example.org", "127.0.0.1.evil.test", "localhost.evil.test")),

@@ -28,6 +28,8 @@ LOCKS = {
     "requirements.txt": ["pyproject.toml"],
     "requirements-llm.txt": ["--group", "llm", "--constraint", "requirements.txt"],
     "requirements-load.txt": ["--group", "load", "--constraint", "requirements.txt"],
+    # a client's environment has nothing of the service's
+    "requirements-clients.txt": ["--group", "clients"],
     **{
         f"requirements-{extra}.txt": ["--group", extra, "--constraint", "requirements.txt"]
         for extra in ("anthropic", "google", "ollama")
