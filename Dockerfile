@@ -1,4 +1,4 @@
-# One build, five images: docker build --target service (or nginx, llm, simulator, locust).
+# One build, six images: docker build --target service (or nginx, certbot, llm, simulator, locust).
 # What is installed comes from the hash-locked requirements and stands before the source, so that a change of the source
 # uses it again. No syntax line: whatever BuildKit is there understands all of this, without a download of its own.
 
@@ -117,10 +117,27 @@ COPY --chmod=755 nginx/configure.sh /docker-entrypoint.d/10-configure.sh
 COPY --chmod=755 service/web/static /usr/share/chat/static
 ENV PAGE_FOLDER=/usr/share/chat \
     TEMPORARY_FOLDER=/tmp
+# Swarm's memory folders keep the mode of what they cover, and not its owner
+RUN mkdir /var/lib/acme && chown 101:101 /var/lib/acme && mkdir -p /etc/nginx/conf.d && chmod 1777 /etc/nginx/conf.d
 USER 101:101
 EXPOSE 8080
+# open answers end; an orchestrator that sends SIGTERM would cut them
+STOPSIGNAL SIGQUIT
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["curl", "-fsS", "--noproxy", "*", "-o", "/dev/null", "http://127.0.0.1:8081/stub_status"]
 CMD ["nginx", "-g", "daemon off; pid /tmp/nginx.pid;"]
+
+# What renews the certificate of the profile acme. Both images have the folder that they share, as a new volume takes its
+# owner from there.
+FROM certbot/certbot:v5.5.0 AS certbot
+LABEL org.opencontainers.image.title="chat-certbot" \
+      org.opencontainers.image.description="Gets and renews the certificate of the chat service"
+COPY --chmod=755 deploy/__init__.py /app/deploy/
+COPY --chmod=755 deploy/acme /app/deploy/acme
+RUN mkdir -p /var/lib/acme /etc/letsencrypt && chown 101:101 /var/lib/acme /etc/letsencrypt
+WORKDIR /app
+USER 101:101
+ENTRYPOINT []
+CMD ["python3", "-B", "-m", "deploy.acme"]
 
 FROM runtime AS simulator
 LABEL org.opencontainers.image.title="chat-llm-simulator" \

@@ -15,18 +15,6 @@ cd "$(dirname "$0")/.."
 
 # as contents, since a mounted file stays the one it was when its name is given to another
 printf '%s\n%s\n' "$certificate" "$key" | docker compose --profile tls exec -T nginx-tls sh -euc '
-    umask 077
-    cd /etc/nginx/tls
-    cat >renewed
-    sed -n "/BEGIN CERTIFICATE/,/END CERTIFICATE/p" renewed >certificate.new
-    sed -n "/BEGIN .*PRIVATE KEY/,/END .*PRIVATE KEY/p" renewed >key.new
-    rm renewed
-    if [ "$(openssl x509 -in certificate.new -noout -pubkey)" != "$(openssl pkey -in key.new -pubout)" ]; then
-        rm certificate.new key.new
-        echo "tls: the key is not the one of the certificate; nothing was changed." >&2
-        exit 1
-    fi
-    mv certificate.new certificate.pem
-    mv key.new key.pem
+    /etc/nginx/container/take-certificate.sh
     nginx -g "pid /tmp/nginx.pid;" -s reload'
 echo "tls: nginx has the new certificate."

@@ -30,6 +30,12 @@ seconds() {
         refuse "$1 must be a number of seconds"
 }
 
+# count NAME VALUE MOST
+count() {
+    case $2 in '' | *[!0-9]* | ????????*) ;; *) [ "$2" -lt 1 ] || [ "$2" -gt "$3" ] || return 0 ;; esac
+    refuse "$1 must be a whole number from 1 to $3"
+}
+
 # what the container may use, not what the host has
 cores() {
     limit=$(cat /sys/fs/cgroup/cpu.max 2>/dev/null ||
@@ -125,6 +131,21 @@ base_path() {
     printf 'rewrite ^%s(/.*)$ $1;\nlocation = %s { return 308 %s/; }\n' "$pattern" "$path" "$path"
 }
 
+# a port alone: on IPv6, too, where the container has it
+everywhere() {
+    echo "$1"
+    case $1 in *[!0-9]*) ;; *) [ ! -s /proc/net/if_inet6 ] || echo "[::]:$1" ;; esac
+}
+
+# where port 80 leads, and where it is
+acme() {
+    port=${HTTPS_PORT:-443}
+    count HTTPS_PORT "$port" 65535
+    [ "$port" = 443 ] && port= || port=:$port
+    printf 'map "" $https_port { default "%s"; }\n' "$port" >https-port.conf
+    for address in $(everywhere "$NGINX_PLAIN"); do echo "listen $address$proxy_protocol default_server;"; done >acme-listen.inc
+}
+
 # listeners MORE: every line but the first of a socket has to repeat its protocols
 listeners() {
     for address in $listen; do echo "listen $address$protocols$1;"; done
@@ -137,11 +158,15 @@ if is_true "${PROXY_PROTOCOL:-}" PROXY_PROTOCOL; then proxy_protocol=' proxy_pro
 protocols=$proxy_protocol
 for extra in ${NGINX_EXTRAS:-}; do
     cp "../container/$extra.conf" .
-    [ "$extra" != tls ] || protocols=" ssl$protocols"
+    case $extra in
+    tls) protocols=" ssl$protocols" ;;
+    acme) acme ;;
+    esac
 done
-listen=$NGINX_LISTEN
-# a port alone: on IPv6, too, where the container has it
-case $listen in *[!0-9]*) ;; *) [ ! -s /proc/net/if_inet6 ] || listen="$listen [::]:$listen" ;; esac
+listen=$(everywhere "$NGINX_LISTEN")
+# limit_conn counts to 65535, and an address gets ten times what a key does
+count CLIENT_MAX_STREAMS "$CLIENT_MAX_STREAMS" 6553
+count CLIENT_REQUESTS_PER_SECOND "$CLIENT_REQUESTS_PER_SECOND" 100000
 
 processes >processes.inc
 addresses >addresses.conf

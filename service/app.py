@@ -57,7 +57,10 @@ def create_app(settings: Settings) -> Flask:
     access = _open(settings, protection)
     entry = Entry(access, settings.max_body_bytes)
     streaming = chat.Streaming(
-        settings.stream_hold_seconds, settings.heartbeat_seconds, settings.show_thinking
+        settings.stream_hold_seconds,
+        settings.heartbeat_seconds,
+        settings.show_thinking,
+        settings.chat_keepalive_seconds,
     )
     app = site.build(
         [
@@ -68,7 +71,7 @@ def create_app(settings: Settings) -> Flask:
             pages.blueprint(openapi.describe(limits)),
         ],
         settings.cors_origins,
-        settings.allowed_hosts,
+        settings.allowed_hosts + settings.domain,
         settings.send_timeout_seconds,
         turns.report_bug,
     )

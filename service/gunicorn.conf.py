@@ -126,8 +126,8 @@ def _prepare() -> None:
     gevent.reinit()
     try:
         folder = Path(settings.data_dir)
-        address, published_at = settings.store_address, settings.bind_address
-        prepared = prepare(address, folder, settings.access, published_at)
+        address, published_by = settings.store_address, settings.published_by
+        prepared = prepare(address, folder, settings.access, published_by)
     except UnusableDatabase as refusal:
         raise SystemExit(f"The service cannot start: the database {refusal}.") from None
     except OpenByMistake as refusal:

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +40,8 @@ class Prepared:
         }
 
 
-def prepare(address: str, folder: Path, mode: Mode, published_at: str) -> Prepared:
-    """published_at: the address that callers reach. Raises UnusableDatabase or OpenByMistake."""
+def prepare(address: str, folder: Path, mode: Mode, published_by: str) -> Prepared:
+    """published_by: the setting that lets other machines in, if one does. Raises UnusableDatabase or OpenByMistake."""
     url = database_url(address)
     migrate(url)
     database = Database(url)
@@ -56,9 +55,9 @@ def prepare(address: str, folder: Path, mode: Mode, published_at: str) -> Prepar
     found = {key.name: key for key in changes.keys}
     anonymous = found.pop(ANONYMOUS)
     is_open = mode == "open" or (mode == "auto" and not found)
-    if is_open and mode == "auto" and not _is_loopback(published_at):
+    if is_open and mode == "auto" and published_by:
         raise OpenByMistake(
-            f"BIND_ADDRESS={published_at} lets other machines in, and there is no API key yet: make one with"
+            f"{published_by} lets other machines in, and there is no API key yet: make one with"
             " `docker compose run --rm service flask keys create --name NAME`,"
             " or set ACCESS=open if everybody may ask"
         )
@@ -83,10 +82,3 @@ def _remember(folder: Path, identity: str) -> None:
             "is not the one that this service used before: restore that one,"
             f" or delete {file} to begin with the one that is there"
         )
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"

@@ -229,6 +229,13 @@ class Deadlines(Group):
     """A comment is sent after this long without other output, so that no proxy takes the stream for dead.
     이 시간 동안 보낸 것이 없으면 주석(comment)을 보내, 중간의 프록시가 스트림이 끊겼다고 여기지 않게 합니다."""
 
+    chat_keepalive_seconds: Annotated[float, Field(ge=0, le=250, allow_inf_nan=False)] = 0
+    """For `/chat` behind balancers that end silent responses: after this long without an answer status 200 and a space
+    are sent, and a space each time again; a failure after that is in the body alone. `0`: never.
+    응답이 없으면 연결을 끊는 로드 밸런서 뒤의 `/chat`을 위한 설정입니다. 이 시간 동안 답변이 없으면
+    상태 코드 200과 공백을 보내고, 이후에도 같은 간격으로 공백을 보냅니다. 그 뒤의 실패는 본문에만 나타납니다.
+    `0`이면 쓰지 않습니다."""
+
 
 class Stopping(Group):
     """Stopping
@@ -322,6 +329,11 @@ class WebAndLogs(Group):
     서비스가 응답하는 호스트 이름입니다. 예: `chat.example.com`, `*.example.com`
     `localhost`, IP 주소, 점이 없는 이름, `*.internal`은 항상 허용합니다.
     그 밖의 이름은 421로 거부하므로, 웹 페이지가 임의의 이름으로 이 서비스에 접근할 수 없습니다(DNS 리바인딩 방지)."""
+    domain: Annotated[Names, NGINX] = ()
+    """The public names of the stack, such as `chat.example.com`: allowed as hosts, and what the profile `acme` gets a
+    certificate for. Like a BIND_ADDRESS that is not on loopback, they require an API key or ACCESS=open.
+    이 스택의 공개 도메인입니다. 예: `chat.example.com`. 호스트 이름으로 허용되고, `acme` 프로필이 이 도메인의 인증서를
+    발급받습니다. 외부에 여는 BIND_ADDRESS와 마찬가지로 API 키를 만들었거나 ACCESS가 `open`이어야 시작합니다."""
     cors_origins: Annotated[Origins, NGINX] = ()
     """Origins of web pages that may call the service from elsewhere, such as `https://chat.example.com`.
     서비스를 호출해도 되는 다른 웹 페이지의 출처(origin)입니다. 예: `https://chat.example.com`"""

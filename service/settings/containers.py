@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from service.settings.catalogue import Group
-from service.settings.kinds import NGINX, Cores, Count, File, Memory, Names
+from service.settings.kinds import NGINX, Cores, File, Memory, Names, Port, Url
 
 
 class Containers(Group):
@@ -24,12 +24,12 @@ class Containers(Group):
     base_path: Annotated[str, NGINX] = ""
     """The path below which all of it is reached, such as `/chat-service`, where a proxy passes it on.
     프록시가 하위 경로를 그대로 넘길 때의 경로입니다. 예: `/chat-service`"""
-    client_max_streams: Annotated[Count, NGINX] = 20
+    client_max_streams: Annotated[int, Field(ge=1, le=6553), NGINX] = 20
     """Concurrent answers per API key, or per address without one; more get 429. The keys of one address have ten times
     as many together.
     API 키 하나(키가 없으면 주소 하나)가 동시에 받을 수 있는 답변 수입니다. 넘으면 429를 받습니다.
     같은 주소를 쓰는 키들은 합쳐서 열 배까지 받습니다."""
-    client_requests_per_second: Annotated[Count, NGINX] = 20
+    client_requests_per_second: Annotated[int, Field(ge=1, le=100_000), NGINX] = 20
     """Questions per second and API key, or address without one; more get 429. All requests of one address together:
     ten times as many.
     API 키 하나(키가 없으면 주소 하나)가 초당 보낼 수 있는 질문 수입니다. 넘으면 429를 받습니다.
@@ -70,6 +70,21 @@ class Containers(Group):
     tls_key_file: File = ""
     """The certificate's private key, likewise.
     인증서의 개인 키 파일입니다. 조건은 같습니다."""
+    acme_email: str = ""
+    """The profile `acme`: where the certificate authority writes to you. It gets a certificate for DOMAIN and renews
+    it.
+    `acme` 프로필에서 인증 기관이 연락할 이메일 주소입니다. DOMAIN의 인증서를 발급받고 자동으로 갱신합니다."""
+    acme_server: Url = "https://acme-v02.api.letsencrypt.org/directory"
+    """The certificate authority's ACME directory: by default Let's Encrypt's. To try it without its limits:
+    `https://acme-staging-v02.api.letsencrypt.org/directory`.
+    인증 기관의 ACME 디렉터리 주소입니다. 기본값은 Let's Encrypt입니다. 발급 한도 없이 시험하려면
+    `https://acme-staging-v02.api.letsencrypt.org/directory`를 쓰세요."""
+    http_port: Port = 80
+    """The profile `acme`: the port of this machine for HTTP, which answers the authority and redirects everybody else.
+    `acme` 프로필의 HTTP 포트입니다. 인증 기관에는 응답하고 나머지 요청은 HTTPS로 보냅니다."""
+    https_port: Annotated[Port, NGINX] = 443
+    """The profile `acme`: the port of this machine for HTTPS.
+    `acme` 프로필의 HTTPS 포트입니다."""
     grafana_admin_password_file: File = ""
     """A file that holds Grafana's password (user admin); empty: everybody who reaches it may look, and nobody logs in.
     Grafana의 비밀번호(사용자 admin)를 담은 파일입니다. 비우면 누구나 볼 수 있고 아무도 로그인하지 않습니다."""

@@ -1,5 +1,6 @@
 """The settings as the service uses them: every group's fields, what has to fit together, and what follows from them."""
 
+from ipaddress import ip_address
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -154,6 +155,13 @@ class Settings(
         return {variable: key for variable, key in keys.items() if key}
 
     @property
+    def published_by(self) -> str:
+        """The setting that lets other machines in, as it was written; empty if none does."""
+        if self.domain:
+            return f"DOMAIN={self.domain[0]}"
+        return "" if _is_loopback(self.bind_address) else f"BIND_ADDRESS={self.bind_address}"
+
+    @property
     def drain_deadline_seconds(self) -> float:
         """From SIGTERM until running answers are ended: by default later than any turn can last."""
         return self.turn_timeout_seconds + 5 if self.drain_seconds is None else self.drain_seconds
@@ -201,3 +209,10 @@ class CommandSettings(catalogue.LLM, catalogue.Access):
 SECRETS = tuple(
     name for name, field in Settings.model_fields.items() if field.annotation is SecretStr
 )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"

@@ -13,6 +13,8 @@ from service.chat.turn import Turns
 from service.web import json_text, problems, sse
 from service.web.context import Entry, WebCaller, caller_of
 from service.web.drain import Drain
+from service.web.error_body import error_body
+from service.web.patient import PatientBody
 from service.web.stream import Heartbeat, Held, StreamBody
 from service.web.thinking import ThinkingEvents
 
@@ -20,15 +22,20 @@ from service.web.thinking import ThinkingEvents
 CALLER_GONE = 499
 # what tools do is of interest while it happens
 PROGRESS = "tool"
+KEPT_ALIVE = {"Content-Type": "application/json", "X-Accel-Buffering": "no"}
 
 
 @dataclass(frozen=True)
 class Streaming:
-    """hold_seconds: how long a stream may wait for content before its status line is sent."""
+    """hold_seconds: how long a stream may wait for content before its status line is sent.
+
+    keepalive_seconds: how long /chat may be silent; 0: for as long as it takes.
+    """
 
     hold_seconds: float
     heartbeat_seconds: float
     show_thinking: bool
+    keepalive_seconds: float
 
 
 def blueprint(
@@ -43,6 +50,8 @@ def blueprint(
     @routes.post("/chat")
     def chat() -> Response:
         caller = caller_of(request, "/chat", entry, WebCaller)
+        if streaming.keepalive_seconds:
+            return patient(turns, caller, streaming.keepalive_seconds, drain, clock)
         return collected(turns, caller)
 
     @routes.post("/chat/stream")
@@ -72,7 +81,30 @@ def collected(turns: Turns, caller: WebCaller) -> Response:
         return problems.response(last.error, caller.request_id)
     if last is None:
         return Response(status=CALLER_GONE)
-    return _answer(answer, last, caller.request_id)
+    return _json(_answer(answer, last, caller.request_id))
+
+
+def patient(
+    turns: Turns, caller: WebCaller, seconds: float, drain: Drain, clock: Callable[[], float]
+) -> Response:
+    """The same, but for a turn that takes longer than `seconds`: status 200 and spaces until there is an answer."""
+    answer, turn = Collected(), turns.run(caller)
+    until = clock() + seconds
+    last = answer.read_until(turn, lambda: clock() >= until)
+    if isinstance(last, Failed):
+        return problems.response(last.error, caller.request_id)
+    if isinstance(last, Done):
+        return _json(_answer(answer, last, caller.request_id))
+    if last is None:
+        return Response(status=CALLER_GONE)
+
+    def finished(end: Done | Failed) -> bytes:
+        if isinstance(end, Done):
+            return _answer(answer, end, caller.request_id)
+        return json_text.dumps({"error": error_body(end.error, caller.request_id)})
+
+    body = PatientBody(turn, answer.add, finished, caller.connection, drain.streams, seconds, clock)
+    return Response(body, headers=KEPT_ALIVE, direct_passthrough=True)
 
 
 @dataclass
@@ -94,6 +126,16 @@ class Collected:
             self.add(event)
         return None
 
+    def read_until(self, turn: Iterable[Event], is_late: Callable[[], bool]) -> Event | None:
+        """The same, or the event at which it got late."""
+        for event in turn:
+            if isinstance(event, Done | Failed):
+                return event
+            self.add(event)
+            if is_late():
+                return event
+        return None
+
     def add(self, event: Event) -> None:
         if isinstance(event, Token):
             self.texts.append(event.text)
@@ -103,9 +145,13 @@ class Collected:
             self.data[event.name] = event.value
 
 
-def _answer(answer: Collected, done: Done, request_id: str) -> Response:
+def _answer(answer: Collected, done: Done, request_id: str) -> bytes:
     body = {"answer": json_text.quoted(answer.text), **sse.done(done)}
     if answer.data:
         body["data"] = answer.data
     body["request_id"] = request_id
-    return Response(json_text.dumps(body), mimetype="application/json")
+    return json_text.dumps(body)
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, mimetype="application/json")

@@ -1,6 +1,7 @@
 """nginx's files and the service agree on who gives up first."""
 
 import ast
+import os
 import re
 
 import pytest
@@ -77,7 +78,9 @@ def test_an_answer_without_a_word_is_waited_for_longer_than_a_turn_lasts(tmp_pat
     [{"TURN_TIMEOUT_SECONDS": "soon"}, {"PROXY_PROTOCOL": "maybe"}, {"BASE_PATH": "chat"},
      {"BASE_PATH": "/a b"}, {"CORS_ORIGINS": "*"}, {"CORS_ORIGINS": 'https://a";'},
      {"ALLOWED_HOSTS": "*"}, {"ALLOWED_HOSTS": "a;b"}, {"TRUSTED_PROXIES": "lb.example.com"},
-     {"TRUSTED_PROXIES": "everybody"}],
+     {"TRUSTED_PROXIES": "everybody"}, {"CLIENT_MAX_STREAMS": "6554"}, {"CLIENT_MAX_STREAMS": "0"},
+     {"CLIENT_MAX_STREAMS": "many"}, {"CLIENT_REQUESTS_PER_SECOND": "99999999999999999999"},
+     {"CLIENT_REQUESTS_PER_SECOND": "-1"}],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_used_is_one_sentence_that_names_it(tmp_path, settings):
     values = {"SERVICE_HOST": "localhost", "PORT": "1", "NGINX_LISTEN": "1", "TEMPORARY_FOLDER": ""}
@@ -95,3 +98,19 @@ def test_an_idle_connection_is_ended_by_nginx_not_under_it():
 
 def test_a_caller_who_does_not_read_is_given_up_by_both_alike():
     assert seconds(directive("send_timeout")) == default("send_timeout_seconds")
+
+
+@pytest.mark.parametrize(("host", "workers"), [(1, 1), (4, 4), (64, 8)])
+def test_a_host_with_many_cores_does_not_get_a_process_for_each(
+    tmp_path, monkeypatch, host, workers
+):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/nproc").write_text(f"#!/bin/sh\necho {host}\n")
+    (tmp_path / "bin/nproc").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    values = {"SERVICE_HOST": "localhost", "PORT": "1", "NGINX_LISTEN": "1", "TEMPORARY_FOLDER": ""}
+    lay_out(tmp_path / "nginx", DEFAULTS | values)
+    processes = (tmp_path / "nginx/conf.d/processes.inc").read_text()
+    assert int(re.search(r"worker_processes (\d+);", processes)[1]) == workers
+    connections = int(re.search(r"worker_connections (\d+);", processes)[1])
+    assert workers * connections <= 32768

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.support.stack import SIMULATED, Stack
+from tests.support.stack import SIMULATED, WITHOUT_ALLOWANCE, Stack
 
 _figures: list[str] = []
 
@@ -21,6 +21,8 @@ def stack(tmp_path_factory, figures):
     if shutil.which("docker") is None:
         pytest.fail("these tests need a container engine: docker, with compose")
     stack = Stack(tmp_path_factory.mktemp("clone"))
+    # as a clone is with umask 077: no other user may read it, and each container is another one
+    stack.run("chmod", "-R", "go-rwx", ".")
     try:
         began = time.monotonic()
         stack.up("--build")
@@ -41,8 +43,7 @@ def shipped(stack):
 def simulated(stack):
     """The simulator is the LLM, by .env alone; one address asks more than strangers may."""
     stack.configure(**SIMULATED)
-    limit = ("flask", "keys", "limit", "anonymous", "--per-user-tokens-per-minute", "none")
-    stack.compose("exec", "-T", "service", *limit)
+    stack.exec(stack.containers("service")[0], *WITHOUT_ALLOWANCE)
     stack.simulator.reset()
     return stack
 

@@ -18,7 +18,7 @@ def inspected(shipped):
 
 def test_these_are_all_that_run(shipped):
     running = set(shipped.compose("ps", "--services").stdout.split())
-    assert running - {"grafana", "simulator"} == set(RUNNING)
+    assert running - {"grafana", "simulator", "permissions"} == set(RUNNING)
 
 
 @pytest.mark.parametrize("name", RUNNING)
@@ -42,6 +42,17 @@ def test_a_container_is_denied_what_it_does_not_need(inspected, name):
     assert int(host["LogConfig"]["Config"]["max-file"]) > 1
     assert all("size=" in options for options in (host.get("Tmpfs") or {}).values())
     assert ("Healthcheck" in told["Config"]) != (name in EXPORTERS)
+
+
+def test_the_only_root_can_do_nothing_but_open_files_and_reaches_nobody(shipped):
+    told = shipped.inspect(shipped.containers("permissions")[0])
+    assert told["HostConfig"]["CapDrop"] == ["ALL"]
+    assert {each.removeprefix("CAP_") for each in told["HostConfig"]["CapAdd"]} == {
+        "DAC_READ_SEARCH",
+        "FOWNER",
+    }
+    assert told["HostConfig"]["NetworkMode"] == "none"
+    assert told["HostConfig"]["ReadonlyRootfs"] is True
 
 
 @pytest.mark.parametrize("name", ["nginx", "service", "llm", "redis", "prometheus", "alertmanager"])

@@ -10,6 +10,7 @@ with Callers(port) as callers:
 import asyncio
 import contextlib
 import json
+import ssl
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -36,8 +37,9 @@ class Outcome:
 
 
 class Callers:
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._port = port
+        self._tls = tls
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._trickling = False
@@ -60,7 +62,7 @@ class Callers:
         self._loop.close()
 
     def stream(self, count: int, question: str) -> list["Future[Outcome]"]:
-        asked = (_ask(self._port, "/chat/stream", question) for _ in range(count))
+        asked = (_ask(self._port, "/chat/stream", question, self._tls) for _ in range(count))
         return [asyncio.run_coroutine_threadsafe(each, self._loop) for each in asked]
 
     def trickle(self, question: str, interval_seconds: float, path: str = "/chat") -> None:
@@ -86,7 +88,7 @@ class Callers:
     async def _go_on(self, question: str, interval_seconds: float, path: str) -> None:
         running = []
         while self._trickling:
-            running.append(asyncio.create_task(_ask(self._port, path, question)))
+            running.append(asyncio.create_task(_ask(self._port, path, question, self._tls)))
             await asyncio.sleep(interval_seconds)
         self.short = list(await asyncio.gather(*running))
 
@@ -96,14 +98,14 @@ def endings(outcomes: list[Outcome]) -> dict[str, int]:
     return dict(Counter(f"{each.status} {each.ending}" for each in outcomes))
 
 
-async def _ask(port: int, path: str, question: str) -> Outcome:
+async def _ask(port: int, path: str, question: str, tls: ssl.SSLContext | None) -> Outcome:
     body = json.dumps({"question": question}).encode()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
     try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22, ssl=tls)
         with contextlib.closing(writer):
             writer.write(head.encode() + body)
             received = await reader.read()

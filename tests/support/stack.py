@@ -35,6 +35,12 @@ SIMULATED = {
     "IDLE_TIMEOUT_SECONDS": 30,
 }
 
+# run in a container of the service, once: the tests are one address, and ask for more than one caller may
+WITHOUT_ALLOWANCE = (
+    *("flask", "keys", "limit", "anonymous"),
+    *("--per-user-tokens-per-minute", "none", "--budget-usd-day", "none"),
+)
+
 
 class Stack:
     """One compose project of its own; `down` takes away all that it made, but for the images."""

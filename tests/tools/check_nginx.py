@@ -15,7 +15,7 @@ import yaml
 
 from deploy.local.environment import ROOT
 
-SERVICES = ("nginx", "nginx-tls")
+SERVICES = ("nginx", "nginx-tls", "nginx-acme")
 SKIPPED = (
     # tls.conf sets it for all servers at once, where gixy does not look; a test of the stack sees it arrive
     "hsts_header",

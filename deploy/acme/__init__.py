@@ -1,0 +1,1 @@
+"""Gets a certificate for DOMAIN and renews it: what runs in certbot's container."""

@@ -1,0 +1,65 @@
+"""A whole answer that is long in coming, kept alive with spaces, which JSON may begin with."""
+
+from collections.abc import Callable, Iterator
+
+from service.chat.events import Done, Event, Failed
+from service.web.context import Connection
+
+SPACE = b" "
+
+
+class PatientBody:
+    """Spaces while the turn goes on, then `finished`'s bytes. close() ends the turn, even if it was never iterated.
+
+    The status line has left with the first space: a failure is told in the body alone.
+    """
+
+    def __init__(
+        self,
+        turn: Iterator[Event],
+        add: Callable[[Event], None],
+        finished: Callable[[Done | Failed], bytes],
+        connection: Connection,
+        streams: set[Connection],
+        seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._turn = turn
+        self._add = add
+        self._finished = finished
+        self._connection = connection
+        self._streams = streams
+        self._seconds = seconds
+        self._clock = clock
+        self._opening = SPACE
+        self._is_over = False
+        streams.add(connection)
+
+    def __iter__(self) -> "PatientBody":
+        return self
+
+    def __next__(self) -> bytes:
+        self._connection.writing_since = None
+        frame = self._opening or self._next_frame()
+        self._opening = b""
+        self._connection.writing_since = self._clock()
+        return frame
+
+    def close(self) -> None:
+        self._streams.discard(self._connection)
+        close = getattr(self._turn, "close", None)
+        if close is not None:
+            close()
+
+    def _next_frame(self) -> bytes:
+        if self._is_over:
+            raise StopIteration
+        until = self._clock() + self._seconds
+        for event in self._turn:
+            if isinstance(event, Done | Failed):
+                self._is_over = True
+                return self._finished(event)
+            self._add(event)
+            if self._clock() >= until:
+                return SPACE
+        raise StopIteration
