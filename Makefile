@@ -1,6 +1,6 @@
 # What the targets do is written in deploy/ and tests/; here is only what they need.
 .DEFAULT_GOAL := help
-.PHONY: help run serve keys simulator up down test test-unit test-stack check fix lock clean loadtest bench capacity crashtest drill
+.PHONY: help run serve keys simulator up down alert-test test test-unit test-stack check fix lock clean loadtest bench capacity crashtest drill
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -36,8 +36,11 @@ up: ## start the whole stack in containers; COMPOSE_UP_FLAGS is added
 down: ## stop the whole stack; its data stays
 	@docker compose --profile '*' down --remove-orphans
 
+alert-test: ## send one test alert through the stack's Alertmanager, and say whether its receiver took it
+	@exec sh deploy/alert-test.sh
+
 # most tests wait for a process, so one more of them than cores
-test: .venv/.test .venv/.clients ## run every test that needs no container engine
+test: .venv/.test .venv/.clients .venv/.kubernetes ## run every test that needs no container engine
 	@exec $(PYTHON) -m pytest --numprocesses 3 --dist loadfile $(PYTEST_FLAGS)
 
 test-unit: .venv/.test ## run the tests that take seconds
@@ -91,6 +94,12 @@ CLIENTS := tests/integration/openai/clients
 	@.venv/clients/bin/pip install --quiet --require-hashes --requirement requirements-clients.txt
 	@cp $(CLIENTS)/package.json $(CLIENTS)/package-lock.json .venv/clients
 	@cd .venv/clients && npm ci --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
+# 20 MB of schemas, which only a test reads
+.venv/.kubernetes: $(RUN) requirements-kubernetes.txt
+	@$(PYTHON) -m venv --clear .venv/kubernetes
+	@.venv/kubernetes/bin/pip install --quiet --require-hashes --requirement requirements-kubernetes.txt
 	@touch $@
 
 .venv/.test: $(RUN) $(EXTRA_LOCKS) requirements-dev.txt

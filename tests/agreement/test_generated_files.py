@@ -14,11 +14,11 @@ DASHBOARD = "monitoring/grafana/dashboards/service.json"
 @pytest.fixture
 def copy(tmp_path):
     """Of every file that is generated, or partly so."""
-    (tmp_path / "docs").mkdir()
     shutil.copytree(ROOT / "monitoring/grafana", tmp_path / "monitoring/grafana")
     shutil.copytree(ROOT / "nginx/snippets", tmp_path / "nginx/snippets")
     pages = [*settings_files.PAGES, *contract_tables.PAGES]
-    for name in [*pages, settings_files.EXAMPLE, settings_files.COMPOSE]:
+    for name in [*pages, settings_files.EXAMPLE, *settings_files.STACKS, settings_files.CLUSTER]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 

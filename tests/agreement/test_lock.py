@@ -21,6 +21,7 @@ LOCKS = (
     *INSTALLED_LOCKS,
     "requirements-load.txt",
     "requirements-clients.txt",
+    "requirements-kubernetes.txt",
     "requirements-data.txt",
 )
 

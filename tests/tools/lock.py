@@ -38,6 +38,7 @@ LOCKS = {
         *("--group", "dev"),
         *("--constraint", "requirements.txt", "--constraint", "requirements-llm.txt"),
     ],
+    "requirements-kubernetes.txt": ["--group", "kubernetes"],
     "requirements-data.txt": ["--group", "data", "--no-deps"],
 }
 

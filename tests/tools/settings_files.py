@@ -1,4 +1,4 @@
-"""The files that repeat the settings: docs/settings.md, docs/settings.ko.md, .env.example, docker-compose.yml."""
+"""The files that repeat the settings: docs/settings.md, docs/settings.ko.md, .env.example, and those of containers."""
 
 import re
 import textwrap
@@ -13,6 +13,8 @@ Language = Literal["en", "ko"]
 
 EXAMPLE = ".env.example"
 COMPOSE = "docker-compose.yml"
+CLUSTER = "deploy/kubernetes/base/settings.env"
+STACKS = (COMPOSE, "deploy/swarm/stack.yml")
 PAGES: dict[str, Language] = {"docs/settings.md": "en", "docs/settings.ko.md": "ko"}
 
 GENERATED = "<!-- `make fix` writes this file from service/settings/: a change here is lost. -->"
@@ -57,6 +59,10 @@ EXAMPLE_HEAD = """\
 # What is set in the environment wins over .env. Values with quotes, $ or \\ go into 'single quotes'.
 # NAME_FILE is the path of a file that holds NAME. (This file is written by make fix, from service/settings/.)
 """
+CLUSTER_HEAD = """\
+# The settings that nginx reads, too, with their defaults; an overlay's settings.env wins. (This file is written by make
+# fix, from service/settings/.)
+"""
 BLOCK = re.compile(
     r"(?P<head> *# make fix writes these lines: (?P<readers>\w+)\n).*?(?P<end> *# end of these lines\n)",
     re.DOTALL,
@@ -67,8 +73,8 @@ DEFAULT = re.compile(r"\$\{(\w+):-[^}]*\}")
 def expected(root: Path) -> dict[str, str]:
     """Each file with the text that it should have."""
     pages = {name: page(language) for name, language in PAGES.items()}
-    marked = compose((root / COMPOSE).read_text(encoding="utf-8"))
-    return {**pages, EXAMPLE: example(), COMPOSE: marked}
+    stacks = {name: compose((root / name).read_text(encoding="utf-8"), name) for name in STACKS}
+    return {**pages, EXAMPLE: example(), **stacks, CLUSTER: cluster()}
 
 
 def page(language: Language) -> str:
@@ -107,21 +113,26 @@ def _explained(setting: Setting) -> str:
     return "\n".join([*(f"# {line}" for line in lines), *shown]) + "\n"
 
 
-def compose(text: str) -> str:
+def cluster() -> str:
+    """What nginx has to be given; the service knows its defaults."""
+    return CLUSTER_HEAD + "".join(f"{each.name}={each.default}\n" for each in _for_nginx())
+
+
+def compose(text: str, name: str = COMPOSE) -> str:
     """Its marked lines, and each default in ${NAME:-default}; where the settings have none, compose's own stays."""
     lines = {
         "service": [f"- {name}" for name in _handed_over(text)],
-        "nginx": [
-            f"{each.name}: ${{{each.name}:-{each.default}}}"
-            for each in settings()
-            if each.for_nginx
-        ],
+        "nginx": [f"{each.name}: ${{{each.name}:-{each.default}}}" for each in _for_nginx()],
     }
     defaults = {setting.name: setting.default for setting in settings() if setting.default}
     if {found["readers"] for found in BLOCK.finditer(text)} != lines.keys():
-        raise SystemExit(f"{COMPOSE} lacks a line '# make fix writes these lines: ...', or its end")
+        raise SystemExit(f"{name} lacks a line '# make fix writes these lines: ...', or its end")
     marked = BLOCK.sub(lambda found: _filled(found, lines[found["readers"]]), text)
     return DEFAULT.sub(lambda found: _with_default(found, defaults), marked)
+
+
+def _for_nginx() -> list[Setting]:
+    return [each for each in settings() if each.for_nginx]
 
 
 def _handed_over(text: str) -> list[str]:

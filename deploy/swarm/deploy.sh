@@ -1,0 +1,140 @@
+#!/bin/bash
+# Starts or updates the stack on the Swarm that this machine manages: deploy/swarm/deploy.sh [MORE.yml...]
+#
+# Settings come from .env and the environment, as for docker compose. The service is replaced one task at a time, without
+# breaking an answer, and goes back by itself if the new one does not get ready; by hand: docker service rollback chat_service.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+stack=${STACK:-chat}
+ready_seconds=${DEPLOY_READY_SECONDS:-900}
+
+say() { echo "deploy: $*"; }
+
+fail() {
+    echo "deploy: $*" >&2
+    exit 1
+}
+
+# .env as docker compose reads it, but for variables within values; the environment wins
+load_settings() {
+    local line name value
+    [ -e .env ] || return 0
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in [A-Z]*=*) ;; *) continue ;; esac
+        name=${line%%=*} value=${line#*=}
+        [ -z "${!name+set}" ] || continue
+        case $value in
+        \'*\' | \"*\") value=${value:1:-1} ;;
+        *) value=${value%% #*} ;;
+        esac
+        export "$name=$value"
+    done <.env
+}
+
+require_swarm() {
+    [ "$(docker info --format '{{.Swarm.ControlAvailable}}')" = true ] ||
+        fail "this machine manages no Swarm; docker swarm init makes one (README: docs/deploying.md)"
+    local image
+    [ "$(docker node ls --quiet | wc -l)" -gt 1 ] || return 0
+    for image in "${SERVICE_IMAGE:-chat-service:local}" "${NGINX_IMAGE:-chat-nginx:local}"; do
+        case $image in
+        */*) ;;
+        *) fail "there are several nodes, and $image is on this one alone: push it to a registry, and name it with SERVICE_IMAGE and NGINX_IMAGE" ;;
+        esac
+    done
+}
+
+# A database's data are on one node.
+pin_data() {
+    local nodes
+    nodes=$(docker node ls --quiet --filter node.label=chat.data=true)
+    [ -n "$nodes" ] || docker node update --label-add chat.data=true "$(docker info --format '{{.Swarm.NodeID}}')" >/dev/null
+}
+
+hash_of() { sha256sum "$1" | cut -c 1-12; }
+
+# An empty secret is refused; a line feed alone is read as none.
+name_files() {
+    local name
+    printf '\n' >"$scratch/none"
+    for name in OPENAI_API_KEY FALLBACK_API_KEY; do
+        local file=${name}_FILE
+        export "$file=${!file:-$scratch/none}"
+        [ -s "${!file}" ] || export "$file=$scratch/none"
+        export "${name}_HASH=$(hash_of "${!file}")"
+    done
+    export PRICES_FILE=${PRICES_FILE:-$PWD/service/llm/prices.toml}
+    PRICES_HASH=$(hash_of "$PRICES_FILE")
+    POSTGRES_START_HASH=$(hash_of deploy/image/postgres.sh)
+    POSTGRES_USER_HASH=$(hash_of deploy/image/postgres-user.sh)
+    export PRICES_HASH POSTGRES_START_HASH POSTGRES_USER_HASH
+}
+
+# Nobody has to think of a password: it is in the Swarm's own store alone.
+make_database_url() {
+    export DATABASE_URL_SECRET="${stack}_database_url"
+    docker secret inspect "$DATABASE_URL_SECRET" >/dev/null 2>&1 && return
+    printf 'postgresql://chat:%s@postgres/chat' "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" |
+        docker secret create "$DATABASE_URL_SECRET" - >/dev/null
+}
+
+names() { docker service ls --quiet --filter "label=com.docker.stack.namespace=$stack"; }
+
+# updating, paused, rollback_started, ...; empty where it was never updated
+update_state() { docker service inspect --format '{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}' "$1"; }
+
+is_complete() {
+    local running wanted
+    IFS=/ read -r running wanted < <(docker service ls --filter "id=$1" --format '{{.Replicas}}' | cut -d ' ' -f 1)
+    [ "$running" = "$wanted" ]
+}
+
+all_complete() {
+    local service
+    for service in $(names); do
+        case $(update_state "$service") in
+        paused | rollback_*)
+            fail "$(docker service inspect --format '{{.Spec.Name}}: {{.UpdateStatus.Message}}' "$service"); the old tasks serve on"
+            ;;
+        '' | completed) is_complete "$service" || return 1 ;;
+        *) return 1 ;;
+        esac
+    done
+}
+
+# three looks: a container that ends at once was there for a moment
+wait_until_ready() {
+    local until=$((SECONDS + ready_seconds)) looks=0
+    while [ "$looks" -lt 3 ]; do
+        if all_complete; then looks=$((looks + 1)); else looks=0; fi
+        [ "$SECONDS" -lt "$until" ] || fail "not ready in $ready_seconds s: docker stack ps $stack says why"
+        sleep 1
+    done
+}
+
+# Those of earlier deploys; what a rollback may need is in use still.
+prune() {
+    local kind
+    for kind in secret config; do
+        docker "$kind" ls --quiet --filter "label=com.docker.stack.namespace=$stack" |
+            xargs -r -n 1 docker "$kind" rm >/dev/null 2>&1 || true
+    done
+}
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+load_settings
+require_swarm
+pin_data
+name_files
+make_database_url
+files=(--compose-file deploy/swarm/stack.yml)
+for more in "$@"; do files+=(--compose-file "$more"); done
+# changed: an image that no registry knows is taken as it is here
+docker stack deploy "${files[@]}" --resolve-image changed --detach=true "$stack" >"$scratch/said" 2>&1 ||
+    fail "$(tail -n 3 "$scratch/said")"
+say "waiting until all of it is ready"
+wait_until_ready
+prune
+say "done"
