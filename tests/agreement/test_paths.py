@@ -14,8 +14,9 @@ from tests.tools.contract_tables import PAGES
 DOCUMENTED = re.compile(r"`(GET|POST) (/\S*)`")
 LOCATION = re.compile(r"^ *location (?:(=|\^~) )?(/[^\s{]*)", re.MULTILINE)
 STATIC = "/static/*"
-# all that is not served, nginx's own refusals and answers, and its counters on a port that is not public
-NGINX_OWN = {"/*", "/.problem", "/.preflight", "/stub_status"}
+# all that is not served, nginx's own refusals and answers, its counters on a port that is not public, and what the
+# certificate authority asks for on port 80
+NGINX_OWN = {"/*", "/.problem", "/.preflight", "/stub_status", "/.well-known/acme-challenge/*"}
 METRICS_PORT_ONLY = {("GET", "/metrics")}
 
 

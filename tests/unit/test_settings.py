@@ -107,6 +107,7 @@ GOOD = {
     "ACCESS_WITHOUT_STORE": [("serve", "serve"), ("refuse", "refuse")],
     "LEDGER_DAYS": [("1", 1), ("36500", 36500)],
     "RETRY_ATTEMPTS": [("1", 1), ("10", 10)],
+    "CHAT_KEEPALIVE_SECONDS": [("0", 0), ("30", 30), ("250", 250)],
 }
 BAD = {
     "METRICS_PORT": ["8000"],
@@ -117,6 +118,7 @@ BAD = {
     "ACCESS_WITHOUT_STORE": ["allow"],
     "LEDGER_DAYS": ["0", "36501", "a year"],
     "RETRY_ATTEMPTS": ["0", "11", "three"],
+    "CHAT_KEEPALIVE_SECONDS": ["-1", "251", "nan", "soon"],
     "MAX_QUESTION_CHARS": ["none"],
 }
 # what a sentence says by itself
