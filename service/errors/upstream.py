@@ -11,6 +11,7 @@ class UpstreamFailure(ChatError):
     repeatable: asking the same model again may help; most_attempts, where it is set, bounds the attempts that end so.
     reroutable: another model may be asked. trips: it counts against the model's circuit breaker; else it is neutral.
     systemic: it cannot be due to what was asked. retry_forbidden: the server says that asking again is no use.
+    retry_after_in_words: when to come back is said in a sentence alone.
     """
 
     ending: ClassVar[Ending] = "upstream_failed"
@@ -20,6 +21,7 @@ class UpstreamFailure(ChatError):
     trips: ClassVar[bool] = False
     systemic: ClassVar[bool] = False
     retry_forbidden = False
+    retry_after_in_words = False
 
 
 class UpstreamRateLimited(UpstreamFailure):

@@ -87,6 +87,13 @@ def _repeatable(error: BaseException) -> bool:
     return isinstance(error, UpstreamFailure) and error.repeatable and not error.retry_forbidden
 
 
+def _named_wait(state: RetryCallState) -> float:
+    failure = _failure(state)
+    seconds = failure.retry_after_seconds or 0
+    # a sentence for people is passed on, and is no reason to give up
+    return 0 if failure.retry_after_in_words and seconds > LONGEST_RETRY_AFTER_SECONDS else seconds
+
+
 class _JitteredWait(wait_base):
     """Jittered and growing, and no shorter than Retry-After."""
 
@@ -96,7 +103,7 @@ class _JitteredWait(wait_base):
         )
 
     def __call__(self, retry_state: RetryCallState) -> float:
-        return max(self._growing(retry_state), _failure(retry_state).retry_after_seconds or 0)
+        return max(self._growing(retry_state), _named_wait(retry_state))
 
 
 class _StopAtKindsMost(stop_base):
@@ -129,7 +136,7 @@ class _StopAtLongRetryAfter(_Denial):
     reason = "retry_after"
 
     def stops(self, state: RetryCallState) -> bool:
-        return (_failure(state).retry_after_seconds or 0) > LONGEST_RETRY_AFTER_SECONDS
+        return _named_wait(state) > LONGEST_RETRY_AFTER_SECONDS
 
 
 class _StopAtAllWaits(_Denial):

@@ -2,7 +2,7 @@
 
 A directive is a list of `key=value`. Three places may hold one, and the later wins key by key:
 the server-wide default (`PUT /simulator/default`), the model's name (`sim:tokens=5,gap=0.1`,
-`sim-<fault>`, `sim-<fault>:after=3`, plain `sim`) and the last user message (`[sim tokens=5]`
+`sim-<fault>`, `sim-<fault>:after=3`, `sim-<dialect>`, plain `sim`) and the last user message (`[sim tokens=5]`
 anywhere in it, also several). Values that hold spaces, commas or brackets are percent-encoded.
 With `model=NAME` a directive counts only for requests of that model.
 
@@ -17,6 +17,8 @@ With `model=NAME` a directive counts only for requests of that model.
 | gap          | 0          | seconds between tokens; 0 = as fast as the socket takes          |
 | headers      | 0          | seconds to the response's headers and role chunk                 |
 | fault        | none       | one of the table below                                           |
+| dialect      | openai     | whose words and frames: dialects.py; `sim-<dialect>` is short for it |
+| error        | -          | refused in the dialect's words: key, model, quota, limit, context, filter, failed |
 | after        | half       | tokens before the fault                                          |
 | seconds      | 30         | length of a stall or of a slow first token                       |
 | status       | 500        | of `status` and `in-band-error`                                  |
@@ -66,6 +68,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
+
+from tests.simulator.dialect_errors import ERRORS
+from tests.simulator.dialects import FRAMES
 
 FAULTS = frozenset(
     (
@@ -119,6 +124,8 @@ class Behaviour:
     gap: float = 0.0
     headers: float = 0.0
     fault: str = "none"
+    dialect: str = "openai"
+    error: str | None = None
     after: int | None = None
     seconds: float = 30.0
     status: int = 500
@@ -132,7 +139,7 @@ class Behaviour:
     burst: int = 32
 
     def without_fault(self) -> "Behaviour":
-        return replace(self, fault="none")
+        return replace(self, fault="none", error=None)
 
 
 def _count(value: str) -> int:
@@ -177,6 +184,18 @@ def _fault(value: str) -> str:
     return name
 
 
+def _dialect(value: str) -> str:
+    if value not in FRAMES:
+        raise ValueError(f"no such dialect; there are {', '.join(FRAMES)}")
+    return value
+
+
+def _error(value: str) -> str:
+    if value not in ERRORS:
+        raise ValueError(f"no such error; there are {', '.join(ERRORS)}")
+    return value
+
+
 def _flag(value: str) -> bool:
     if value not in ("0", "1"):
         raise ValueError("neither 0 nor 1")
@@ -193,6 +212,8 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "gap": _seconds,
     "headers": _seconds,
     "fault": _fault,
+    "dialect": _dialect,
+    "error": _error,
     "after": _count,
     "seconds": _seconds,
     "status": _status,
@@ -247,7 +268,8 @@ def _of_model(model: str) -> Iterator[dict[str, str]]:
         return
     pairs = [pair for pair in rest.split(",") if pair]
     if name != "sim":
-        pairs.insert(0, f"fault={name.removeprefix('sim-')}")
+        kind = name.removeprefix("sim-")
+        pairs.insert(0, f"dialect={kind}" if kind in FRAMES else f"fault={kind}")
     yield _pairs(pairs)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from tests.simulator.behaviour import Behaviour, DirectiveError, choose_behaviour
 from tests.simulator.complete_answer import complete_answer
+from tests.simulator.dialect_errors import DIALECT_ERRORS
+from tests.simulator.dialects import refusal_of
 from tests.simulator.frames import AnswerName, http_head, json_response
 from tests.simulator.http_request import Request
 from tests.simulator.record import Arrival, Record, RequestRecord
@@ -145,7 +147,7 @@ def _without_answer(
         case "html":
             head = {"Content-Type": "text/html", "Content-Length": str(len(_HTML))}
             return reply(http_head(200, head | headers) + _HTML, delay, REFUSED)
-    refusal = _refusal(request, chat, behaviour)
+    refusal = _refusal(request, chat, behaviour) or refusal_of(behaviour.dialect, request.body)
     if refusal is None:
         return None
     if behaviour.retry_after is not None:
@@ -155,7 +157,9 @@ def _without_answer(
 
 def _refusal(
     request: Request, chat: ChatRequest, behaviour: Behaviour
-) -> tuple[int, dict[str, object]] | None:
+) -> tuple[int, object] | None:
+    if behaviour.error is not None:
+        return DIALECT_ERRORS[behaviour.dialect][behaviour.error]
     match behaviour.fault:
         case "status":
             key = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -172,7 +176,7 @@ def _refusal(
 def refuse(
     record: RequestRecord,
     status: int,
-    body: dict[str, object],
+    body: object,
     *,
     headers: Mapping[str, str] | None = None,
     delay: float = 0.0,

@@ -54,7 +54,15 @@ class AnswerName:
 
 
 class Frames:
-    """Makes the SSE frames of one answer; what they share is rendered once."""
+    """Makes the SSE frames of one answer; what they share is rendered once. The dialects change parts of them.
+
+    The deltas are JSON; None: there is no such frame. choice_more: further fields of each choice.
+    """
+
+    role_delta: bytes | None = b'{"role":"assistant","content":"","refusal":null}'
+    content_delta = b'{"content":"\0"}'
+    thought_delta: bytes | None = b'{"reasoning_content":"hm "}'
+    choice_more = b""
 
     def __init__(self, name: AnswerName, *, with_usage: bool, newline: bytes = b"\n") -> None:
         self._newline = newline
@@ -64,29 +72,38 @@ class Frames:
             b'"id":%b,"object":"chat.completion.chunk","created":%d,"model":%b,'
             b'"system_fingerprint":"fp_simulator"'
         ) % (to_json(name.answer_id), name.created, to_json(name.model))
-        frame = self.choice(b'{"content":"\0"}')
+        frame = self.choice(self.content_delta)
         self._before, self._after = frame.split(b"\0")
 
     def frame(self, data: bytes) -> bytes:
         return b"data: %b%b%b" % (data, self._newline, self._newline)
 
-    def comment(self) -> bytes:
-        return b": keepalive%b%b" % (self._newline, self._newline)
+    def comment(self, words: bytes = b"keepalive") -> bytes:
+        return b": %b%b%b" % (words, self._newline, self._newline)
 
-    def choice(self, delta: bytes, finish: str | None = None) -> bytes:
+    def choice(
+        self, delta: bytes, finish: str | None = None, *, frame_more: bytes | None = None
+    ) -> bytes:
+        """frame_more: further fields of the frame, in place of usage."""
         return self.frame(
-            b'{%b,"choices":[{"index":0,"delta":%b,"logprobs":null,"finish_reason":%b}]%b}'
-            % (self._name, delta, to_json(finish), self._usage_null)
+            b'{%b,"choices":[{"index":0,"delta":%b,"logprobs":null,"finish_reason":%b%b}]%b}'
+            % (
+                self._name,
+                delta,
+                to_json(finish),
+                self.choice_more,
+                self._usage_null if frame_more is None else frame_more,
+            )
         )
 
     def role(self) -> bytes:
-        return self.choice(b'{"role":"assistant","content":"","refusal":null}')
+        return b"" if self.role_delta is None else self.choice(self.role_delta)
 
     def content(self, text: str) -> bytes:
         return b"%b%b%b" % (self._before, to_json(text)[1:-1], self._after)
 
     def thought(self) -> bytes:
-        return self.choice(b'{"reasoning_content":"hm "}')
+        return b"" if self.thought_delta is None else self.choice(self.thought_delta)
 
     def malformed(self, text: str) -> bytes:
         """A content frame whose JSON ends too early."""
@@ -95,8 +112,20 @@ class Frames:
     def finish(self, reason: str) -> bytes:
         return self.choice(b"{}", reason)
 
+    def closing(self, reason: str, usage: Json | None) -> bytes:
+        """The end, and the bill where it is to be told."""
+        return self.finish(reason) + (b"" if usage is None else self.usage(usage))
+
+    def last(self, delta: bytes, reason: str, usage: Json | None) -> bytes:
+        """The end with the bill in the same frame."""
+        more = b"" if usage is None else b',"usage":%b' % to_json(usage)
+        return self.choice(delta, reason, frame_more=more)
+
     def empty_choices(self) -> bytes:
-        return self.frame(b'{%b,"choices":[]%b}' % (self._name, self._usage_null))
+        return self.without_choices(self._usage_null)
+
+    def without_choices(self, more: bytes) -> bytes:
+        return self.frame(b'{%b,"choices":[]%b}' % (self._name, more))
 
     def usage(self, usage: Json) -> bytes:
         return self.frame(b'{%b,"choices":[],"usage":%b}' % (self._name, to_json(usage)))

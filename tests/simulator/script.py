@@ -9,11 +9,11 @@ import math
 from collections.abc import Generator, Mapping
 
 from tests.simulator.behaviour import Behaviour
+from tests.simulator.dialects import FRAMES, UNCOUNTED_THOUGHTS
 from tests.simulator.frames import (
     EVENT_STREAM,
     LAST_CHUNK,
     AnswerName,
-    Frames,
     chunk,
     completion,
     http_head,
@@ -73,7 +73,9 @@ class Answer:
         )
         self.first = behaviour.seconds if behaviour.fault == "slow-first" else behaviour.first
         newline = b"\r\n" if behaviour.fault == "crlf" else b"\n"
-        self.frames = Frames(name, with_usage=self.with_usage, newline=newline)
+        self._thoughts = int(behaviour.think * _THOUGHTS_PER_SECOND)
+        kind = FRAMES[behaviour.dialect]
+        self.frames = kind(name, with_usage=self.with_usage, newline=newline)
         self.chunked = chunked
         # `by_bytes` makes the chunks itself.
         wraps = chunked and behaviour.fault != "split-bytes"
@@ -91,9 +93,11 @@ class Answer:
         """Headers and role chunk, then the wait for the first token, silent at first and then aloud."""
         yield b"", 0, self.behaviour.headers
         wait = max(0.0, self.first - self.behaviour.headers)
-        yield self.head() + self.wrap(prefix + self.frames.role()), 0, wait
-        for _ in range(int(self.behaviour.think * _THOUGHTS_PER_SECOND)):
-            yield self.wrap(self.frames.thought()), 0, 1 / _THOUGHTS_PER_SECOND
+        opening = prefix + self.frames.role()
+        yield self.head() + (self.wrap(opening) if opening else b""), 0, wait
+        thought = self.frames.thought()
+        for _ in range(self._thoughts):
+            yield self.wrap(thought) if thought else b"", 0, 1 / _THOUGHTS_PER_SECOND
         return COMPLETED
 
     def content(self, start: int, stop: float) -> Script:
@@ -120,9 +124,8 @@ class Answer:
         return made
 
     def closing(self, tokens: int, finish: str, *, done: bool = True) -> Script:
-        frames = [self.frames.finish(finish)]
-        if self.with_usage:
-            frames.append(self.frames.usage(self.usage(tokens)))
+        usage = self.usage(tokens) if self.with_usage else None
+        frames = [self.frames.closing(finish, usage)]
         if done:
             frames.append(self.frames.done())
         yield b"".join(map(self.wrap, frames)) + self._last_chunk, 0, 0.0
@@ -134,7 +137,13 @@ class Answer:
         return COMPLETED
 
     def usage(self, tokens: int) -> dict[str, object]:
-        return usage_of(self.input_tokens, tokens, self.behaviour.cached)
+        return usage_of(
+            self.input_tokens,
+            tokens,
+            self.behaviour.cached,
+            thoughts=self._thoughts,
+            counted=self.behaviour.dialect not in UNCOUNTED_THOUGHTS,
+        )
 
     def reported_usage(self) -> dict[str, object] | None:
         """What an answer that comes to its end reports; None where it reports nothing."""

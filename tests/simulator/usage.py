@@ -26,11 +26,19 @@ def count_input_tokens(messages: Sequence[Message]) -> int:
     return sum(len(message_text(m).split()) + TOKENS_PER_MESSAGE for m in messages)
 
 
-def usage_of(input_tokens: int, output_tokens: int, cached_tokens: int) -> dict[str, object]:
+def usage_of(
+    input_tokens: int,
+    output_tokens: int,
+    cached_tokens: int,
+    *,
+    thoughts: int = 0,
+    counted: bool = True,
+) -> dict[str, object]:
+    """counted: whether thoughts are part of the completion; they are of the total."""
     return {
         "prompt_tokens": input_tokens,
-        "completion_tokens": output_tokens,
-        "total_tokens": input_tokens + output_tokens,
+        "completion_tokens": output_tokens + (thoughts if counted else 0),
+        "total_tokens": input_tokens + output_tokens + thoughts,
         "prompt_tokens_details": {"cached_tokens": cached_tokens, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": thoughts, "audio_tokens": 0},
     }

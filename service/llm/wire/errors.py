@@ -20,7 +20,12 @@ from service.llm.wire.dialect import ERROR_STATUSES, ERROR_WORDS, KINDS, SENTENC
 from service.llm.wire.parameters import ASKED, refused_parameter_in
 from service.llm.wire.redirect import Redirected
 from service.llm.wire.refusal import ParameterRefused, WindowExceeded
-from service.llm.wire.retry_after import forbids_retry, retry_after_seconds, wait_in_body
+from service.llm.wire.retry_after import (
+    forbids_retry,
+    retry_after_seconds,
+    wait_in_fields,
+    wait_in_words,
+)
 from service.llm.wire.said import Said, said_in, said_in_body
 from service.llm.wire.window import overflow_in
 
@@ -89,9 +94,11 @@ def _error(status: int | None, said: Said, cause: str, headers: Mapping[str, str
         if kind == "too_long":
             return WindowExceeded(overflow, cause=f"{cause}: context")
     wait = retry_after_seconds(headers)
-    failure = _made(
-        kind, cause, status, wait_in_body(said.waits, said.text) if wait is None else wait
-    )
+    if wait is None:
+        wait = wait_in_fields(said.waits)
+    in_words = wait_in_words(said.text) if wait is None else None
+    failure = _made(kind, cause, status, in_words if wait is None else wait)
+    failure.retry_after_in_words = in_words is not None
     failure.retry_forbidden = forbids_retry(headers)
     return failure
 

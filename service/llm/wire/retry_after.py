@@ -41,27 +41,28 @@ def retry_after_seconds(
         _moment_or_duration(headers.get("retry-after", ""), clock),
         _limit_reset(headers, clock),
     )
-    seconds = next((wait for wait in waits if wait is not None), None)
-    return None if seconds is None else max(0.0, min(MOST_SECONDS, seconds))
+    return _bounded(next((wait for wait in waits if wait is not None), None))
 
 
-def wait_in_body(fields: Sequence[str], text: str) -> float | None:
-    """What a refusal's own fields say, or its sentence, where it has no header for it."""
-    seconds = [
-        wait for each in fields if (wait := _moment_or_duration(each, time.time)) is not None
-    ]
-    wait = seconds[0] if seconds else _wait_in_words(text)
-    return None if wait is None else max(0.0, min(MOST_SECONDS, wait))
+def wait_in_fields(fields: Sequence[str]) -> float | None:
+    """What a refusal's body says, where it has no header for it."""
+    waits = (_moment_or_duration(each, time.time) for each in fields)
+    return _bounded(next((wait for wait in waits if wait is not None), None))
 
 
-def _wait_in_words(text: str) -> float | None:
+def wait_in_words(text: str) -> float | None:
+    """What its sentence says, which is meant for people."""
     found = IN_WORDS.search(text)
     if found is None:
         return None
     unit = (found["unit"] or "").lower()
     unit = WORDS_FOR_UNITS.get(unit, unit)
     written = f"{found['wait'].rstrip('.')}{unit}{found['more'].rstrip('.')}"
-    return _moment_or_duration(written, time.time)
+    return _bounded(_moment_or_duration(written, time.time))
+
+
+def _bounded(seconds: float | None) -> float | None:
+    return None if seconds is None else max(0.0, min(MOST_SECONDS, seconds))
 
 
 def forbids_retry(headers: Mapping[str, str]) -> bool:

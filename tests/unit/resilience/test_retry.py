@@ -127,6 +127,14 @@ def test_a_long_retry_after_is_denied_at_once(seconds):
     assert turn.denied == ["retry_after"]
 
 
+def test_a_long_wait_in_words_is_no_reason_to_give_up():
+    failure = limited(20)
+    failure.retry_after_in_words = True
+    turn = Turn()
+    assert len(turn.waits(failure)) > 0
+    assert "retry_after" not in turn.denied
+
+
 def test_no_wait_goes_beyond_the_turns_deadline():
     turn = Turn(seconds=1)
     assert turn.retries.after(FAILURE) is not None
