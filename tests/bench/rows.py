@@ -8,7 +8,9 @@ from tests.support.simulator import directive
 
 @dataclass(frozen=True)
 class Row:
-    """One load. tokens: of each answer; pace: tokens per second of each stream, 0 for as fast as they go.
+    """One load. tokens: of each answer; thoughts: reasoning deltas before them.
+
+    pace: tokens per second of each stream, 0 for as fast as they go.
 
     fresh: in a service that has served nothing before, since a worker keeps the memory that it once had.
     beside: bodies that one more caller sends all the while, one after the other; only the load itself is measured.
@@ -19,6 +21,7 @@ class Row:
     tokens: int
     pace: float = 0
     first: float = 0
+    thoughts: int = 0
     ramp_seconds: float = 0
     at_once: int = 0
     path: str = "/chat/stream"
@@ -30,7 +33,7 @@ class Row:
     @property
     def question(self) -> str:
         gap = round(1 / self.pace, 4) if self.pace else 0
-        return directive(tokens=self.tokens, gap=gap, first=self.first)
+        return directive(tokens=self.tokens, thoughts=self.thoughts, gap=gap, first=self.first)
 
     def fastest_seconds(self) -> float:
         """How long an answer takes at its own pace."""
@@ -55,6 +58,15 @@ LARGE = (
 )
 
 SATURATED = Row("saturated: 8 streams as fast as they go", 32, 3000, at_once=8)
+# beside the row above: as many frames, nearly all of them reasoning
+THINKING = Row(
+    "saturated, thinking: 8 streams as fast as they go",
+    32,
+    20,
+    thoughts=2980,
+    at_once=8,
+    stock=False,
+)
 PACED = Row("paced: 200 streams of 50 tokens/s", 200, 250, 50, 0.02, 2.0, direct=True)
 FEW = Row("few: 20 streams of 50 tokens/s", 20, 250, 50, 0.02, 0.4, direct=True)
 LONE = Row("lone: one stream after the other", 40, 20, 200, 0.01, at_once=1, direct=True)
@@ -79,4 +91,17 @@ BESIDE = Row(
     "few, beside pathological inputs of 100 KB", 20, 250, 50, 0.02, 0.4, stock=False, beside=LARGE
 )
 
-ROWS = (SATURATED, PACED, FEW, BESIDE, LONE, WHOLE, WHOLE_LONE, MANY, SHORT, LONG, LONGEST)
+ROWS = (
+    SATURATED,
+    THINKING,
+    PACED,
+    FEW,
+    BESIDE,
+    LONE,
+    WHOLE,
+    WHOLE_LONE,
+    MANY,
+    SHORT,
+    LONG,
+    LONGEST,
+)

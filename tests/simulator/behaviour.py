@@ -14,6 +14,7 @@ With `model=NAME` a directive counts only for requests of that model.
 | chars        | -          | characters of each token (for answers of many megabytes)         |
 | first        | 0          | seconds to the first token, or to an error status or a reset     |
 | think        | 0          | seconds of reasoning_content, ten a second, before the first token |
+| thoughts     | 0          | reasoning deltas at the pace of tokens, before the first token    |
 | gap          | 0          | seconds between tokens; 0 = as fast as the socket takes          |
 | headers      | 0          | seconds to the response's headers and role chunk                 |
 | fault        | none       | one of the table below                                           |
@@ -121,6 +122,7 @@ class Behaviour:
     chars: int = 0
     first: float = 0.0
     think: float = 0.0
+    thoughts: int = 0
     gap: float = 0.0
     headers: float = 0.0
     fault: str = "none"
@@ -209,6 +211,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "chars": _chars,
     "first": _seconds,
     "think": _seconds,
+    "thoughts": _count,
     "gap": _seconds,
     "headers": _seconds,
     "fault": _fault,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tests.simulator.behaviour import Behaviour, DirectiveError, choose_behaviour
 from tests.simulator.complete_answer import complete_answer
 from tests.simulator.dialect_errors import DIALECT_ERRORS
-from tests.simulator.dialects import refusal_of
+from tests.simulator.dialects import UNASKED_USAGE, refusal_of
 from tests.simulator.frames import AnswerName, http_head, json_response
 from tests.simulator.http_request import Request
 from tests.simulator.record import Arrival, Record, RequestRecord
@@ -120,7 +120,7 @@ class Chat:
             name,
             input_tokens=count_input_tokens(chat.messages),
             max_tokens=chat.max_tokens,
-            with_usage=chat.include_usage or not chat.stream,
+            with_usage=chat.include_usage or not chat.stream or behaviour.dialect in UNASKED_USAGE,
             chunked=request.version == "HTTP/1.1",
             headers=headers,
         )

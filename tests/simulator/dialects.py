@@ -105,6 +105,8 @@ FRAMES: Mapping[str, type[Frames]] = {
 }
 # their completion leaves thoughts out, the total has them
 UNCOUNTED_THOUGHTS = frozenset({"gemini"})
+# they report it whether they are asked or not
+UNASKED_USAGE = frozenset({"gemini", "mistral", "groq"})
 VLLM_WINDOW = 4096
 VLLM_PROMPT = 16
 

@@ -6,7 +6,7 @@ token's frame. What the generator returns is the ending.
 """
 
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 
 from tests.simulator.behaviour import Behaviour
 from tests.simulator.dialects import FRAMES, UNCOUNTED_THOUGHTS
@@ -73,7 +73,7 @@ class Answer:
         )
         self.first = behaviour.seconds if behaviour.fault == "slow-first" else behaviour.first
         newline = b"\r\n" if behaviour.fault == "crlf" else b"\n"
-        self._thoughts = int(behaviour.think * _THOUGHTS_PER_SECOND)
+        self._slow_thoughts = int(behaviour.think * _THOUGHTS_PER_SECOND)
         kind = FRAMES[behaviour.dialect]
         self.frames = kind(name, with_usage=self.with_usage, newline=newline)
         self.chunked = chunked
@@ -96,23 +96,28 @@ class Answer:
         opening = prefix + self.frames.role()
         yield self.head() + (self.wrap(opening) if opening else b""), 0, wait
         thought = self.frames.thought()
-        for _ in range(self._thoughts):
+        for _ in range(self._slow_thoughts):
             yield self.wrap(thought) if thought else b"", 0, 1 / _THOUGHTS_PER_SECOND
+        frame = self.wrap(thought) if thought else b""
+        yield from self._paced(lambda _: frame, 0, self.behaviour.thoughts)
         return COMPLETED
 
     def content(self, start: int, stop: float) -> Script:
         """The tokens from `start` to before `stop`."""
+        return (yield from self._paced(self.content_frame, start, stop))
+
+    def _paced(self, frame: Callable[[int], bytes], start: int, stop: float) -> Script:
         behaviour = self.behaviour
         index = start
         if behaviour.gap:
             while index < stop:
-                yield self.content_frame(index), 1, behaviour.gap
+                yield frame(index), 1, behaviour.gap
                 index += 1
             return COMPLETED
         burst = max(1, min(behaviour.burst, _MAX_BURST_CHARS // max(1, behaviour.chars)))
         while index < stop:
             count = int(min(burst, stop - index))
-            yield [self.content_frame(i) for i in range(index, index + count)], count, 0.0
+            yield [frame(i) for i in range(index, index + count)], count, 0.0
             index += count
         return COMPLETED
 
@@ -141,7 +146,7 @@ class Answer:
             self.input_tokens,
             tokens,
             self.behaviour.cached,
-            thoughts=self._thoughts,
+            thoughts=self._slow_thoughts + self.behaviour.thoughts,
             counted=self.behaviour.dialect not in UNCOUNTED_THOUGHTS,
         )
 

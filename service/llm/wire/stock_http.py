@@ -18,6 +18,8 @@ from service.llm.wire.proxies import proxy_for
 
 # what stands in the request line; it is taken off before the request is sent
 TARGET = "x-target"
+# a head, and what may come with it in one read
+MOST_HEAD_BYTES = 262_144
 
 
 def http_client(
@@ -52,6 +54,7 @@ class _Transport(httpx2.HTTPTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         target = request.headers.pop(TARGET)
         request.url = request.url.copy_with(raw_path=target.encode())
+        request.extensions = {**request.extensions, "trace": _Watch()}
         return super().handle_request(request)
 
 
@@ -76,17 +79,41 @@ class _SideBySide(httpcore2.SyncBackend):
         return _Paced(SyncStream(sock))
 
 
+class _Watch:
+    """Called with all that happens to a request: its connection learns when the head of the response is there."""
+
+    def __init__(self) -> None:
+        self._streams: list[_Paced] = []
+
+    def __call__(self, event: str, info: dict[str, Any]) -> None:
+        made = info.get("return_value")
+        if isinstance(made, _Paced):
+            self._streams.append(made)
+        elif event == "http11.receive_response_headers.complete":
+            for stream in self._streams:
+                stream.headed = True
+
+
 class _Paced(httpcore2.NetworkStream):
-    """Lets the other streams run between reads that find what a flooding server sends at once."""
+    """Lets the other streams run between reads that find what a flooding server sends at once, and bounds the head.
+
+    Interim answers (1xx) would be read without an end.
+    """
 
     def __init__(self, stream: httpcore2.NetworkStream) -> None:
         self._stream = stream
         self._others = GiveWay()
+        self._head_bytes = 0
+        self.headed = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         self._others.wait()
         data: bytes = self._stream.read(max_bytes, timeout)
         self._others.took(len(data))
+        if not self.headed:
+            self._head_bytes += len(data)
+            if self._head_bytes > MOST_HEAD_BYTES:
+                raise httpcore2.RemoteProtocolError("endless head")
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:

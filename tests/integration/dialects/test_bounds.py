@@ -12,8 +12,8 @@ from tests.support.floods import FLOODS
 from tests.support.model_server import DONE, answers, fin, frame, stream, text
 from tests.support.service import Service
 
-# the openai package reads these itself: without an end, or a step for each byte
-BEYOND_STOCK = frozenset({"interim answers", "one frame by bytes"})
+# the openai package reads these itself, with a step for each byte
+BEYOND_STOCK = frozenset({"one frame by bytes"})
 
 
 def resident_bytes(service):

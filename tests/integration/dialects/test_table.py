@@ -42,9 +42,9 @@ def simulator():
 @pytest.fixture(scope="module", params=["lean", "stock"])
 def service(request, simulator):
     models = ",".join(f"sim-{name}" for name in DIALECTS)
-    with Service(
-        simulator.base_url, LLM_CLIENT=request.param, LLM_MODEL="sim-openai", LLM_MODELS=models
-    ) as running:
+    # a failure is held back for three seconds by default: here thinking is to be seen sooner
+    settings = {"LLM_MODEL": "sim-openai", "LLM_MODELS": models, "STREAM_HOLD_SECONDS": 0.2}
+    with Service(simulator.base_url, LLM_CLIENT=request.param, **settings) as running:
         yield running
 
 
