@@ -35,9 +35,8 @@ class Answer:
 
     def add(self, frame: Any, *, bare: bool = False) -> None:
         """bare: it came as JSON without an event stream around it."""
-        said = _plain(frame)
-        if said is not None:
-            self._hear_plain(*said)
+        delta = _plain(frame)
+        if delta is not None and self._hear_plain(delta):
             return
         try:
             self._add(frame, bare=bare)
@@ -61,10 +60,9 @@ class Answer:
 
     def take(self) -> Chunk | None:
         """All since the last time; None if there is nothing."""
-        if not (
-            self._texts or self._thoughts or self._tool_calls or self._said_reason or self._usage
-        ):
-            return None
+        more = self._tool_calls or self._said_reason or self._usage
+        if not more:
+            return self._take_words()
         chunk = Chunk(
             "".join(self._texts),
             "".join(self._thoughts),
@@ -75,6 +73,17 @@ class Answer:
         )
         self._forget()
         return chunk
+
+    def _take_words(self) -> Chunk | None:
+        """Where there is nothing else, as nearly always."""
+        texts, thoughts = self._texts, self._thoughts
+        if thoughts:
+            self._texts, self._thoughts = [], []
+            return Chunk("".join(texts), "".join(thoughts))
+        if not texts:
+            return None
+        self._texts = []
+        return Chunk(texts[0] if len(texts) == 1 else "".join(texts))
 
     def _add(self, frame: dict[str, Any], *, bare: bool) -> None:
         if is_failure(frame, bare=bare):
@@ -96,14 +105,26 @@ class Answer:
         if reason is not None:
             self._finish(reason, provisional=bool(said) and not whole)
 
-    def _hear_plain(self, text: str, thinking: str) -> None:
+    def _hear_plain(self, delta: dict[str, Any]) -> bool:
+        """Whether it holds nothing but text and thinking in the fields that most servers have."""
+        text: Any = delta.get("content")
+        thinking = ""
+        if len(delta) != 1 or type(text) is not str:
+            said = _plain_words(delta)
+            if said is None:
+                return False
+            text, thinking = said
         if self._reason is not None and (text or thinking):
             self._go_on()
         if text:
             self._by_delta = True
-            self._say(text)
+            if self._tags is None:
+                self._texts.append(text)
+            else:
+                self._say(text)
         if thinking:
             self._thoughts.append(thinking)
+        return True
 
     def _hear(self, said: Said) -> None:
         if self._reason is not None:
@@ -155,8 +176,8 @@ def _reason_in(choice: dict[str, Any], frame: dict[str, Any]) -> Any:
     return None
 
 
-def _plain(frame: Any) -> tuple[str, str] | None:
-    """Text and thinking of the ordinary frame, which has nothing else: nearly all of the reading is done here."""
+def _plain(frame: Any) -> dict[str, Any] | None:
+    """The delta of the ordinary frame, which has nothing else: nearly all of the reading is done here."""
     try:
         [choice] = frame["choices"]
         if (
@@ -167,18 +188,15 @@ def _plain(frame: Any) -> tuple[str, str] | None:
             and "error" not in choice
             and "usage" not in choice
         ):
-            delta = choice["delta"]
-            text = delta.get("content")
-            if len(delta) == 1 and type(text) is str:
-                return text, ""
-            return _plain_delta(delta)
+            delta: dict[str, Any] = choice["delta"]
+            return delta if type(delta) is dict else None
     except (LookupError, TypeError, ValueError, AttributeError):
         pass
     return None
 
 
-def _plain_delta(delta: dict[str, Any]) -> tuple[str, str] | None:
-    """With thinking in a field of its own, as most servers have it; None for anything else."""
+def _plain_words(delta: dict[str, Any]) -> tuple[str, str] | None:
+    """Text and thinking; None where there is anything else."""
     text = thinking = ""
     for name, value in delta.items():
         if not value or name == "role":

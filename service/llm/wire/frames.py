@@ -19,6 +19,7 @@ def _number(digits: str) -> float:
     return int(digits) if len(digits) < 20 else float(digits)
 
 
+loads = orjson.loads
 NOTHING = PINGS | {b"", b"null"}
 # for what orjson refuses: halves of an emoji cut apart, NaN, numbers beyond 64 bits
 LENIENT = json.JSONDecoder(strict=False, parse_int=_number)
@@ -96,16 +97,29 @@ class FrameReader:
 
     def _read(self, lines: list[bytes]) -> None:
         waiting = iter(lines)
+        add = self._answer.add
+        between = self._between_frames()
         for line in waiting:
-            if not line:
-                if self._data or self._event:
-                    self._end_frame()
-            elif line.startswith(b"data: {") and not (self._data or self._event or self._bare):
-                self._value(line[6:])
-            else:
+            if between and line.startswith(b"data: {"):
+                # nearly all lines of all streams: this costs what a token costs
+                try:
+                    frame = loads(line[6:])
+                except orjson.JSONDecodeError:
+                    self._value(line[6:])
+                    between = self._between_frames()
+                else:
+                    add(frame)
+            elif line:
                 self._line(line)
+                between = self._between_frames()
                 if self.done:
                     self.overrun = any(rest.strip() for rest in (*waiting, self._lines.end()))
+            elif not between and (self._data or self._event):
+                self._end_frame()
+                between = self._between_frames()
+
+    def _between_frames(self) -> bool:
+        return not (self._data or self._event or self._bare)
 
     def _line(self, line: bytes) -> None:
         if self._bare:
