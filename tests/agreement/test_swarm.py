@@ -1,0 +1,92 @@
+"""deploy/swarm/stack.yml says what docker-compose.yml says, but for what Swarm does in another way."""
+
+import re
+
+import pytest
+import yaml
+
+from tests.support.service import ROOT
+
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+STACK = yaml.safe_load((ROOT / "deploy/swarm/stack.yml").read_text(encoding="utf-8"))["services"]
+SAME = ("user", "command", "init", "read_only", "cap_drop", "logging", "stop_signal")
+UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+# TLS ends before it reaches the stack; the folder that compose shares with the service is only for the socket
+APART = {"/etc/nginx/tls", "/var/run/postgresql"}
+
+
+def default(text):
+    """Of ${NAME:-default}."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(text))
+
+
+def size(text):
+    number, unit = re.fullmatch(r"(\d+)([kmg])b?", default(text)).groups()
+    return int(number) * UNITS[unit]
+
+
+def environment(service):
+    given = service.get("environment", {})
+    if isinstance(given, dict):
+        return given
+    return dict(each.partition("=")[::2] for each in given)
+
+
+def memory_folders(service):
+    """Path to size, of compose's short form and of the stack's long one."""
+    found = {
+        path: size(re.search(r"size=(\w+)", options)[1])
+        for path, _, options in (each.partition(":") for each in service.get("tmpfs", []))
+    }
+    if "shm_size" in service:
+        found["/dev/shm"] = size(service["shm_size"])
+    for each in service.get("volumes", []):
+        if isinstance(each, dict) and each["type"] == "tmpfs":
+            found[each["target"]] = each["tmpfs"]["size"]
+    return {path: value for path, value in found.items() if path not in APART}
+
+
+@pytest.mark.parametrize("name", STACK)
+def test_a_service_is_composes(name):
+    ours, compose = STACK[name], COMPOSE[name]
+    assert {key: ours.get(key) for key in SAME} == {key: compose.get(key) for key in SAME}
+    assert default(ours["image"]) == default(compose["image"])
+    assert ours.get("stop_grace_period") == compose.get("stop_grace_period")
+    assert ours["healthcheck"].get("test") == compose["healthcheck"].get("test")
+    assert memory_folders(ours) == memory_folders(compose)
+    assert set(ours["networks"]) == set(compose["networks"]) - {"monitoring"}
+
+
+@pytest.mark.parametrize("name", STACK)
+def test_its_limits_are_composes(name):
+    limits, compose = STACK[name]["deploy"]["resources"]["limits"], COMPOSE[name]
+    assert size(limits["memory"]) == size(compose["mem_limit"])
+    assert limits["pids"] == compose["pids_limit"]
+
+
+@pytest.mark.parametrize("name", STACK)
+def test_its_environment_is_composes(name):
+    ours, compose = environment(STACK[name]), environment(COMPOSE[name])
+    # a secret of the Swarm's instead of a volume that two share
+    ours.pop("DATABASE_URL_FILE", None)
+    compose.pop("DATABASE_URL_FILE", None)
+    assert ours == compose
+
+
+def test_answers_outlive_an_update_and_names_lead_to_every_task():
+    for name, service in STACK.items():
+        assert service["deploy"]["endpoint_mode"] == "dnsrr", name
+    update = STACK["service"]["deploy"]["update_config"]
+    assert (update["order"], update["failure_action"]) == ("start-first", "rollback")
+    [port] = STACK["nginx"]["ports"]
+    assert port["mode"] == "host"
+    # such a port has one owner
+    assert STACK["nginx"]["deploy"]["update_config"]["order"] == "stop-first"
+    assert STACK["nginx"]["deploy"]["mode"] == "global"
+
+
+def test_a_busy_task_is_not_ended():
+    """Swarm ends what is unhealthy, where docker compose only says so."""
+    for service in STACK.values():
+        check = service["healthcheck"]
+        assert int(check["interval"].rstrip("s")) * check["retries"] >= 100
