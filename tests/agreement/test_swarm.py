@@ -10,6 +10,8 @@ from tests.support.service import ROOT
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
 STACK = yaml.safe_load((ROOT / "deploy/swarm/stack.yml").read_text(encoding="utf-8"))["services"]
 SAME = ("user", "command", "init", "read_only", "cap_drop", "logging", "stop_signal")
+# a stop reaches it when nginx knows
+WAITS_FIRST = ("service", "command")
 UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 # TLS ends before it reaches the stack; the folder that compose shares with the service is only for the socket
 APART = {"/etc/nginx/tls", "/var/run/postgresql"}
@@ -49,9 +51,12 @@ def memory_folders(service):
 @pytest.mark.parametrize("name", STACK)
 def test_a_service_is_composes(name):
     ours, compose = STACK[name], COMPOSE[name]
-    assert {key: ours.get(key) for key in SAME} == {key: compose.get(key) for key in SAME}
+    same = [key for key in SAME if (name, key) != WAITS_FIRST]
+    assert {key: ours.get(key) for key in same} == {key: compose.get(key) for key in same}
     assert default(ours["image"]) == default(compose["image"])
-    assert ours.get("stop_grace_period") == compose.get("stop_grace_period")
+    wait = "12s" if name == WAITS_FIRST[0] else ""
+    grace = compose.get("stop_grace_period")
+    assert ours.get("stop_grace_period") == (grace and wait + grace)
     assert ours["healthcheck"].get("test") == compose["healthcheck"].get("test")
     assert memory_folders(ours) == memory_folders(compose)
     assert set(ours["networks"]) == set(compose["networks"]) - {"monitoring"}
@@ -83,6 +88,13 @@ def test_answers_outlive_an_update_and_names_lead_to_every_task():
     # such a port has one owner
     assert STACK["nginx"]["deploy"]["update_config"]["order"] == "stop-first"
     assert STACK["nginx"]["deploy"]["mode"] == "global"
+
+
+def test_a_task_that_is_stopped_goes_on_until_nginx_knows():
+    command, grace = STACK["service"]["command"][-1], STACK["service"]["stop_grace_period"]
+    wait = int(re.search(r"sleep (\d+)", command)[1])
+    assert wait >= 12
+    assert grace.startswith(f"{wait}s")
 
 
 def test_a_busy_task_is_not_ended():

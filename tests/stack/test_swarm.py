@@ -163,5 +163,6 @@ def test_a_task_that_is_killed_costs_its_own_answers_and_their_readers_see_it(sw
     # about half of them were its; none looks whole that is not
     assert len(cut) + len(whole) == STREAMS, endings(streams)
     assert 0.3 * STREAMS < len(cut) < 0.7 * STREAMS
-    # what had been sent to it cannot be asked again; whatever came later was answered by the other
-    assert len(failed) <= 3, endings(short)
+    # what had been sent to it cannot be asked again, and says so; whatever came later was answered by the other
+    assert {each.ending for each in failed} <= {"unavailable", "cut"}, endings(short)
+    assert len(failed) < 0.2 * len(short), endings(short)
