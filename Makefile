@@ -1,6 +1,6 @@
 # What the targets do is written in deploy/ and tests/; here is only what they need.
 .DEFAULT_GOAL := help
-.PHONY: help run serve keys simulator up down alert-test test test-unit test-stack check fix lock clean loadtest bench capacity crashtest drill
+.PHONY: help run serve chain keys simulator up down alert-test test test-unit test-stack check fix lock clean loadtest bench capacity crashtest drill
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -22,6 +22,9 @@ run: $(RUN) ## set up, start a local language model (or use OPENAI_API_KEY) and 
 
 serve: $(RUN) ## start the service alone; the environment names its model
 	@exec $(PYTHON) -m deploy.local.serve
+
+chain: $(RUN) ## run a chain once, explained: QUESTION="hi", CHAIN=name, SESSION=id, SYSTEM="be brief"
+	@exec $(PYTHON) -m deploy.local.chain
 
 keys: $(RUN) ## API keys, such as ARGS="create --name team-a --budget-usd-month 50"; without ARGS, what there is
 	@exec $(PYTHON) -m deploy.local.command keys $(ARGS)

@@ -1,6 +1,7 @@
 """The composition root: with service/protection.py the only file that knows every room."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from flask import Flask
@@ -15,6 +16,7 @@ from service.llm.chain_checks import UnusableChain
 from service.llm.chain_turn import Surroundings
 from service.llm.estimates import Estimates
 from service.llm.guarded import guarded_copy
+from service.llm.loop_watch import LoopWatch
 from service.protection import TICK_SECONDS, Protection
 from service.resilience.admission import Admission
 from service.settings import Settings
@@ -36,7 +38,7 @@ def create_app(settings: Settings) -> Flask:
     clock = time.monotonic
     drain = Drain(settings.drain_deadline_seconds, clock)
     protection = Protection(settings, GuardMetrics())
-    built = _chains(settings, protection)
+    built = build_chains(settings, protection, chain_metrics.step_took)
     limits = _limits(settings, built.names)
     admission = Admission(settings.max_concurrent_turns, settings.admission_wait_seconds)
     names = _providers_of(settings)
@@ -44,7 +46,7 @@ def create_app(settings: Settings) -> Flask:
     turns.announce(slots, __version__, settings.llm_client, names, built.names)
     running = Turns(
         limits=limits,
-        defaults=_defaults(settings, built.names[0]),
+        defaults=defaults_of(settings, built.names[0]),
         admit=admission.admit,
         answer=built.answer,
         begin=lambda caller, turn_id: turns.TurnRecord(caller, turn_id, clock),
@@ -78,6 +80,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["drain"] = drain
     app.extensions["access"] = access
     app.extensions["look"] = protection.look
+    app.extensions["loop"] = LoopWatch(metrics.LOOP_LAG.observe, chain_metrics.loop_blocked)
     return app
 
 
@@ -97,14 +100,17 @@ def _open(settings: Settings, protection: Protection) -> Access:
     )
 
 
-def _chains(settings: Settings, protection: Protection) -> chains.Chains:
+def build_chains(
+    settings: Settings, protection: Protection, timed: Callable[[str, str, float], None]
+) -> chains.Chains:
+    """timed: a chain, its step, and how long it took. Raises one of REFUSALS."""
     primary = protection.primary_model()
     found = chains.builders()
     around = Surroundings(
         guards=models.Guards(protection.guard(), protection.own_guard),
         bill=protection.counter.estimate,
         cost=protection.cost,
-        timed=chain_metrics.step_took,
+        timed=timed,
         dropped=chain_metrics.data_dropped,
         step_seconds=settings.step_timeout_seconds,
         tick_seconds=TICK_SECONDS,
@@ -137,7 +143,7 @@ def _limits(settings: Settings, names: tuple[str, ...]) -> Limits:
     )
 
 
-def _defaults(settings: Settings, chain: str) -> Defaults:
+def defaults_of(settings: Settings, chain: str) -> Defaults:
     return Defaults(
         model=settings.models[0],
         system=settings.system_prompt or "",

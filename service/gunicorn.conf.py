@@ -159,6 +159,7 @@ def post_worker_init(worker: Worker) -> None:
         # once is enough; before anybody asks
         worker.wsgi.extensions["look"]()
     worker.wsgi.extensions["access"].start()
+    worker.wsgi.extensions["loop"].start()
     # what is loaded stays: a full collection that walks all of it holds every stream up for 0.1 s
     gc.collect()
     gc.freeze()

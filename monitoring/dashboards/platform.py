@@ -49,6 +49,20 @@ SERVICE = Row(
             (Query(f"rate(chat_cpu_seconds_total{{{HERE}}}[$__rate_interval])", "{{instance}}"),),
         ),
         Panel(
+            "Event loop lag",
+            "How late the workers' loops are, the slowest one in a hundred; answers stand still as long.",
+            "워커의 이벤트 루프 지연(상위 1%). 그동안 답변이 멈춥니다.",
+            (
+                Query(
+                    "histogram_quantile(0.99, sum by (le, instance) (rate("
+                    f"chat_loop_lag_seconds_bucket{{{HERE}}}[$__rate_interval])))",
+                    "{{instance}}",
+                ),
+            ),
+            unit="s",
+            limits=(0.25, 1),
+        ),
+        Panel(
             "Log lines lost",
             "In 5 minutes: nobody read standard output, and no answer waits for it.",
             "아무도 표준 출력을 읽지 않아 5분 동안 버려진 로그. 답변은 로그를 기다리지 않습니다.",

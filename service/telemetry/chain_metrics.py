@@ -29,6 +29,17 @@ def unguarded_models(names: list[str]) -> None:
     )
 
 
+def loop_blocked(place: str, seconds: float, stack: list[str]) -> None:
+    """Something has kept a worker's loop from all its other streams."""
+    log().warning(
+        "loop_blocked",
+        place=place,
+        seconds=round(seconds, 2),
+        stack=stack,
+        effect="every other answer of this worker waits for it; use service.llm.steps.off_loop for what computes",
+    )
+
+
 def notice(chain: str, what: str, effect: str) -> None:
     """Something that a chain sets up and that does less than it seems to."""
     log().warning("chain_notice", chain=chain, what=what, effect=effect)

@@ -150,6 +150,11 @@ STEP_SECONDS = Histogram(
     ("chain", "step"),
     buckets=FIRST_TOKEN_SECONDS,
 )
+LOOP_LAG = Histogram(
+    "chat_loop_lag_seconds",
+    "How late a worker's event loop is, looked at ten times a second: as long do all of its answers stand still.",
+    buckets=OVERHEAD_SECONDS,
+)
 CHAIN_TURNS = Counter("chat_chain_turns_total", "Turns ended, by chain.", ("chain", "ending"))
 
 # the bill: the LLM dashboard and the cost alert

@@ -39,6 +39,7 @@ CONTRACT = {
     "chat_restarts_total": ("counter", ("reason",)),
     "chat_breaker_state": ("gauge", ("model",)),
     "chat_step_seconds": ("histogram", ("chain", "step")),
+    "chat_loop_lag_seconds": ("histogram", ()),
     "chat_chain_turns_total": ("counter", ("chain", "ending")),
     "chat_cost_usd_total": ("counter", ("model",)),
     "chat_tokens_wasted_total": ("counter", ("reason",)),

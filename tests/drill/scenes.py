@@ -116,6 +116,7 @@ SCENES = (
     Scene(("AccessRefused",), _ask("hi", 2), _default("fault=403")),
     Scene(("UsageMissing",), _ask("hi", 4), _default("fault=no-usage")),
     Scene(("ServiceSaturated",), _hold_every_slot),
+    Scene(("LoopBlocked",), _ask(directive(tokens=2), 2, chain="computing")),
     Scene(("AnswersCut",), _ask(directive(fault="cut", after=2), 2)),
     Scene(("FirstTokenSlow",), _ask_slow_ones),
     Scene(

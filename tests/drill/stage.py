@@ -33,9 +33,22 @@ PRICES = "".join(
 CHAINS = (
     SHIPPED_CHAIN.read_text()
     + """
+import time
+
 from langchain_core.runnables import RunnableLambda
 
 CHAINS["searching"] = lambda model: RunnableLambda(lambda asked: asked) | PROMPT | model
+
+def computing(model):
+    def compute(asked):
+        until = time.monotonic() + 0.6
+        while time.monotonic() < until:
+            pass
+        return asked
+
+    return RunnableLambda(compute) | PROMPT | model
+
+CHAINS["computing"] = computing
 """
 )
 

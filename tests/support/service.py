@@ -34,7 +34,7 @@ START_SECONDS = 60
 SAMPLE = re.compile(r"^([a-zA-Z_:]+)(?:\{(.*)\})? (\S+)$")
 
 
-def _tree_with(chain: str, directory: Path) -> Path:
+def tree_with(chain: str, directory: Path) -> Path:
     """A copy of the service with this chain."""
     tree = directory / "tree"
     shutil.copytree(ROOT / "service", tree / "service")
@@ -91,7 +91,7 @@ class Service:
                 "service/gunicorn.conf.py",
                 "service.wsgi:app",
             ],
-            cwd=_tree_with(chain or SHIPPED_CHAIN.read_text(), self.directory),
+            cwd=tree_with(chain or SHIPPED_CHAIN.read_text(), self.directory),
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

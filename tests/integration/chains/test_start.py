@@ -15,66 +15,11 @@ def build(model):
     graph.add_edge(START, "say")
     return graph.compile(SAVER)CONFIG
 """
-ASYNC = """
-from langchain_core.runnables import RunnableLambda
-from langchain_core.tools import tool
-from langchain.agents import create_agent
-
-async def search(asked):
-    return asked
-
-@tool
-async def add(a: int, b: int) -> int:
-    "Add."
-    return a + b
-
-"""
-HISTORY = f"""{ASK}
-from langchain_core.runnables import ConfigurableFieldSpec
-from langchain_core.runnables.history import RunnableWithMessageHistory
-KEY = [ConfigurableFieldSpec(id="conversation_id", annotation=str)]
-CHAINS = {{
-    "chat": lambda model: RunnableWithMessageHistory(
-        ASK | model, lambda conversation_id: None, history_factory_config=KEY
-    )
-}}
-"""
+# tests/unit/llm/test_unusable_chains.py has the others
 UNUSABLE = {
     "def x(:\n": "service/llm/chain.py:1: SyntaxError",
-    "import nothing_like_this\n": "service/llm/chain.py:1: ModuleNotFoundError",
-    "raise SystemExit('bye')\n": "service/llm/chain.py:1: SystemExit: bye",
-    "CHAINS = {}\n": "service/llm/chain.py: it has neither CHAINS",
-    "CHAINS = {'chat': 5}\n": "service/llm/chain.py: CHAINS has to be names and builders",
-    "def build(model):\n    raise KeyError('index')\nCHAINS = {'chat': build}\n": (
-        "service/llm/chain.py:2: the chain 'chat': KeyError"
-    ),
-    "def build(model):\n    exit(5)\nCHAINS = {'chat': build}\n": (
-        "service/llm/chain.py:2: the chain 'chat': SystemExit"
-    ),
-    "def build(model):\n    pass\nCHAINS = {'chat': build}\n": (
-        "service/llm/chain.py:1: build returns nothing"
-    ),
     f"{PROMPT}CHAINS = {{'chat': lambda m: P.from_template('{{nope}}') | m}}\n": (
         "service/llm/chain.py:2: the prompt wants {nope}"
-    ),
-    GRAPH.replace("SAVER", "").replace("CONFIG", ".with_config(max_concurrency=1)")
-    + "CHAINS = {'chat': build}\n": "service/llm/chain.py:4: a graph with max_concurrency=1",
-    f"{ASK}CHAINS = {{'chat': lambda m: ASK}}\n": (
-        "service/llm/chain.py:3: the chain ends with a prompt"
-    ),
-    f"{ASYNC}CHAINS = {{'chat': lambda m: RunnableLambda(search) | m}}\n": (
-        "service/llm/chain.py:6: search has async code alone"
-    ),
-    f"{ASYNC}CHAINS = {{'chat': lambda m: create_agent(m, [add])}}\n": (
-        "service/llm/chain.py:9: the tool add has async code alone"
-    ),
-    f"{ASYNC}{GRAPH}".replace("SAVER", "")
-    .replace("CONFIG", "")
-    .replace('lambda state: {"messages": [model.invoke(state["messages"])]}', "search")
-    + "CHAINS = {'chat': build}\n": "service/llm/chain.py:6: search has async code alone",
-    HISTORY: "service/llm/chain.py:8: the history wants conversation_id",
-    "def build(model):\n    return model.invoke('hi')\nCHAINS = {'chat': build}\n": (
-        "service/llm/chain.py:2: the chain 'chat': NoTurn"
     ),
 }
 

@@ -1,0 +1,134 @@
+"""What computes or waits in a step: whose loop it keeps, who is told, and what off_loop and on_asyncio do about it."""
+
+import concurrent.futures
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.chains.conftest import SETTINGS, ask, says
+from tests.support.model_server import ModelServer
+from tests.support.service import Service
+
+CHAIN = """
+import asyncio
+import threading
+import time
+
+from langchain_core.runnables import RunnableLambda
+
+from service.llm.steps import off_loop, on_asyncio
+
+
+def compute(asked):
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        pass
+    return "computed"
+
+
+@off_loop
+def computed_off(asked):
+    return compute(asked)
+
+
+@off_loop
+def failing_off(asked):
+    raise ConnectionError("secret-text")
+
+
+@on_asyncio
+async def waits(asked):
+    await asyncio.sleep(0.2)
+    return threading.get_ident()
+
+
+@on_asyncio
+async def fails(asked):
+    await asyncio.sleep(0)
+    raise ConnectionError("secret-text")
+
+
+def asking(model):
+    @on_asyncio
+    async def ask(asked):
+        return (await model.ainvoke(asked["question"])).text
+
+    return ask
+
+
+CHAINS = {
+    "computing": lambda model: RunnableLambda(compute),
+    "computing_off": lambda model: RunnableLambda(computed_off),
+    "failing_off": lambda model: RunnableLambda(failing_off),
+    "waiting": lambda model: RunnableLambda(lambda asked: str(waits(asked))),
+    "failing": lambda model: RunnableLambda(fails),
+    "asking": lambda model: RunnableLambda(asking(model)),
+}
+
+"""
+
+
+@pytest.fixture(scope="module")
+def service(_server: ModelServer) -> Iterator[Service]:
+    with Service(_server.base_url, chain=CHAIN, **SETTINGS) as running:
+        yield running
+
+
+def blocked(service: Service) -> list[dict]:
+    """By our steps: where the machine is busy, other code may be late, too."""
+    lines = [line for line in service.events() if line["event"] == "loop_blocked"]
+    return [line for line in lines if "chain.py" in line["place"]]
+
+
+def wait_until(true, seconds=10):
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def late(service: Service) -> float:
+    count = service.metric("chat_loop_lag_seconds_count")
+    return count - service.metric("chat_loop_lag_seconds_bucket", le="0.5")
+
+
+def test_a_step_that_computes_on_the_loop_is_named_once_with_its_stack(service):
+    before = late(service)
+    for _ in range(2):
+        assert ask(service, "/chat", "computing").text == "computed"
+    wait_until(lambda: blocked(service))
+    (line,) = blocked(service)
+    assert line["place"].endswith(" compute")
+    assert line["seconds"] >= 0.2
+    assert any("chain.py" in place and "compute" in place for place in line["stack"])
+    assert "off_loop" in line["effect"]
+    assert late(service) - before >= 2
+
+
+def test_computing_off_the_loop_keeps_nobody(service):
+    before = len(blocked(service))
+    with concurrent.futures.ThreadPoolExecutor(4) as crowd:
+        answers = list(crowd.map(lambda _: ask(service, "/chat", "computing_off"), range(4)))
+    assert [answer.text for answer in answers] == ["computed"] * 4
+    assert len(blocked(service)) == before
+
+
+def test_many_async_steps_share_one_loop(service):
+    with concurrent.futures.ThreadPoolExecutor(8) as crowd:
+        answers = list(crowd.map(lambda _: ask(service, "/chat/stream", "waiting"), range(8)))
+    assert len({answer.text for answer in answers}) == 1
+    assert all(answer.code is None for answer in answers)
+
+
+@pytest.mark.parametrize("chain", ["failing", "failing_off"])
+def test_what_fails_elsewhere_fails_here(service, route, chain):
+    answer = ask(service, route, chain)
+    assert (answer.status, answer.code) == (502, "dependency_failed")
+    assert not any("secret-text" in line for line in service.lines)
+
+
+def test_a_model_asked_on_asyncio_is_guarded_and_billed(service, server, route):
+    server.says(says("Hello| you"))
+    answer = ask(service, route, "asking")
+    assert (answer.text, answer.usage) == ("Hello you", (7, 2, "reported"))
