@@ -109,7 +109,7 @@ class Trial:
         costs = [attempt.cost_usd for attempt in attempts if attempt.usage is not None]
         known = [cost for cost in costs if cost is not None]
         total = (
-            f"${sum(known):.6f}" if len(known) == len(costs) else "unknown: a model has no price"
+            f"${sum(known):.7f}" if len(known) == len(costs) else "unknown: a model has no price"
         )
         print(f"cost      {total}")
 
@@ -122,7 +122,7 @@ def _told(attempt: Attempt) -> str:
         if used
         else "no tokens"
     )
-    price = "no price" if attempt.cost_usd is None else f"${attempt.cost_usd:.6f}"
+    price = "no price" if attempt.cost_usd is None else f"${attempt.cost_usd:.7f}"
     how = attempt.result if attempt.cause is None else f"{attempt.result}: {attempt.cause}"
     return f"{attempt.model}: {how}, {took:.2f} s, {tokens}, {price}"
 

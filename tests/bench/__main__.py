@@ -15,11 +15,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.bench.measure import Direct, Figures, measure
+from tests.bench.measure import Direct, Figures, measure, measure_alone
 from tests.bench.report import draw, table
 from tests.bench.rows import ROWS, Row
 from tests.bench.servers import Ours, Stock
-from tests.bench.targets import verdicts
+from tests.bench.targets import ALONE, verdicts
 from tests.support.service import ROOT
 from tests.support.simulator import SimulatorProcess
 
@@ -49,8 +49,16 @@ def _round(
         if row.fresh:
             with Ours(simulator.base_url) as server:
                 yield row, server.name, measure(row, server, simulator)
+    yield from _without_service(rows, simulator)
+
+
+def _without_service(
+    rows: tuple[Row, ...], simulator: SimulatorProcess
+) -> Iterator[tuple[Row, str, Figures]]:
     direct = Direct(simulator)
     for row in rows:
+        if row.chain:
+            yield row, ALONE, measure_alone(row, simulator)
         if row.direct:
             yield row, direct.name, measure(row, direct, simulator)
 

@@ -1,11 +1,12 @@
 """One row at one server: the load in a process of its own, CPU and memory of the serving processes alone."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 from tests.bench import processes
@@ -92,6 +93,41 @@ def measure(row: Row, server: Server, simulator: SimulatorProcess) -> Figures:
     )
 
 
+def measure_alone(row: Row, simulator: SimulatorProcess) -> Figures:
+    """LangChain without a service: its CPU is all there is to see."""
+    order = {"question": row.question, "streams": row.streams, "at_once": row.at_once}
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.chain_alone"],
+        cwd=ROOT,
+        env=os.environ | {"OPENAI_BASE_URL": simulator.base_url, "OPENAI_API_KEY": "none"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as alone:
+        assert alone.stdin is not None
+        assert alone.stdout is not None
+        print(json.dumps(order), file=alone.stdin, flush=True)
+        assert alone.stdout.readline() == "ready\n"
+        simulator.reset()
+        before, began = processes.cpu_seconds([alone.pid]), time.monotonic()
+        print("begin", file=alone.stdin, flush=True)
+        assert alone.stdout.readline() == "done\n"
+        seconds = time.monotonic() - began
+        spent = processes.cpu_seconds([alone.pid]) - before
+        print("end", file=alone.stdin, flush=True)
+    tokens = simulator.stats()["tokens_written"] or 1
+    unseen = dict.fromkeys((field.name for field in fields(Figures)), 0)
+    return Figures(
+        **unseen
+        | {
+            "cpu_us_per_token": spent / tokens * 1e6,
+            "requests_per_second": row.streams / seconds,
+            "valid": True,
+            "overloaded": False,
+        }
+    )
+
+
 def quantile(values: list[float], share: float) -> float:
     if not values:
         return 0.0
@@ -116,7 +152,7 @@ def _order(row: Row, server: Server) -> dict[str, Any]:
         "path": row.path,
         "streams": row.streams,
         "ramp_seconds": row.ramp_seconds,
-        "body": {"question": row.question},
+        "body": {"question": row.question} | ({"chain": row.chain} if row.chain else {}),
     }
     if row.at_once:
         order["at_once"] = row.at_once

@@ -13,6 +13,7 @@ class Row:
     pace: tokens per second of each stream, 0 for as fast as they go.
 
     fresh: in a service that has served nothing before, since a worker keeps the memory that it once had.
+    chain: which one of our service; a row that names one is measured beside LangChain alone, without a service.
     beside: bodies that one more caller sends all the while, one after the other; only the load itself is measured.
     """
 
@@ -28,6 +29,7 @@ class Row:
     stock: bool = True
     direct: bool = False
     fresh: bool = False
+    chain: str = ""
     beside: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -90,6 +92,15 @@ LONGEST = Row("answers of 8,000 tokens", 6, 8000, 200, at_once=6, stock=False)
 BESIDE = Row(
     "few, beside pathological inputs of 100 KB", 20, 250, 50, 0.02, 0.4, stock=False, beside=LARGE
 )
+# runs in a greenlet of its own, behind LangChain's composition
+STEPS = Row(
+    "a chain with a step: 8 streams as fast as they go",
+    32,
+    3000,
+    at_once=8,
+    stock=False,
+    chain="steps",
+)
 
 ROWS = (
     SATURATED,
@@ -104,4 +115,5 @@ ROWS = (
     SHORT,
     LONG,
     LONGEST,
+    STEPS,
 )

@@ -9,9 +9,17 @@ from types import TracebackType
 from typing import Self
 
 from tests.bench import processes
-from tests.support.service import ROOT, Service, free_port
+from tests.support.service import ROOT, SHIPPED_CHAIN, Service, free_port
 
 WORKERS = 2
+CHAINS = (
+    SHIPPED_CHAIN.read_text()
+    + """
+from langchain_core.runnables import RunnableLambda
+
+CHAINS["steps"] = lambda model: RunnableLambda(lambda asked: asked) | PROMPT | model
+"""
+)
 
 
 class Stock:
@@ -61,7 +69,9 @@ class Ours(Service):
 
     def __init__(self, upstream: str, **settings: object) -> None:
         slots = {"MAX_CONCURRENT_TURNS": 1000, "ADMISSION_WAIT_SECONDS": 2}
-        super().__init__(upstream, **({"WEB_CONCURRENCY": WORKERS} | slots | settings))
+        super().__init__(
+            upstream, chain=CHAINS, **({"WEB_CONCURRENCY": WORKERS} | slots | settings)
+        )
 
     def pids(self) -> list[int]:
         return processes.with_children(self.pid)

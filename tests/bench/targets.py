@@ -7,6 +7,9 @@ from tests.bench import rows
 from tests.bench.report import Medians
 from tests.bench.rows import Row
 
+# LangChain's chain.stream, without a service
+ALONE = "LangChain alone"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -58,6 +61,11 @@ def _failed(found: Medians) -> float:
     return sum(servers["ours"]["failed"] for servers in found.values() if "ours" in servers)
 
 
+def _over_alone(row: Row) -> Callable[[Medians], float]:
+    key = "cpu_us_per_token"
+    return lambda found: found[row.name]["ours"][key] / found[row.name][ALONE][key]
+
+
 TARGETS = (
     Target("saturated, CPU per token, stock / ours", _ratio(rows.SATURATED), least=15),
     Target("200 streams, CPU per token, stock / ours", _ratio(rows.PACED), least=6),
@@ -71,6 +79,11 @@ TARGETS = (
     Target("1,000 streams, KB per stream", _ours(rows.MANY, "memory_kb_per_stream"), below=100),
     Target("2,000 tokens, CPU per token / 200 tokens'", _growth(rows.LONG), below=1.2),
     Target("8,000 tokens, CPU per token / 200 tokens'", _growth(rows.LONGEST), below=1.2),
+    Target(
+        "a chain with a step, CPU per token, ours / LangChain alone",
+        _over_alone(rows.STEPS),
+        below=1.5,
+    ),
     Target("/chat, median over direct, ms", _added_ms(rows.WHOLE_LONE, "total_p50"), below=5),
     Target(
         "a lone stream, first token over direct, ms", _added_ms(rows.LONE, "first_p50"), below=5

@@ -109,6 +109,13 @@ def rag_assign(model):
     )
 
 
+def long_rag(model):
+    notes = "a note of eight words about the moon " * 100
+    return RunnablePassthrough.assign(context=lambda _: notes) | (
+        ChatPromptTemplate.from_template("{context}\n{question}") | model
+    )
+
+
 def sources(model):
     def search(asked):
         found = Shelf().invoke(asked["question"])
@@ -362,6 +369,7 @@ CHAINS = {
     "rag": rag_chain(),
     "slow_rag": rag_chain(3.0),
     "rag_assign": rag_assign,
+    "long_rag": long_rag,
     "sources": sources,
     "no_json": no_json,
     "routing": routing,

@@ -175,6 +175,29 @@ def test_who_leaves_during_a_tool_pays_for_no_further_call(service, server):
     assert len(server.bodies) == 1
 
 
+def test_who_leaves_during_a_search_pays_for_no_call_and_leaves_no_trace(service, server):
+    seen = len(service.lines)
+    with service.stream("hi", chain="sleeping") as streamed:
+        assert next(iter(streamed)).name == "start"
+    service.until("chat_turns_in_flight", 0, timeout=1.5)
+    time.sleep(2.5)
+    assert server.bodies == []
+    assert all(line.startswith("{") for line in service.lines[seen:])
+
+
+def test_who_leaves_in_the_middle_is_billed_for_what_was_sent(service, server):
+    server.says(stream(text("It is "), lambda connection: gone(connection, timeout=5), end=False))
+    with service.stream("hi", chain="long_rag") as streamed:
+        assert any(event.name == "token" for event in streamed)
+        request_id = streamed.headers["x-request-id"]
+    line = service.turn(request_id)
+    assert line["ending"] == "disconnected"
+    (attempt,) = line["attempts"]
+    # eight words a hundred times, and not the two letters of the question
+    assert 700 < attempt["input_tokens"] < 1000
+    assert attempt["output_tokens"] >= 1
+
+
 def test_who_leaves_during_the_second_call_ends_it_at_once(service, server):
     held = threading.Event()
     closed = []

@@ -156,6 +156,13 @@ def test_embeddings_that_are_accounted_are_on_the_bill(service, server, route):
     assert answer.end["model"] == "gpt-4o-mini"
 
 
+def test_a_slow_tool_and_a_slow_second_call_are_waited_for(service, server, route):
+    answer = says("it is| 3")
+    server.says(calls("slow_add", {"a": 1, "b": 2}), [answer[0], 1.0, *answer[1:]])
+    told = ask(service, route, "agent")
+    assert (told.code, told.text, told.usage) == (None, "it is 3", (17, 7, "reported"))
+
+
 def test_tools_are_data_while_they_run_and_are_asked_once(service, server):
     server.says(*TOOL)
     answer = ask(service, "/chat/stream", "agent")

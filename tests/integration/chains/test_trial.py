@@ -51,8 +51,8 @@ def test_steps_tools_calls_tokens_and_cost_are_printed(tree, server):
     assert "answer    it is 3\nend       stop, by gpt-4o-mini" in done.stdout
     assert "step      add: " in done.stdout
     assert done.stdout.count("call      gpt-4o-mini: ok") == 2
-    assert "10 + 5 tokens (reported), $0.000005" in done.stdout
-    assert "cost      $0.000007" in done.stdout
+    assert "10 + 5 tokens (reported), $0.0000045" in done.stdout
+    assert "cost      $0.0000075" in done.stdout
     # what it warns of
     assert "ChatOpenAI(gpt-4o)" in done.stdout
     assert "with_retry" in done.stdout
