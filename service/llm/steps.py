@@ -23,6 +23,8 @@ __all__ = ["DependencyFailed", "accounted", "guarded", "off_loop", "on_asyncio"]
 P = ParamSpec("P")
 R = TypeVar("R")
 THREADS = 4
+# the first callers may come together, and two loops in one thread refuse each other
+_STARTING = threading.Lock()
 
 
 def guarded(model: BaseChatModel) -> Any:
@@ -43,10 +45,22 @@ def off_loop(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         context = contextvars.copy_context()
-        result: R = _threads().apply(context.run, (functools.partial(function, *args, **kwargs),))
-        return result
+        call = functools.partial(_caught, functools.partial(function, *args, **kwargs))
+        result, error = _threads().apply(context.run, (call,))
+        if error is not None:
+            raise error
+        returned: R = result
+        return returned
 
     return run
+
+
+def _caught(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    """The pool itself would print the error, with what it says of people's questions."""
+    try:
+        return function(), None
+    except BaseException as error:  # noqa: BLE001 - it is raised where the function was called
+        return None, error
 
 
 def on_asyncio(function: Any) -> Any:
@@ -71,7 +85,8 @@ def _sync_tool(tool: BaseTool) -> BaseTool:
 
 
 def _run_coroutine(make: Callable[[], Any]) -> Any:
-    loop = _loop()
+    with _STARTING:
+        loop = _loop()
     context = contextvars.copy_context()
     ended = threading.Event()
     tasks: list[asyncio.Task[Any]] = []

@@ -103,7 +103,7 @@ def test_a_step_that_computes_on_the_loop_is_named_once_with_its_stack(service):
     assert line["seconds"] >= 0.2
     assert any("chain.py" in place and "compute" in place for place in line["stack"])
     assert "off_loop" in line["effect"]
-    assert late(service) - before >= 2
+    wait_until(lambda: late(service) - before >= 2)
 
 
 def test_computing_off_the_loop_keeps_nobody(service):
