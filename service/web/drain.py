@@ -15,6 +15,8 @@ WRITE_SECONDS = 3.0
 class Worker(Protocol):
     alive: bool
 
+    def close_silent_connections(self) -> None: ...
+
 
 class Drain:
     """Knows since when this worker drains, and cuts writes that would hold up its end."""
@@ -46,6 +48,8 @@ class Drain:
         while True:
             for connection in list(self.streams):
                 self._cut_if_stuck(connection)
+            if self._worker is not None:
+                self._worker.close_silent_connections()
             time.sleep(LOOK_SECONDS)
 
     def _cut_if_stuck(self, connection: Connection) -> None:

@@ -7,6 +7,7 @@ a body that is longer than its Content-Length they are a prompt.
 import contextlib
 import json
 import socket
+import time
 import uuid
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -36,19 +37,26 @@ LINGER_SECONDS = 1.0
 LINGER_BYTES = 1024 * 1024
 # of all connections: probes and answers never wait for those who say nothing
 SPARE_CONNECTIONS = 20
+# what is silent for so long has no request on its way
+SILENT_SECONDS = 1.0
+# a proxy keeps connections to use them again, perhaps at this very moment: they are its own to close
+PROXY_HEADER = "X-FORWARDED-FOR"
 
 
 class Silent:
     """Connections that nobody is answered on, those that never asked before those that have, the oldest first."""
 
     def __init__(self) -> None:
-        self._new: dict[socket.socket, None] = {}
-        self._kept: dict[socket.socket, None] = {}
+        # each with the time since when
+        self._new: dict[socket.socket, float] = {}
+        self._kept: dict[socket.socket, float] = {}
+        self._proxies: set[socket.socket] = set()
         self.open = 0
+        self.asking_now = 0
 
     @contextlib.contextmanager
     def connected(self, client: socket.socket) -> Iterator[None]:
-        self._new[client] = None
+        self._new[client] = time.monotonic()
         self.open += 1
         try:
             yield
@@ -57,24 +65,40 @@ class Silent:
             self._forget(client)
 
     @contextlib.contextmanager
-    def asking(self, client: socket.socket) -> Iterator[None]:
+    def asking(self, client: socket.socket, *, through_proxy: bool) -> Iterator[None]:
         self._forget(client)
+        self.asking_now += 1
         try:
             yield
         finally:
-            self._kept[client] = None
+            self.asking_now -= 1
+            self._kept[client] = time.monotonic()
+            if through_proxy:
+                self._proxies.add(client)
 
     def end_one(self) -> None:
         for waiting in (self._new, self._kept):
             for client in waiting:
-                self._forget(client)
-                with contextlib.suppress(OSError):
-                    client.shutdown(socket.SHUT_RDWR)
+                self._end(client)
                 return
+
+    def end_all(self) -> None:
+        """But a proxy's, and what may just be about to ask."""
+        until = time.monotonic() - SILENT_SECONDS
+        silent = {**self._new, **self._kept}
+        for client, since in silent.items():
+            if since <= until and client not in self._proxies:
+                self._end(client)
+
+    def _end(self, client: socket.socket) -> None:
+        self._forget(client)
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
 
     def _forget(self, client: socket.socket) -> None:
         self._new.pop(client, None)
         self._kept.pop(client, None)
+        self._proxies.discard(client)
 
 
 def patch_master() -> None:
@@ -115,13 +139,22 @@ class Worker(GeventWorker):  # type: ignore[misc]
         # gunicorn drops an app's own Connection header: this is how the app leaves a body unread
         request.body.leave = request.force_close
         writes = JoinedWrites(client)
-        with self._silent.asking(client):
+        through_proxy = any(name == PROXY_HEADER for name, _ in request.headers)
+        with self._silent.asking(client, through_proxy=through_proxy):
             try:
                 super().handle_request(listener, request, writes, address)
             finally:
                 writes.end()
                 if request.must_close:
                     _linger(client)
+
+    def close_silent_connections(self) -> None:
+        """Called while the worker stops: connections kept open would hold it up for as long as `keepalive`.
+
+        While an answer runs nothing is won by closing them, and a request that still comes is served.
+        """
+        if not self._silent.asking_now:
+            self._silent.end_all()
 
     def handle_error(
         self, _request: object, client: socket.socket, _address: object, error: BaseException

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import signal
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -23,14 +24,15 @@ LATE_SECONDS = 20
 class KeptOpen:
     """A connection on which a request was answered already."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, **headers: str) -> None:
+        self._headers = {"Content-Type": "application/json", **headers}
         self._connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
         self.ask("GET", "/health")
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, str, bytes]:
         """Status, the Connection header, body."""
-        sent = {"Content-Type": "application/json"}
-        self._connection.request(method, path, json.dumps(body) if body else None, sent)
+        sent = json.dumps(body) if body else None
+        self._connection.request(method, path, sent, self._headers)
         response = self._connection.getresponse()
         return response.status, response.headers.get("Connection", ""), response.read()
 
@@ -183,6 +185,35 @@ def test_by_default_no_answer_is_cut_and_the_figures_stay_to_the_last(serve, sim
     assert service.wait(LATE_SECONDS) == 0
     assert refused(service.metrics_port)
     assert [turn["ending"] for turn in service.turns(2)] == ["completed", "completed"]
+
+
+def test_kept_connections_do_not_hold_up_the_end(serve):
+    service = serve(WEB_CONCURRENCY=2)
+    service.until("chat_workers", 2)
+    kept = [KeptOpen(service) for _ in range(5)]
+    # browsers open connections before they need them
+    ahead = socket.create_connection(("127.0.0.1", service.port))
+    service.signal(signal.SIGTERM)
+    began = time.monotonic()
+    assert service.wait(LATE_SECONDS) == 0
+    # gunicorn would wait for 15 s
+    assert time.monotonic() - began < 10
+    assert ahead.recv(1) == b""
+    ahead.close()
+    for one in kept:
+        one.close()
+
+
+def test_a_proxy_ends_its_kept_connections_itself(serve):
+    """It may use one at the very moment of the closing, and would not send the question a second time."""
+    service = serve()
+    with contextlib.closing(KeptOpen(service, **{"X-Forwarded-For": "192.0.2.1"})) as kept:
+        service.signal(signal.SIGTERM)
+        assert refused(service.port)
+        # as long as it takes to close all others
+        time.sleep(3)
+        assert kept.ask("GET", "/health")[:2] == (200, "close")
+    assert service.wait(LATE_SECONDS) == 0
 
 
 def test_an_idle_service_ends_soon(serve):
