@@ -4,7 +4,7 @@ from typing import Any
 
 from service import __version__, errors
 from service.chat.request import ChatRequest, Limits
-from service.web import openapi_openai
+from service.web import openapi_events, openapi_openai
 
 # one for each code
 TURN_ERRORS = {
@@ -14,9 +14,30 @@ TURN_ERRORS = {
 }
 USAGE_ERRORS = ("401", "403", "503")
 ID = {"type": "string", "pattern": "^[A-Za-z0-9._-]{8,64}$"}
-STREAM = """Server-Sent Events: `start`, then `token`s (and `restart`, if the answer starts over), then exactly one of
-`done` and `error`, then `data: [DONE]`. Lines that begin with a colon are heartbeats. A body that ends without
-`done` or `error` was cut."""
+QUESTIONS = {
+    "question": {"value": {"question": "What is the capital of France?"}},
+    "conversation": {
+        "value": {
+            "question": "And of Italy?",
+            "history": [
+                {"role": "user", "content": "What is the capital of France?"},
+                {"role": "assistant", "content": "Paris."},
+            ],
+        }
+    },
+}
+ANSWERS = {
+    "answer": {
+        "value": {
+            "answer": "Paris.",
+            "model": "gpt-4o-mini",
+            "finish_reason": "stop",
+            "usage": {"input_tokens": 14, "output_tokens": 2, "source": "reported"},
+            "cost_usd": 0.0000033,
+            "request_id": "02708ac47c744a0684abab012c4267ee",
+        }
+    }
+}
 
 
 def describe(limits: Limits) -> dict[str, Any]:
@@ -24,13 +45,14 @@ def describe(limits: Limits) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Chat service", "version": __version__},
+        "servers": [{"url": "/", "description": "The service that gave this description."}],
         "paths": {
-            "/chat": {"post": _turn("chat", "One answer, whole.", _json("Answer"))},
+            "/chat": {"post": _turn("chat", "One answer, whole.", _json("Answer", ANSWERS))},
             "/chat/stream": {
                 "post": _turn(
                     "chatStream",
-                    "One answer, as it comes.",
-                    {"text/event-stream": {"schema": {"description": STREAM}}},
+                    "One answer, as it comes: Server-Sent Events.",
+                    openapi_events.content(),
                 )
             },
             **openapi_openai.paths(),
@@ -41,7 +63,7 @@ def describe(limits: Limits) -> dict[str, Any]:
             "/": {"get": _page()},
         },
         "components": {
-            "schemas": _schemas(limits) | openapi_openai.schemas(),
+            "schemas": _schemas(limits) | openapi_events.schemas() | openapi_openai.schemas(),
             "headers": _headers(),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
@@ -57,7 +79,7 @@ def _turn(operation: str, summary: str, content: dict[str, Any]) -> dict[str, An
         "parameters": [
             _id_parameter(name) for name in ("X-Request-ID", "X-User-ID", "X-Session-ID")
         ],
-        "requestBody": {"required": True, "content": _json("ChatRequest")},
+        "requestBody": {"required": True, "content": _json("ChatRequest", QUESTIONS)},
         "responses": {
             "200": _response("An answer.", content),
             **{status: _problem(kinds) for status, kinds in _by_status().items()},
@@ -74,10 +96,22 @@ def _by_status() -> dict[str, list[type[errors.ChatError]]]:
 
 def _problem(kinds: list[type[errors.ChatError]]) -> dict[str, Any]:
     codes = ", ".join(f"`{kind.code}`" for kind in kinds)
-    response = _response(codes, _json("Problem"))
+    examples: dict[str, Any] = {kind.code: {"value": _refusal(kind)} for kind in kinds}
+    response = _response(codes, _json("Problem", examples))
     if kinds[0].status in (429, 503):
         response["headers"]["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
     return response
+
+
+def _refusal(kind: type[errors.ChatError]) -> dict[str, Any]:
+    return {
+        "error": {
+            "code": kind.code,
+            "message": kind.message,
+            "request_id": "02708ac47c744a0684abab012c4267ee",
+            "retryable": kind.retryable,
+        }
+    }
 
 
 def _usage() -> dict[str, Any]:
@@ -125,8 +159,9 @@ def _response(description: str, content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _json(schema: str) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+def _json(schema: str, examples: dict[str, Any] | None = None) -> dict[str, Any]:
+    described: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
+    return {"application/json": described | ({"examples": examples} if examples else {})}
 
 
 def _id_parameter(name: str) -> dict[str, Any]:
@@ -164,6 +199,7 @@ def _schemas(limits: Limits) -> dict[str, Any]:
         "Answer": ANSWER,
         "Usage": USAGE,
         "Problem": PROBLEM,
+        "ProblemDetail": PROBLEM_DETAIL,
     }
 
 
@@ -188,32 +224,36 @@ ANSWER = {
         "finish_reason": {"type": "string"},
         "usage": {"$ref": "#/components/schemas/Usage"},
         "cost_usd": {"type": ["number", "null"]},
+        "data": {
+            "type": "object",
+            "description": "What the chain reported beside the text, by name.",
+            "additionalProperties": True,
+        },
         "request_id": ID,
+    },
+}
+PROBLEM_DETAIL = {
+    "type": "object",
+    "required": ["code", "message", "request_id", "retryable"],
+    "additionalProperties": False,
+    "properties": {
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+        "request_id": ID,
+        "retryable": {"type": "boolean"},
+        "details": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "reason"],
+                "properties": {"field": {"type": "string"}, "reason": {"type": "string"}},
+            },
+        },
     },
 }
 PROBLEM = {
     "type": "object",
     "required": ["error"],
     "additionalProperties": False,
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message", "request_id", "retryable"],
-            "additionalProperties": False,
-            "properties": {
-                "code": {"type": "string"},
-                "message": {"type": "string"},
-                "request_id": ID,
-                "retryable": {"type": "boolean"},
-                "details": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "required": ["field", "reason"],
-                        "properties": {"field": {"type": "string"}, "reason": {"type": "string"}},
-                    },
-                },
-            },
-        }
-    },
+    "properties": {"error": {"$ref": "#/components/schemas/ProblemDetail"}},
 }

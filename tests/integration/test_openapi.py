@@ -5,11 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
 from service.chat.request import Limits
 from service.web.openapi import TURN_ERRORS, describe
 from tests.support.contract import PROMISES
+from tests.support.simulator import directive
+from tests.support.sse import Stream
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 # a text over its limit is 413; what may be refused besides is schemathesis' own list
@@ -84,6 +87,63 @@ def test_no_bound_is_described_where_there_is_none():
     limits = Limits(("sim",), ("chat",), True, 1, 1, 1, 1, None)  # noqa: FBT003
     schema = describe(limits)["components"]["schemas"]["ChatRequest"]["properties"]["max_tokens"]
     assert schema == {"type": ["integer", "null"], "minimum": 1}
+
+
+def valid(value, schema, description):
+    """Whether JSON Schema says so; references lead into the description."""
+    whole = {"components": description["components"], **schema}
+    return jsonschema_rs.validator_for(whole).is_valid(value)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "hi",
+        directive(fault="cut", after=3),
+        directive(think=0.3),
+        directive(times=1, fault="cut", after=3),
+    ],
+)
+def test_every_event_of_a_stream_is_one_of_those_described(description, service, question):
+    with Stream("127.0.0.1", service.port, {"question": question}) as stream:
+        events = [event for event in stream.events() if event.data != "[DONE]"]
+    assert events
+    schema = {"$ref": "#/components/schemas/StreamEvent"}
+    for event in events:
+        told = {"event": event.name, "data": event.json()}
+        assert valid(told, schema, description), told
+    assert not valid({"event": "token", "data": {"words": ""}}, schema, description)
+    assert not valid({"event": "done", "data": {"text": ""}}, schema, description)
+
+
+def test_the_discriminator_names_each_event_once(description):
+    schemas = description["components"]["schemas"]
+    mapping = schemas["StreamEvent"]["discriminator"]["mapping"]
+    assert [{"$ref": reference} for reference in mapping.values()] == schemas["StreamEvent"][
+        "oneOf"
+    ]
+    for name, reference in mapping.items():
+        event = schemas[reference.rpartition("/")[2]]
+        assert event["properties"]["event"]["const"] == name
+
+
+def test_every_example_is_what_its_schema_allows(description):
+    def media(node):
+        if isinstance(node, dict):
+            yield from (
+                node.get("content", {}).items() if isinstance(node.get("content"), dict) else ()
+            )
+            for child in node.values():
+                yield from media(child)
+
+    checked = 0
+    for kind, described in media(description["paths"]):
+        for name, example in (
+            described.get("examples", {}).items() if kind == "application/json" else ()
+        ):
+            assert valid(example["value"], described["schema"], description), name
+            checked += 1
+    assert checked > len(TURN_ERRORS)
 
 
 def test_references_lead_somewhere(description):

@@ -1,0 +1,84 @@
+"""The part of the API's description that is a stream's: each event with its data, told apart by its name."""
+
+from typing import Any
+
+TEXT = {"type": "string"}
+USAGE = {"$ref": "#/components/schemas/Usage"}
+PROBLEM = {"$ref": "#/components/schemas/ProblemDetail"}
+COST = {"type": ["number", "null"], "minimum": 0}
+END = "`data: [DONE]` follows."
+STREAM = {"$ref": "#/components/schemas/StreamEvent"}
+EXAMPLE = """event: start
+data: {"request_id":"02708ac47c744a0684abab012c4267ee","model":"gpt-4o-mini"}
+
+event: token
+data: {"text":"Paris"}
+
+event: done
+data: {"finish_reason":"stop","model":"gpt-4o-mini","usage":{"input_tokens":14,"output_tokens":2,"source":"reported"},\
+"cost_usd":0.0000033}
+
+data: [DONE]
+
+"""
+
+
+def content() -> dict[str, Any]:
+    """Of a stream: the schema is one event's, as readers of Server-Sent Events give it."""
+    return {"text/event-stream": {"schema": STREAM, "examples": {"whole": {"value": EXAMPLE}}}}
+
+
+def schemas() -> dict[str, Any]:
+    events = _events()
+    named = {f"{name.capitalize()}Event": _event(name, *parts) for name, parts in events.items()}
+    references = {
+        name: f"#/components/schemas/{schema}" for name, schema in zip(events, named, strict=True)
+    }
+    together = {
+        "oneOf": [{"$ref": reference} for reference in references.values()],
+        "discriminator": {"propertyName": "event", "mapping": references},
+        "description": "One event of a stream. Exactly one of `done` and `error` ends it; a body that ends without "
+        "either was cut. Lines that begin with a colon are heartbeats.",
+    }
+    return {"StreamEvent": together, **named}
+
+
+def _events() -> dict[str, tuple[str, dict[str, Any]]]:
+    return {
+        "start": (
+            "The model that is asked.",
+            _object({"request_id": TEXT, "model": TEXT}),
+        ),
+        "token": ("Text to append to the answer.", _object({"text": TEXT})),
+        "thinking": (
+            "The model is thinking. Not a part of the answer.",
+            _object({"text": TEXT}, optional=("text",)),
+        ),
+        "data": (
+            "What the chain reports beside the text, such as its sources.",
+            _object({"name": TEXT, "value": {"description": "Any JSON value."}}),
+        ),
+        "restart": (
+            "Discard the text so far: the answer starts over.",
+            _object({"reason": TEXT, "model": TEXT}),
+        ),
+        "done": (
+            f"The answer is complete. {END}",
+            _object({"finish_reason": TEXT, "model": TEXT, "usage": USAGE, "cost_usd": COST}),
+        ),
+        "error": (f"The answer is not complete. {END}", PROBLEM),
+    }
+
+
+def _event(name: str, description: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": description,
+        "required": ["event", "data"],
+        "properties": {"event": {"type": "string", "const": name}, "data": data},
+    }
+
+
+def _object(properties: dict[str, Any], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "required": required, "properties": properties}
