@@ -6,7 +6,7 @@ import { setUpChoices } from "./choices.js";
 import { Composer, isComposing } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { setUpInstruction } from "./instruction.js";
-import { fillWords, markDocument, switchLanguage, words } from "./language.js";
+import { fillWords, markDocument, nameLanguage, switchLanguage, words } from "./language.js";
 import { reason } from "./problem.js";
 import { Follower } from "./scroll.js";
 import { begin, end, hear, newTurn } from "./turn.js";
@@ -17,7 +17,7 @@ const find = (id) => document.getElementById(id);
 const READ_ALOUD_CHARS = 280;
 
 const instruction = setUpInstruction();
-const choices = setUpChoices();
+const choices = setUpChoices(drawStarters);
 const composer = new Composer({ onSend: send, onStop: stop });
 const follower = new Follower(find("scroller"), find("turns"), find("to-latest"));
 let conversation = Conversation.restored();
@@ -151,7 +151,10 @@ function announce(text) {
 }
 
 function drawStarters() {
-  find("starters").replaceChildren(...words().starters.map(starter));
+  const isEnglishOnly = choices.isEnglishOnly();
+  const texts = isEnglishOnly ? words().englishStarters : words().starters;
+  find("english-only").hidden = !isEnglishOnly;
+  find("starters").replaceChildren(...texts.map(starter));
 }
 
 function starter(text) {
@@ -159,6 +162,7 @@ function starter(text) {
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = text;
+  nameLanguage(button, text);
   button.addEventListener("click", () => edit({ question: text }));
   item.append(button);
   return item;

@@ -1,17 +1,24 @@
-// The lists of models and chains, where there is a choice. They come from the API's description.
+// The lists of models and chains, where there is a choice. They come from the API's description, which needs no key.
 
 import { visits } from "./memory.js";
 
 const FIELDS = ["model", "chain"];
+// the model that make run starts where there is no key
+const ENGLISH_ONLY = "smollm2-135m-instruct";
 
-/** Resolves to the lists that are shown; `fields` is what they add to a request. */
-export function setUpChoices() {
+/** `fields` is what the lists add to a request; `onChange` is called once they are known, and at each choice. */
+export function setUpChoices(onChange) {
   const lists = FIELDS.map((field) => document.getElementById(`${field}-list`));
-  const loaded = describeRequest().then((properties) => {
+  describeRequest().then((properties) => {
     FIELDS.forEach((field, at) => fill(lists[at], field, optionsOf(properties[field])));
     document.getElementById("choices").hidden = lists.every((list) => list.parentElement.hidden);
+    onChange();
   });
-  return { loaded, fields: () => Object.fromEntries(lists.filter(isChosen).map(({ name, value }) => [name, value])) };
+  for (const list of lists) list.addEventListener("change", onChange);
+  return {
+    fields: () => Object.fromEntries(lists.filter(isChosen).map(({ name, value }) => [name, value])),
+    isEnglishOnly: () => lists[0].value === ENGLISH_ONLY,
+  };
 }
 
 async function describeRequest() {

@@ -15,6 +15,12 @@ const en = {
   chain: "Chain",
   welcome: "What would you like to know?",
   welcomeHint: "Answers appear as they are generated. Below each one you see its model, tokens, cost and time to first token.",
+  englishOnly: "A small model on this machine answers for now. It speaks English only and makes mistakes.",
+  englishStarters: [
+    "What is the capital of France?",
+    "Explain in one sentence what a web server does.",
+    "Write three tips for a good night's sleep.",
+  ],
   starters: [
     "Explain in three sentences how a circuit breaker protects a service.",
     "Write a Python function that splits a text into words, with an example.",
@@ -118,6 +124,12 @@ const ko = {
   chain: "체인",
   welcome: "무엇이 궁금하세요?",
   welcomeHint: "답변은 생성되는 대로 바로 표시됩니다. 답변마다 모델, 토큰, 비용, 첫 토큰까지 걸린 시간을 아래에 보여 줍니다.",
+  englishOnly: "지금은 이 컴퓨터에서 실행 중인 작은 모델이 답하며, 영어만 할 수 있습니다. 아래 예시처럼 영어로 질문해 주세요.",
+  englishStarters: [
+    "What is the capital of France?",
+    "Explain in one sentence what a web server does.",
+    "Write three tips for a good night's sleep.",
+  ],
   starters: [
     "서킷 브레이커가 서비스를 어떻게 보호하는지 세 문장으로 설명해 주세요.",
     "문장을 단어로 나누는 파이썬 함수를 예시와 함께 작성해 주세요.",

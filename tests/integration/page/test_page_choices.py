@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from deploy.local.upstream import LOCAL_MODEL
 from tests.support.stub_service import answered, refusal
 
 
@@ -53,6 +54,21 @@ def test_the_services_models_are_listed(open_page, serve):
     page.page.get_by_label("Model").select_option("other")
     page.ask("hi")
     expect(page.figure("model")).to_have_text("other")
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"), [("en-US", "speaks English only"), ("ko-KR", "영어만 할 수 있습니다")]
+)
+def test_the_local_model_says_that_it_speaks_english_only(open_page, stub, locale, words):
+    stub.request_schema = {"model": {"enum": [LOCAL_MODEL, "other", None]}}
+    page = open_page(stub, locale=locale)
+    expect(page.page.locator("#english-only")).to_contain_text(words)
+    for starter in page.page.locator("#starters button").all():
+        assert starter.inner_text().isascii()
+    page.page.locator("#model-list").select_option("other")
+    expect(page.page.locator("#english-only")).to_be_hidden()
+    own = page.module("texts.js", f"({{ TEXTS }}) => TEXTS.{locale[:2]}.starters")
+    expect(page.page.locator("#starters button")).to_have_text(own)
 
 
 def test_a_key_is_asked_for_once_and_sent_from_then_on(page, stub):
