@@ -13,7 +13,9 @@ SENTENCES: Mapping[str, str] = {
     "bug": "a bug of this service, not of the model; request {request_id}",
     "prices": "prices: {source}",
     "no_token_encoding": "no tokenizer found: tokens that are not reported are estimated by length",
-    "models_without_price": "no price is known for {models}: what they cost is not counted",
+    "models_without_price": "no price is known for {models}: cost is not counted",
+    "access": "open to {open_to}; API keys: {keys}",
+    "dependency": "{dependency} reachable: {up}",
     "models_not_guarded": "models without retries, timeouts and breaker: {models}; wrap them in steps.guarded()",
     "breaker": "the circuit breaker of {model} is {state} for {callers} of its callers",
     "chain_notice": "the chain {chain}: {what}: {effect}",
@@ -74,6 +76,8 @@ def _sentence(event: Mapping[str, Any]) -> str:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return str(value)

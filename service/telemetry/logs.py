@@ -27,8 +27,9 @@ SECRET_SHAPES = re.compile(
 )
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 6
-# they write addresses, prompts and headers at INFO and DEBUG
+# they write addresses, prompts and headers at INFO and DEBUG, or a line for each step of their own start
 TALKATIVE = (
+    "alembic",
     "openai",
     "httpx",
     "httpx2",
