@@ -66,7 +66,7 @@ MONEY = Row(
                     "sum(rate(gen_ai_client_token_usage_sum[30m]))",
                 ),
             ),
-            judges_traffic=True,
+            where_nothing="no traffic",
             unit="percentunit",
             kind="stat",
             width=6,

@@ -8,8 +8,8 @@ Json = dict[str, Any]
 
 SOURCE = {"type": "prometheus", "uid": "prometheus"}
 COLOURS = ("green", "orange", "red")
-# what a query answers where there was no traffic to judge: neither good nor bad
-NO_TRAFFIC = -1
+# what a query answers where there is nothing to judge: neither good nor bad
+NOTHING = -1
 GREY = "#6e7077"
 
 
@@ -25,7 +25,7 @@ class Query:
 class Panel:
     """One picture. unit: as Grafana calls it. limits: orange from the first on, red from the second, or down to it.
 
-    judges_traffic: its query answers NO_TRAFFIC where there was none.
+    where_nothing: the words where its query answers NOTHING.
     """
 
     title: str
@@ -40,7 +40,7 @@ class Panel:
     stacked: bool = False
     words: tuple[tuple[float, str], ...] = ()
     decimals: int | None = None
-    judges_traffic: bool = False
+    where_nothing: str = ""
 
     def render(self, number: int, x: int, y: int) -> Json:
         return {
@@ -72,8 +72,8 @@ class Panel:
             defaults["min"] = 0
             defaults["custom"] = self._drawing()
         options: Json = {str(int(value)): {"text": word} for value, word in self.words}
-        if self.judges_traffic:
-            options[str(NO_TRAFFIC)] = {"text": "no traffic", "color": GREY}
+        if self.where_nothing:
+            options[str(NOTHING)] = {"text": self.where_nothing, "color": GREY}
         if options:
             defaults["mappings"] = [{"type": "value", "options": options}]
         if self.decimals is not None:
@@ -118,9 +118,9 @@ class Panel:
 
 
 def judged(expr: str, traffic: str = "") -> Query:
-    """expr, or NO_TRAFFIC where it has no value or traffic is 0."""
+    """expr, or NOTHING where it has no value or traffic is 0."""
     condition = f" and ({traffic} > 0)" if traffic else ""
-    return Query(f"(({expr}) >= 0{condition}) or vector({NO_TRAFFIC})")
+    return Query(f"(({expr}) >= 0{condition}) or vector({NOTHING})")
 
 
 def quantiles(metric: str, by: str = "", selector: str = "", legend: str = "") -> tuple[Query, ...]:

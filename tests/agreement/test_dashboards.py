@@ -109,14 +109,15 @@ def test_every_panel_is_explained_in_both_languages():
         assert any("가" <= letter <= "힣" for letter in korean), (where, panel["title"])
 
 
-def test_what_judges_traffic_is_grey_without_any():
-    """Answered, the first word, waste: no traffic is no success."""
+def test_what_has_nothing_to_judge_is_grey():
+    """No traffic is no success, and a service that nobody reaches has no free slots."""
     judging = {}
     for _, panel in panels():
         mappings = panel["fieldConfig"]["defaults"].get("mappings", [])
         options = mappings[0]["options"] if mappings else {}
         if "-1" in options:
             judging[panel["title"]] = panel
-            assert options["-1"] == {"text": "no traffic", "color": "#6e7077"}
+            assert options["-1"]["text"] in ("no traffic", "no data")
+            assert options["-1"]["color"] == "#6e7077"
             assert panel["targets"][0]["expr"].endswith("or vector(-1)")
-    assert {"Answered", "First word"} <= judging.keys()
+    assert {"Answered", "First word", "Saturation", "Breakers open", "Turns"} <= judging.keys()
