@@ -10,6 +10,14 @@ for name in $(env | sed -n 's/^\(LANG\(SMITH\|CHAIN\)_[A-Za-z0-9_]*\)=.*/\1/p');
     echo "warning: $name is not used: a tracer is configured in chain.py, as a callback" >&2
 done
 
+# gunicorn reads it before our settings do, and would end in a stack trace
+case "${WEB_CONCURRENCY:-1}" in
+    *[!0-9]*)
+        echo "The service cannot start: WEB_CONCURRENCY: must be a whole number from 1 to 64." >&2
+        exit 1
+        ;;
+esac
+
 # tiktoken downloads its vocabulary where it does not find it.
 export TIKTOKEN_CACHE_DIR="${TIKTOKEN_CACHE_DIR:-$PWD/.venv/share/tiktoken}"
 
