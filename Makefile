@@ -1,6 +1,6 @@
 # What the targets do is written in deploy/ and tests/; here is only what they need.
 .DEFAULT_GOAL := help
-.PHONY: help run serve chain keys simulator up down alert-test test test-unit test-stack check fix lock clean loadtest bench capacity crashtest drill
+.PHONY: help run serve chain keys simulator up down alert-test test test-unit test-stack check fix lock clean loadtest bench capacity crashtest drill pictures
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -68,6 +68,9 @@ crashtest: .venv/.test ## inject every fault, through nginx and gunicorn to the 
 
 drill: .venv/.test ## inject real faults and check that the right alerts fire; draws the dashboards into build/dashboards
 	@exec $(PYTHON) -m tests.drill $(DRILL_FLAGS)
+
+pictures: .venv/.test ## draw the page, the terminal and the dashboards into build/pictures, and the picture of the README
+	@exec $(PYTHON) -m tests.pictures $(PICTURES)
 
 bench: .venv/.test ## compare our service with the stock code against the same simulated model
 	@exec $(PYTHON) -m tests.bench $(BENCH_FLAGS)

@@ -12,40 +12,51 @@ from tests.drill.watchers import Watchers
 
 # of Grafana's grid, in inches: 24 columns are a screen of 1920 pixels
 COLUMN_INCHES, ROW_INCHES = 0.8, 0.38
+# for the numbers beside a chart
+AXIS_INCHES = 0.72
 PAPER, PANEL, INK = "#111217", "#181b1f", "#d8d9da"
 COLOURS = {"green": "#299c46", "orange": "#ed8128", "red": "#d44a3a"}
+LINES = ("#73bf69", "#f2cc0c", "#8ab8ff", "#ff780a", "#f2495c", "#5794f2", "#b877d9", "#96d98d")
 MOST_SERIES = 12
 
 
 def draw(watchers: Watchers, window: Window, folder: Path) -> list[Path]:
-    mpl.use("Agg")
     folder.mkdir(parents=True, exist_ok=True)
-    return [_dashboard(each, watchers, window, folder) for each in dashboards()]
+    return [
+        draw_one(each, watchers, window, folder / f"{each['uid']}.png") for each in dashboards()
+    ]
 
 
-def _dashboard(dashboard: Json, watchers: Watchers, window: Window, folder: Path) -> Path:
+def draw_one(
+    dashboard: Json,
+    watchers: Watchers,
+    window: Window,
+    path: Path,
+    column_inches: float = COLUMN_INCHES,
+) -> Path:
+    mpl.use("Agg")
     panels = dashboard["panels"]
     rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
-    figure = plt.figure(figsize=(24 * COLUMN_INCHES, rows * ROW_INCHES), facecolor=PAPER)
+    figure = plt.figure(figsize=(24 * column_inches, rows * ROW_INCHES), facecolor=PAPER)
     for panel in panels:
-        axes = figure.add_axes(_place(panel, rows), facecolor=PANEL)
+        axes = figure.add_axes(_place(panel, rows, column_inches), facecolor=PANEL)
         if panel["type"] == "row":
             _text(axes, panel["title"], INK, 13, x=0.0)
         else:
             axes.set_title(panel["title"], color=INK, fontsize=9, loc="left")
             _panel(axes, panel, list(answers(panel, watchers, window)), window)
-    path = folder / f"{dashboard['uid']}.png"
     figure.savefig(path, facecolor=PAPER, dpi=100)
     plt.close(figure)
     return path
 
 
-def _place(panel: Json, rows: int) -> tuple[float, float, float, float]:
+def _place(panel: Json, rows: int, column_inches: float) -> tuple[float, float, float, float]:
     """Left, bottom, width and height, with room for titles and axes."""
     place = panel["gridPos"]
     chart = panel["type"] == "timeseries"
-    left = (place["x"] + (0.9 if chart else 0.15)) / 24
-    width = (place["w"] - (1.2 if chart else 0.3)) / 24
+    margin = AXIS_INCHES / column_inches if chart else 0.15
+    left = (place["x"] + margin) / 24
+    width = (place["w"] - margin - (0.3 if chart else 0.15)) / 24
     top = place["y"] + (0.0 if panel["type"] == "row" else 0.9)
     low = place["h"] - (2.6 if chart else 0.2 if panel["type"] == "row" else 1.1)
     return left, 1 - (top + low) / rows, width, low / rows
@@ -53,8 +64,8 @@ def _place(panel: Json, rows: int) -> tuple[float, float, float, float]:
 
 def _panel(axes: Axes, panel: Json, found: list[Answer], window: Window) -> None:
     series = [each for answer in found for each in answer.series]
-    if not series:
-        _text(axes, "No data", "#ff00ff", 16)
+    if not any(answer.has_data for answer in found):
+        _text(axes, "No data", INK, 12)
     elif panel["type"] == "stat":
         _stat(axes, panel, series[0][1][-1][1])
     elif panel["type"] == "table":
@@ -98,7 +109,8 @@ def _chart(axes: Axes, panel: Json, series: list[tuple[str, Any]], window: Windo
     defaults = panel["fieldConfig"]["defaults"]
     stacked = defaults["custom"]["stacking"]["mode"] == "normal"
     below: dict[float, float] = {}
-    for legend, points in series[:MOST_SERIES]:
+    axes.set_prop_cycle(color=LINES)
+    for legend, points in _worth_drawing(series):
         times = [when - window.start for when, _ in points]
         floor = [below.get(when, 0.0) for when, _ in points]
         values = [value + under for (_, value), under in zip(points, floor, strict=True)]
@@ -109,7 +121,8 @@ def _chart(axes: Axes, panel: Json, series: list[tuple[str, Any]], window: Windo
     for step in defaults["thresholds"]["steps"][1:]:
         if step["value"] <= axes.get_ylim()[1]:
             axes.axhline(step["value"], color=COLOURS[step["color"]], linestyle="--", linewidth=0.8)
-    axes.set_ylim(bottom=0)
+    drawn = any(value > 0 for _, points in series for _, value in points)
+    axes.set_ylim(0, None if drawn else 1)
     axes.tick_params(colors=INK, labelsize=7)
     axes.grid(color="#2c3235", linewidth=0.5)
     axes.yaxis.set_major_formatter(lambda value, _: _number(value, defaults))
@@ -121,6 +134,12 @@ def _chart(axes: Axes, panel: Json, series: list[tuple[str, Any]], window: Windo
         frameon=False,
         labelcolor=INK,
     )
+
+
+def _worth_drawing(series: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """A line that is 0 all the time would only fill the legend."""
+    risen = [each for each in series if any(value > 0 for _, value in each[1])]
+    return (risen or series)[:MOST_SERIES]
 
 
 def _text(axes: Axes, text: str, colour: str, size: int, x: float = 0.5) -> None:

@@ -85,7 +85,8 @@ class Stage:
 
 
 @contextmanager
-def set_up() -> Iterator[Stage]:
+def set_up(**settings: object) -> Iterator[Stage]:
+    """settings: the service's, in place of the drill's."""
     with (
         tempfile.NamedTemporaryFile("w", suffix=".toml") as prices,
         tempfile.TemporaryDirectory(prefix="data-") as folder,
@@ -101,15 +102,18 @@ def set_up() -> Iterator[Stage]:
             Service(
                 simulator.base_url,
                 chain=CHAINS,
-                WEB_CONCURRENCY=WORKERS,
-                MAX_CONCURRENT_TURNS=SLOTS_PER_WORKER,
-                LLM_MODELS=f"{PRIMARY},{UNPRICED}",
-                FALLBACK_MODEL=SPARE,
-                PRICES_FILE=prices.name,
-                REDIS_URL=redis.url,
-                BREAKER_OPEN_SECONDS=2,
-                DATA_DIR=data,
-                ACCESS="open",
+                **{
+                    "WEB_CONCURRENCY": WORKERS,
+                    "MAX_CONCURRENT_TURNS": SLOTS_PER_WORKER,
+                    "LLM_MODELS": f"{PRIMARY},{UNPRICED}",
+                    "FALLBACK_MODEL": SPARE,
+                    "PRICES_FILE": prices.name,
+                    "REDIS_URL": redis.url,
+                    "BREAKER_OPEN_SECONDS": 2,
+                    "DATA_DIR": data,
+                    "ACCESS": "open",
+                    **settings,
+                },
             ) as service,
             Nginx(f"127.0.0.1:{service.port}") as nginx,
             Watchers(

@@ -9,19 +9,10 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.support.chat_page import ChatPage
+from tests.support.chromium import FLAGS
 from tests.support.service import Service
 from tests.support.stub_service import StubService
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP chat.test 127.0.0.1",
-)
 PATIENCE_MS = 30_000
 
 
