@@ -109,6 +109,7 @@ GET_UP = Row(
             kind="stat",
             width=3,
             height=4,
+            decimals=1,
         ),
         Panel(
             "Cost, last hour",
