@@ -80,5 +80,6 @@ def _why_unreadable(path: Path, error: Exception) -> str:
 
 def _sentence(item: Any) -> str:
     variable = "_".join(str(part) for part in item["loc"][:1]).upper()
-    reason = item["msg"].removeprefix("Value error, ")
+    said = item["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
+    reason = said.replace("Input should be", "must be", 1)
     return f"{variable}: {reason}" if variable else reason

@@ -16,6 +16,7 @@ SENTENCES: Mapping[str, str] = {
     "models_without_price": "no price is known for {models}: cost is not counted",
     "access": "open to {open_to}; API keys: {keys}",
     "dependency": "{dependency} reachable: {up}",
+    "model_server": "{says} Check {setting}.",
     "models_not_guarded": "models without retries, timeouts and breaker: {models}; wrap them in steps.guarded()",
     "breaker": "the circuit breaker of {model} is {state} for {callers} of its callers",
     "chain_notice": "the chain {chain}: {what}: {effect}",
