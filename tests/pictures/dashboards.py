@@ -1,5 +1,6 @@
 """The first dashboard in three scenes (idle, load, outage), and page and dashboard side by side for the READMEs."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,12 +41,14 @@ def draw(browser: Browser, folder: Path) -> list[Path]:
         began = time.time()
         page = folder / "page-beside.png"
         with ThreadPoolExecutor(READERS) as crowd:
+            seen = threading.Event()
             for reader in range(READERS):
-                crowd.submit(_read, stage, reader, began + LOAD_SECONDS)
+                crowd.submit(_read, stage, reader, seen)
             _draw_page(browser, stage, page)
-            time.sleep(max(0, began + LOAD_SECONDS - 2 - time.time()))
+            time.sleep(LOAD_SECONDS)
             load = _draw(stage, began, folder / "dashboard-load.png")
             beside = _draw(stage, began, folder / "dashboard-beside.png", NARROW_COLUMN_INCHES)
+            seen.set()
         overview = _side_by_side(page, beside)
         began = time.time()
         stage.simulator.set_default("fault=500")
@@ -62,9 +65,9 @@ def _draw(stage: Stage, began: float, path: Path, column_inches: float = COLUMN_
     return draw_one(first, stage.watchers, Window(began, time.time()), path, column_inches)
 
 
-def _read(stage: Stage, reader: int, until: float) -> None:
+def _read(stage: Stage, reader: int, seen: threading.Event) -> None:
     chain = "searching" if reader % 3 == 0 else "chat"
-    while time.time() < until:
+    while not seen.is_set():
         order = directive(first=0.1 + reader * 0.06, gap=0.02, tokens=40 + reader * 10)
         stage.ask(f"{order} {time.monotonic_ns()}", 1, chain=chain)
 
