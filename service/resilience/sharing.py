@@ -36,6 +36,8 @@ SOCKET_SECONDS = 0.2
 PAUSE_SECONDS = 1.0
 # long enough for everybody to ask; whoever could not will find out with a probe
 CLOSED_SECONDS = 5
+# no state is longer, whatever somebody else has written there
+MOST_STATE_BYTES = 64
 OPEN, CLOSED = b"open", b"closed"
 TAG = "{chat}"
 # written with each look, so that a server that takes no writes is noticed before one is needed
@@ -174,7 +176,7 @@ class RedisSharing:
     def _read(self) -> None:
         for model, breaker in list(self._breakers.items()):
             with self._client.pipeline() as pipe:
-                pipe.get(_key(model))
+                pipe.getrange(_key(model), 0, MOST_STATE_BYTES)
                 pipe.pttl(_key(model))
                 state, left_ms = pipe.execute()
             if model in self._unsent:

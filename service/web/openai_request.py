@@ -14,6 +14,8 @@ from service.errors import Detail, InvalidRequest
 USER_SHAPE = re.compile(r"[A-Za-z0-9._-]{8,64}")
 INSTRUCTIONS = ("system", "developer")
 MESSAGES = re.compile(r"(question|system|history)\b")
+# of a request, and of a message: more than all that OpenAI's clients know
+MOST_FIELDS = 100
 MOST_STOPS = 4
 MOST_STOP_CHARS = 200
 
@@ -74,6 +76,8 @@ def _decoded(body: bytes) -> dict[str, Any]:
         _refuse("", "must be JSON in UTF-8")
     if not isinstance(asked, dict):
         _refuse("", "must be an object")
+    if len(asked) > MOST_FIELDS:
+        _refuse("", "has too many fields")
     return asked
 
 
@@ -95,6 +99,8 @@ def _conversation(messages: Any, limits: Limits) -> _Conversation:
 def _add(said: _Conversation, message: Any, where: str) -> None:
     if not isinstance(message, dict):
         _refuse(where, "must be an object")
+    if len(message) > MOST_FIELDS:
+        _refuse(where, "has too many fields")
     role = message.get("role")
     if role not in ("user", "assistant", *INSTRUCTIONS):
         _refuse(f"{where}.role", "must be system, developer, user or assistant")

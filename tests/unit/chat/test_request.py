@@ -95,12 +95,19 @@ def test_any_text_arrives_as_it_was_sent(text):
         b'{"question": "a", "temperature": Infinity}',
         b'{"question": "a", "temperature": 1e400}',
         b'{"question": "a", "max_tokens": 01}',
-        b"[" * 100_000,
-        b'{"a":' * 100_000,
+        b"[" * 30_000,
+        b'{"a":' * 30_000,
     ],
 )
 def test_what_is_no_json_in_utf8_is_refused(body):
     assert refusal(body) == (Detail("", "must be JSON in UTF-8"),)
+
+
+@pytest.mark.parametrize(
+    "many", [b"[" * 100_000, b'{"a":' * 50_000, b"[" + b"{}," * 80_000 + b"{}]"]
+)
+def test_more_objects_than_any_request_has_are_not_read(many):
+    assert refusal(many) == (Detail("", "has too many objects or lists"),)
 
 
 @pytest.mark.parametrize("body", [b"null", b"1", b'"question"', b"true", b"[]", b'["question"]'])
