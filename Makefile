@@ -1,6 +1,6 @@
 # What the targets do is written in deploy/ and tests/; here is only what they need.
 .DEFAULT_GOAL := help
-.PHONY: help run serve chain keys simulator up down alert-test test test-unit test-stack check fix lock clean loadtest bench capacity crashtest drill pictures
+.PHONY: help run serve chain keys simulator up down alert-test test test-unit test-stack check fix lock clean loadtest bench capacity crashtest drill pictures attack audit sbom
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -66,6 +66,9 @@ loadtest: .venv/.load ## put load on HOST (or the stack) with locust, in the sha
 crashtest: .venv/.test ## inject every fault, through nginx and gunicorn to the simulator, and score the result
 	@exec $(PYTHON) -m tests.crash $(CRASH_FLAGS)
 
+attack: .venv/.test ## attack the service from loopback, with callers who are served meanwhile; ATTACK_FLAGS=--long takes more of each
+	@exec $(PYTHON) -m tests.attack $(ATTACK_FLAGS)
+
 drill: .venv/.test ## inject real faults and check that the right alerts fire; draws the dashboards into build/dashboards
 	@exec $(PYTHON) -m tests.drill $(DRILL_FLAGS)
 
@@ -80,6 +83,12 @@ capacity: .venv/.test ## find what this machine can serve within the service lev
 
 lock: .venv/.test ## regenerate the hash-locked requirements
 	@exec $(PYTHON) -m tests.tools.lock $(LOCK_FLAGS)
+
+audit: .venv/.audit ## look the locked packages up among known vulnerabilities
+	@exec $(PYTHON) -m tests.tools.audit
+
+sbom: .venv/.test ## list the image's Python packages (CycloneDX), in build/sbom.cdx.json
+	@exec $(PYTHON) -m tests.tools.sbom $(EXTRAS)
 
 clean: ## delete everything the build created
 	@exec sh tests/tools/clean.sh
@@ -106,6 +115,11 @@ CLIENTS := tests/integration/openai/clients
 .venv/.kubernetes: $(RUN) requirements-kubernetes.txt
 	@$(PYTHON) -m venv --clear .venv/kubernetes
 	@.venv/kubernetes/bin/pip install --quiet --require-hashes --requirement requirements-kubernetes.txt
+	@touch $@
+
+.venv/.audit: $(RUN) requirements-audit.txt
+	@$(PYTHON) -m venv .venv/audit
+	@.venv/audit/bin/pip install --quiet --require-hashes --requirement requirements-audit.txt
 	@touch $@
 
 .venv/.test: $(RUN) $(EXTRA_LOCKS) requirements-dev.txt

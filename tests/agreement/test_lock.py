@@ -23,6 +23,7 @@ LOCKS = (
     "requirements-clients.txt",
     "requirements-kubernetes.txt",
     "requirements-data.txt",
+    "requirements-audit.txt",
 )
 
 

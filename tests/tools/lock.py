@@ -30,6 +30,7 @@ LOCKS = {
     "requirements-load.txt": ["--group", "load", "--constraint", "requirements.txt"],
     # a client's environment has nothing of the service's
     "requirements-clients.txt": ["--group", "clients"],
+    "requirements-audit.txt": ["--group", "audit", "--constraint", "requirements.txt"],
     **{
         f"requirements-{extra}.txt": ["--group", extra, "--constraint", "requirements.txt"]
         for extra in ("anthropic", "google", "ollama")
