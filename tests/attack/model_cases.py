@@ -70,7 +70,7 @@ def floods(trial: Trial, *, without: frozenset[str] = frozenset()) -> None:
     trial.see(
         f"{len(names)} kinds of flood: {longest:.1f} s the longest, {grown / MEGABYTE:.0f} MB more memory"
     )
-    trial.expect(grown < 100 * MEGABYTE, f"{grown} bytes more memory")
+    trial.expect(grown < 150 * MEGABYTE, f"{grown} bytes more memory")
 
 
 def stock_floods(trial: Trial) -> None:
@@ -79,11 +79,9 @@ def stock_floods(trial: Trial) -> None:
     stage = trial.stage
     for name in sorted(BEYOND_STOCK):
         stage.replies["slow"] = FLOODS[name]
-        with Stream(
-            "127.0.0.1", stage.service.port, {"question": ATTACK + "slow"}, timeout=60
-        ) as one:
+        with Stream("127.0.0.1", stage.service.port, {"question": ATTACK + "slow"}, timeout=60):
             time.sleep(trial.seconds(3, 20))
-            trial.see(f"{name}: {one.status or 'no'} answer yet")
+            trial.see(f"{name}: goes on")
 
 
 COUNTS: list[object] = [
