@@ -92,13 +92,9 @@ class Program:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(10)
-        finally:
+        # its pipes are closed with it
+        with self._process:
             self._process.kill()
-            self._process.wait()
 
 
 Ask = Callable[..., Outcome]
