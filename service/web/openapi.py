@@ -55,7 +55,7 @@ def describe(limits: Limits) -> dict[str, Any]:
                     openapi_events.content(),
                 )
             },
-            **openapi_openai.paths(),
+            **openapi_openai.paths(limits, _by_status()),
             "/usage": {"get": _usage()},
             "/health": {"get": _probe("health", "The process is alive.")},
             "/ready": {"get": _probe("ready", "May take traffic.", "503")},
@@ -63,7 +63,11 @@ def describe(limits: Limits) -> dict[str, Any]:
             "/": {"get": _page()},
         },
         "components": {
-            "schemas": _schemas(limits) | openapi_events.schemas() | openapi_openai.schemas(),
+            "schemas": {
+                **_schemas(limits),
+                **openapi_events.schemas(),
+                **openapi_openai.schemas(limits),
+            },
             "headers": _headers(),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },

@@ -1,104 +1,191 @@
-"""The part of the API's description that is OpenAI's: what is honoured of it."""
+"""The part of the API's description that is OpenAI's: what is honoured of it, and what it is refused with."""
 
 from typing import Any
 
-ROLES = ["system", "developer", "user", "assistant"]
-STREAM = "With `stream`: chunks of OpenAI's shape as Server-Sent Events, at the end `data: [DONE]`."
+from service.chat.request import Limits
+from service.errors import ChatError
+from service.web.openai_errors import CODES
+from service.web.openai_request import MOST_STOP_CHARS, MOST_STOPS
+
+Kinds = dict[str, list[type[ChatError]]]
+
+STREAM = """With `stream`: chunks as Server-Sent Events, then `data: [DONE]`. Before it comes a chunk with a
+`finish_reason`, or `data: {"error": ...}` where the answer failed; a body that ends without `[DONE]` was cut."""
+UNDERSTOOD = """What may stand here beside these fields is ignored, but for what asks for another kind of answer
+(`tools`, `logprobs`, `audio` and their like): that is refused by its name."""
+TEXT = {"type": "string"}
+ID_HEADERS = ("X-Request-ID", "X-User-ID", "X-Session-ID")
+HEADERS = {
+    "X-Hold-Answer": "`true`: a streamed answer is held until it is whole, so that it can start over unseen.",
+    "X-Chat-Events": "`true`: a chain's data comes as `choices[0].delta.chat_data`.",
+}
+# found by what is asked for, beside the codes that each turn may end with
+MORE_CODES = {"400": ["context_length_exceeded"], "404": ["model_not_found"]}
+MODEL_REFUSALS = ("401", "403", "503")
 
 
-def paths() -> dict[str, Any]:
+def paths(limits: Limits, kinds: Kinds) -> dict[str, Any]:
+    """kinds: by status, what a turn may end with."""
+    names = [*limits.models, *limits.chains]
+    name = {"name": "name", "in": "path", "required": True, "schema": {"enum": names}}
+    listed = {status: _problem(status, kinds.get(status, [])) for status in MODEL_REFUSALS}
+    unknown = {"404": _problem("404", [])}
     return {
-        "/v1/chat/completions": {"post": _completions()},
-        "/v1/models": {"get": _get("models", "The configured models and the chains.", ())},
-        "/v1/models/{name}": {"get": _get("model", "One of them.", ("404",), _name())},
-    }
-
-
-def schemas() -> dict[str, Any]:
-    text = {"type": "string"}
-    return {
-        "CompletionRequest": {
-            "type": "object",
-            "required": ["messages"],
-            "properties": {
-                "model": {"type": ["string", "null"], "description": "A model, or a chain."},
-                "messages": {"type": "array", "minItems": 1, "items": _message()},
-                "temperature": {"type": ["number", "null"], "minimum": 0, "maximum": 2},
-                "max_tokens": {"type": ["integer", "null"], "minimum": 1},
-                "max_completion_tokens": {"type": ["integer", "null"], "minimum": 1},
-                "stop": {"anyOf": [text, {"type": "array", "items": text}, {"type": "null"}]},
-                "stream": {"type": ["boolean", "null"]},
-                "stream_options": {"type": ["object", "null"]},
-                "user": {"type": ["string", "null"]},
-            },
+        "/v1/chat/completions": {"post": _completions(kinds)},
+        "/v1/models": {
+            "get": _get("models", "The models and chains that the key may use.", "Models", listed)
         },
-        "OpenAIProblem": {
-            "type": "object",
-            "required": ["error"],
-            "properties": {
-                "error": {
-                    "type": "object",
-                    "required": ["message", "type", "param", "code"],
-                    "properties": {
-                        "message": text,
-                        "type": text,
-                        "param": {"type": ["string", "null"]},
-                        "code": text,
-                    },
-                }
-            },
+        "/v1/models/{name}": {
+            "get": _get("model", "One of them.", "Model", listed | unknown, name)
         },
     }
 
 
-def _message() -> dict[str, Any]:
+def schemas(limits: Limits) -> dict[str, Any]:
+    names = [*limits.models, *limits.chains]
     return {
-        "type": "object",
-        "required": ["role"],
-        "properties": {
-            "role": {"enum": ROLES},
-            "content": {"description": "A text, or text parts."},
-        },
+        "CompletionRequest": _request(names),
+        "CompletionMessage": {"anyOf": [_message(_content(), "user", "system", "developer"), _reply()]},
+        "Completion": COMPLETION,
+        "Model": MODEL,
+        "Models": _object(object={"const": "list"}, data=_list(_ref("Model"))),
+        "OpenAIProblem": _object(error=ERROR),
+    }  # fmt: skip
+
+
+def _object(required: tuple[str, ...] | None = None, /, **properties: Any) -> dict[str, Any]:
+    names = list(properties) if required is None else list(required)
+    return {"type": "object", "required": names, "properties": properties}
+
+
+def _list(items: dict[str, Any], **bounds: int) -> dict[str, Any]:
+    return {"type": "array", "items": items, **bounds}
+
+
+def _ref(schema: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def _request(names: list[str]) -> dict[str, Any]:
+    stop = {"type": "string", "minLength": 1, "maxLength": MOST_STOP_CHARS}
+    stops = _list(stop, maxItems=MOST_STOPS)
+    tokens = {"type": ["integer", "null"], "minimum": 1}
+    usage = _object((), include_usage={"type": ["boolean", "null"]})
+    return {
+        "description": UNDERSTOOD,
+        **_object(
+            ("messages",),
+            model={"enum": [*names, None], "description": "A model, or a chain."},
+            messages=_list(_ref("CompletionMessage"), minItems=1)
+            | {"description": "The last one that is no instruction is the user's, and not blank."},
+            temperature={"type": ["number", "null"], "minimum": 0, "maximum": 2},
+            max_tokens=tokens,
+            max_completion_tokens=tokens | {"description": "Goes before `max_tokens`."},
+            stop={"anyOf": [stop, stops, {"type": "null"}]},
+            stream={"type": ["boolean", "null"]},
+            stream_options={"anyOf": [usage, {"type": "null"}]},
+            user={"type": ["string", "null"], "description": "As `X-User-ID`."},
+            n={"enum": [1, None]},
+        ),
     }
 
 
-def _completions() -> dict[str, Any]:
-    request = {"schema": {"$ref": "#/components/schemas/CompletionRequest"}}
+def _message(content: dict[str, Any], *roles: str) -> dict[str, Any]:
+    return _object(role={"enum": list(roles)}, content=content)
+
+
+def _reply() -> dict[str, Any]:
+    content = {"anyOf": [*_content()["anyOf"], {"type": "null"}]}
+    return _object(("role",), role={"const": "assistant"}, content=content)
+
+
+def _content() -> dict[str, Any]:
+    parts = [_object(type={"const": kind}, **{kind: TEXT}) for kind in ("text", "refusal")]
+    return {"anyOf": [TEXT, _list({"anyOf": [TEXT, *parts]})]}
+
+
+def _completions(kinds: Kinds) -> dict[str, Any]:
     answers = {
-        "application/json": {"schema": {"type": "object"}},
+        "application/json": {"schema": _ref("Completion")},
         "text/event-stream": {"schema": {"description": STREAM}},
     }
-    refusals = ("400", "404", "413", "415", "422", "429", "500", "502", "503", "504")
+    statuses = sorted(kinds.keys() | MORE_CODES.keys())
     return {
         "operationId": "createChatCompletion",
         "summary": "One answer, for OpenAI's clients.",
-        "requestBody": {"required": True, "content": {"application/json": request}},
+        "parameters": [_header(name) for name in (*ID_HEADERS, *HEADERS)],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _ref("CompletionRequest")}},
+        },
         "responses": {
-            "200": {"description": "An answer.", "content": answers},
-            **{status: _problem() for status in refusals},
+            "200": _response("An answer.", answers),
+            **{status: _problem(status, kinds.get(status, [])) for status in statuses},
         },
     }
 
 
+def _header(name: str) -> dict[str, Any]:
+    described = {"description": HEADERS[name]} if name in HEADERS else {}
+    return {"name": name, "in": "header", "required": False, "schema": TEXT, **described}
+
+
 def _get(
-    operation: str, summary: str, refusals: tuple[str, ...], *parameters: dict[str, Any]
+    operation: str,
+    summary: str,
+    schema: str,
+    refusals: dict[str, Any],
+    *parameters: dict[str, Any],
 ) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"type": "object"}}}
+    found = _response(summary, {"application/json": {"schema": _ref(schema)}})
     return {
         "operationId": operation,
         "summary": summary,
         "parameters": list(parameters),
-        "responses": {
-            "200": {"description": summary, "content": content},
-            **{status: _problem() for status in refusals},
-        },
+        "responses": {"200": found, **refusals},
     }
 
 
-def _name() -> dict[str, Any]:
-    return {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+def _problem(status: str, kinds: list[type[ChatError]]) -> dict[str, Any]:
+    codes = [CODES.get(kind.code, kind.code) for kind in kinds] + MORE_CODES.get(status, [])
+    content = {"application/json": {"schema": _ref("OpenAIProblem")}}
+    response = _response(", ".join(f"`{code}`" for code in dict.fromkeys(codes)), content)
+    response["headers"]["x-should-retry"] = {"schema": {"enum": ["true", "false"]}}
+    if status in ("429", "503"):
+        response["headers"]["Retry-After"] = {"$ref": "#/components/headers/RetryAfter"}
+    return response
 
 
-def _problem() -> dict[str, Any]:
-    schema = {"schema": {"$ref": "#/components/schemas/OpenAIProblem"}}
-    return {"description": "A refusal.", "content": {"application/json": schema}}
+def _response(description: str, content: dict[str, Any]) -> dict[str, Any]:
+    headers = {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}}
+    return {"description": description, "headers": headers, "content": content}
+
+
+COUNT = {"type": "integer", "minimum": 0}
+ERROR = _object(
+    message=TEXT, type=TEXT, param={"type": ["string", "null"]}, code=TEXT, request_id=TEXT
+)
+MODEL = _object(id=TEXT, object={"const": "model"}, created=COUNT, owned_by=TEXT)
+ANSWER = _object(
+    ("role", "content"), role={"const": "assistant"}, content=TEXT, refusal={"type": "null"}
+)
+CHOICE = _object(
+    ("index", "message", "finish_reason"),
+    index={"const": 0},
+    message=ANSWER,
+    logprobs={"type": "null"},
+    finish_reason={"enum": ["stop", "length", "tool_calls", "content_filter"]},
+)
+COMPLETION = _object(
+    id=TEXT,
+    object={"const": "chat.completion"},
+    created=COUNT,
+    model=TEXT,
+    choices=_list(CHOICE, minItems=1, maxItems=1),
+    usage=_object(
+        prompt_tokens=COUNT,
+        completion_tokens=COUNT,
+        total_tokens=COUNT,
+        prompt_tokens_details=_object(cached_tokens=COUNT),
+    ),
+)

@@ -22,7 +22,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 LIMIT_SECONDS = 240
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 # ours, the stock code's, a whole answer's, the upstream's own
-FIRST_TEXT = re.compile(rb'event: token|data: "[^"]|"answer"|"delta":\{"content":"[^"]')
+FIRST_TEXT = re.compile(rb'event: token|data: "[^"]|"answer"|"delta": ?\{"content": ?"[^"]')
 
 
 @dataclass

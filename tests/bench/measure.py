@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 from tests.bench import processes
-from tests.bench.rows import Row
+from tests.bench.rows import OPENAI, Row
 from tests.support.service import ROOT
 from tests.support.simulator import SimulatorProcess
 
@@ -152,17 +152,13 @@ def _order(row: Row, server: Server) -> dict[str, Any]:
         "path": row.path,
         "streams": row.streams,
         "ramp_seconds": row.ramp_seconds,
-        "body": {"question": row.question} | ({"chain": row.chain} if row.chain else {}),
+        "body": row.body,
     }
     if row.at_once:
         order["at_once"] = row.at_once
     if row.beside:
         order["beside"] = row.beside
     if server.name == "direct":
-        order["path"] = "/v1/chat/completions"
-        order["body"] = {
-            "model": "sim",
-            "stream": row.path == "/chat/stream",
-            "messages": [{"role": "user", "content": row.question}],
-        }
+        order["path"] = OPENAI
+        order["body"] = row.upstream_body
     return order

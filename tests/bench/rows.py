@@ -1,9 +1,11 @@
 """What is measured, as data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.support.simulator import directive
+
+OPENAI = "/v1/chat/completions"
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,30 @@ class Row:
     tokens: int
     pace: float = 0
     first: float = 0
-    thoughts: int = 0
     ramp_seconds: float = 0
     at_once: int = 0
     path: str = "/chat/stream"
     stock: bool = True
     direct: bool = False
     fresh: bool = False
+    thoughts: int = 0
     chain: str = ""
     beside: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def body(self) -> dict[str, Any]:
+        if self.path == OPENAI:
+            return self.upstream_body
+        return {"question": self.question} | ({"chain": self.chain} if self.chain else {})
+
+    @property
+    def upstream_body(self) -> dict[str, Any]:
+        """What the upstream itself is asked; a model of ours has its name there."""
+        return {
+            "model": "sim",
+            "stream": self.path != "/chat",
+            "messages": [{"role": "user", "content": self.question}],
+        }
 
     @property
     def question(self) -> str:
@@ -71,6 +88,8 @@ THINKING = Row(
 )
 PACED = Row("paced: 200 streams of 50 tokens/s", 200, 250, 50, 0.02, 2.0, direct=True)
 FEW = Row("few: 20 streams of 50 tokens/s", 20, 250, 50, 0.02, 0.4, direct=True)
+OPENAI_SATURATED = replace(SATURATED, name="OpenAI's shape, saturated", path=OPENAI)
+OPENAI_PACED = replace(PACED, name="OpenAI's shape, paced", path=OPENAI)
 LONE = Row("lone: one stream after the other", 40, 20, 200, 0.01, at_once=1, direct=True)
 WHOLE = Row("/chat, 8 at once", 300, 20, at_once=8, path="/chat")
 WHOLE_LONE = Row("/chat, one after the other", 60, 20, at_once=1, path="/chat", direct=True)
@@ -104,8 +123,10 @@ STEPS = Row(
 
 ROWS = (
     SATURATED,
+    OPENAI_SATURATED,
     THINKING,
     PACED,
+    OPENAI_PACED,
     FEW,
     BESIDE,
     LONE,

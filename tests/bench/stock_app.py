@@ -2,6 +2,8 @@
 
 import json
 import os
+import time
+import uuid
 
 from flask import Flask, Response, request
 from langchain_core.output_parsers import StrOutputParser
@@ -38,6 +40,32 @@ def stream():
     def generate():
         for text in chain.stream({"question": question}):
             yield f"data: {json.dumps(text)}\n\n"
+        yield "data: [DONE]\n\n"
+
+    return Response(generate(), mimetype="text/event-stream")
+
+
+@app.post("/v1/chat/completions")
+def completions():
+    """The same stream in OpenAI's shape, as tutorials write it."""
+    question = request.get_json()["messages"][-1]["content"]
+    name = f"chatcmpl-{uuid.uuid4()}"
+
+    def chunk(delta, finish_reason=None):
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+        told = {
+            "id": name,
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": model.model_name,
+            "choices": [choice],
+        }
+        return f"data: {json.dumps(told)}\n\n"
+
+    def generate():
+        for text in chain.stream({"question": question}):
+            yield chunk({"content": text})
+        yield chunk({}, "stop")
         yield "data: [DONE]\n\n"
 
     return Response(generate(), mimetype="text/event-stream")

@@ -47,6 +47,12 @@ def _ratio(row: Row) -> Callable[[Medians], float]:
     return lambda found: found[row.name]["stock"][key] / found[row.name]["ours"][key]
 
 
+def _of_own_stream(openai: Row, own: Row) -> Callable[[Medians], float]:
+    """CPU per token in OpenAI's shape over that of our own stream."""
+    key = "cpu_us_per_token"
+    return lambda found: found[openai.name]["ours"][key] / found[own.name]["ours"][key]
+
+
 def _added_ms(row: Row, key: str) -> Callable[[Medians], float]:
     return lambda found: (found[row.name]["ours"][key] - found[row.name]["direct"][key]) * 1000
 
@@ -69,6 +75,21 @@ def _over_alone(row: Row) -> Callable[[Medians], float]:
 TARGETS = (
     Target("saturated, CPU per token, stock / ours", _ratio(rows.SATURATED), least=15),
     Target("200 streams, CPU per token, stock / ours", _ratio(rows.PACED), least=6),
+    Target(
+        "OpenAI's shape, saturated, CPU per token, stock / ours",
+        _ratio(rows.OPENAI_SATURATED),
+        least=15,
+    ),
+    Target(
+        "OpenAI's shape, saturated, CPU per token / our own stream's",
+        _of_own_stream(rows.OPENAI_SATURATED, rows.SATURATED),
+        below=1.1,
+    ),
+    Target(
+        "OpenAI's shape, paced, CPU per token / our own stream's",
+        _of_own_stream(rows.OPENAI_PACED, rows.PACED),
+        below=1.1,
+    ),
     Target(
         "200 streams, first token p99 over direct, ms",
         _added_ms(rows.PACED, "first_p99"),
