@@ -24,6 +24,7 @@ negative_data_rejection.expected-statuses = ["400", "404", "405", "413", "415"]
 include-operation-id = "createChatCompletion"
 # that the last message is the user's, and says something, is no matter of a schema
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "413"]
+warnings = false
 """
 
 
