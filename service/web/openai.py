@@ -1,7 +1,7 @@
 """The same chains for every OpenAI client: POST /v1/chat/completions, GET /v1/models."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,17 +137,19 @@ class Encoder:
     """A turn's events as chunks."""
 
     def __init__(self, caller: OpenAICaller) -> None:
+        assert caller.turn is not None
         self._caller = caller
-        self._model = caller.model
+        self._attempts = caller.turn.attempts
+        self._known = len(self._attempts)
         created = int(time.time())
         events = _wants(caller, EVENTS_HEADER)
-        self._chunks = Chunks(caller.answer_id, created, self._model, events=events)
+        self._chunks = Chunks(caller.answer_id, created, caller.model, events=events)
 
     def encode(self, event: Spoken) -> bytes:
         if isinstance(event, Token):
-            if self._model is not self._caller.model:
-                self._model = self._caller.model
-                self._chunks.answers(self._model)
+            if len(self._attempts) != self._known:
+                self._known = len(self._attempts)
+                self._chunks.answers(self._caller.model)
             return self._chunks.text(event.text)
         if isinstance(event, Done):
             return self._chunks.end(event, include_usage=self._caller.understood.include_usage)
@@ -171,18 +173,13 @@ def _streamed(
 ) -> Response:
     told = _at_once(turn) if caller.holds else turn
     thinking = ThinkingEvents(clock, show=streaming.show_thinking)
-    held = Held(_after(start, told), streaming.hold_seconds, thinking, clock)
+    held = Held(told, streaming.hold_seconds, thinking, clock, start)
     if held.first is None or isinstance(held.first, Failed):
         return _ended(held.first, caller)
     heartbeat = Heartbeat(streaming.heartbeat_seconds, clock)
     encode = Encoder(caller).encode
     body = StreamBody(held, encode, caller.connection, drain.streams, heartbeat)
     return Response(body, headers=sse.HEADERS, direct_passthrough=True)
-
-
-def _after(start: Start, turn: Iterator[Event]) -> Generator[Event, None, None]:
-    yield start
-    yield from turn
 
 
 def _at_once(turn: Generator[Event, None, None]) -> Generator[Event, None, None]:

@@ -25,10 +25,12 @@ class Held:
         hold_seconds: float,
         thinking: ThinkingEvents,
         clock: Callable[[], float],
+        start: Start | None = None,
     ) -> None:
+        """start: where that was read before."""
         self.turn = turn
         self.thinking = thinking
-        self.start: Start | None = None
+        self.start = start
         self.first: Event | None = None
         until = clock() + hold_seconds
         for event in turn:
