@@ -41,7 +41,7 @@ CHAINS["searching"] = lambda model: RunnableLambda(lambda asked: asked) | PROMPT
 
 def computing(model):
     def compute(asked):
-        until = time.monotonic() + 0.6
+        until = time.monotonic() + 0.4
         while time.monotonic() < until:
             pass
         return asked
