@@ -80,6 +80,18 @@ def test_what_is_refused_by_name_is_left_out_once_and_for_all():
     assert asker.news == [("m", "stream_options", "left_out")]
 
 
+def test_what_has_not_helped_is_not_remembered():
+    failure = UpstreamError(cause="HTTP 500")
+    asker = Asker(refuses("temperature"), lambda _: failure)
+    with pytest.raises(UpstreamError):
+        asker.ask()
+    assert ["temperature" in asked for asked in asker.asked] == [True, False]
+    assert asker.news == []
+    asker.rules = ()
+    (again,) = asker.ask()
+    assert "temperature" in again
+
+
 def test_each_model_has_habits_of_its_own():
     asker = Asker(lambda asked: refuses("temperature")(asked) if asked["model"] == "m" else None)
     assert len(asker.ask()) == 2
