@@ -48,7 +48,8 @@ def issued(with_authority):
 
 
 def make_pair(folder):
-    """The authority's own."""
+    """The authority's own, and what certbot trusts; it is another user than the clone's."""
+    folder.chmod(0o755)
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"),
@@ -60,6 +61,7 @@ def make_pair(folder):
         check=True,
         capture_output=True,
     )
+    (folder / "certificate.pem").chmod(0o644)
 
 
 def renew(stack):
