@@ -79,6 +79,7 @@ control_socket_disable = True
 accesslog = None
 proc_name = "chat"
 LEDGER_SECONDS = 2
+YOUNG_OBJECTS = 10_000
 
 
 class OurLogger(Logger):  # type: ignore[misc]
@@ -163,6 +164,8 @@ def post_worker_init(worker: Worker) -> None:
     # what is loaded stays: a full collection that walks all of it holds every stream up for 0.1 s
     gc.collect()
     gc.freeze()
+    # a turn makes hundreds of objects that end with it: at 700, the default, each turn would pay for collections
+    gc.set_threshold(YOUNG_OBJECTS)
     WorkerMarks(metrics_directory, "ready").set(worker.pid)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import gevent
 from gevent.queue import Empty
+from langchain_core.prompts import BasePromptTemplate
 
 from service.chat.deadline import Silence
 from service.chat.events import TICK, Data, Done, Event, Restart, Token, ToolCalls
@@ -84,10 +85,17 @@ def _fast_call(plan: Plan, fast: FastPath, turn: RunningTurn, around: Surroundin
         if not fast.prompts:
             value = value["messages"] if isinstance(value, dict) else value
         for step in fast.prompts:
-            value = step.invoke(value)
+            value = _prompted(step, value)
         return fast.model.call_for(value, fast.options)
     finally:
         TURN.reset(token)
+
+
+def _prompted(step: BasePromptTemplate[Any], value: Any) -> Any:
+    """What its invoke does beside is for callbacks, and a chain with those is not run directly."""
+    if isinstance(value, dict) and type(step).invoke is BasePromptTemplate.invoke:
+        return step.format_prompt(**value)
+    return step.invoke(value)
 
 
 class _Running:

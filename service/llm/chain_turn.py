@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -92,12 +93,16 @@ class ChainTurn:
     around: Surroundings
     is_graph: bool = False
     calls: int = 0
-    mailbox: "Queue[Item]" = field(default_factory=lambda: Queue(MAILBOX_EVENTS))
     parents: dict[UUID, UUID | None] = field(default_factory=dict)
     tools: set[UUID] = field(default_factory=set)
     live: set[UUID] = field(default_factory=set)
     shown_ids: set[str] = field(default_factory=set)
     shown_texts: set[str] = field(default_factory=set)
+
+    @cached_property
+    def mailbox(self) -> "Queue[Item]":
+        """Chains that are run directly have none."""
+        return Queue(MAILBOX_EVENTS)
 
     def put(self, item: Item) -> None:
         """Raises TurnGone once nobody reads."""

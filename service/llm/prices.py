@@ -1,5 +1,6 @@
 """What tokens cost: PRICES_FILE first, then the snapshot that the package genai-prices carries. Nothing is fetched."""
 
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -57,8 +58,9 @@ class Prices:
         return None if dollars is None else float(dollars)
 
     def _published(self, model: str, usage: Usage) -> Decimal | None:
-        found = _find(model, self.provider, self.address)
-        return None if found is None else _total(usage, *found)
+        # some prices change with the time of day
+        minute = int(time.time() // 60)
+        return _published(model, self.provider, self.address, usage, minute)
 
 
 def load_prices(override: Path | None) -> Prices:
@@ -83,6 +85,15 @@ def _latest_change() -> date:
         for condition in model.prices
     )
     return max((start for start in starts if start and start <= today), default=date.min)
+
+
+@lru_cache(maxsize=256)
+def _published(
+    model: str, provider: str | None, address: str, usage: Usage, _minute: int
+) -> Decimal | None:
+    """Kept, since each model call is estimated more than once."""
+    found = _find(model, provider, address)
+    return None if found is None else _total(usage, *found)
 
 
 @lru_cache(maxsize=1024)

@@ -39,42 +39,56 @@ class RetryPolicy:
     def begin(self, deadline: Deadline) -> "Retries":
         return Retries(self, deadline)
 
-
-class Retries:
-    """The attempts of one model call: the count begins again at each route, the time waited does not."""
-
-    def __init__(self, policy: RetryPolicy, deadline: Deadline) -> None:
-        denied = policy.listener.retry_denied
-        self._retrying = Retrying(
+    def retrying(self, deadline: Deadline) -> Retrying:
+        denied = self.listener.retry_denied
+        return Retrying(
             retry=tenacity.retry_if_exception(_repeatable),
             wait=_JitteredWait(),
             stop=(
-                stop_after_attempt(policy.attempts)
+                stop_after_attempt(self.attempts)
                 | _StopAtKindsMost()
                 | _StopAtLongRetryAfter(denied)
                 | _StopAtAllWaits(denied)
                 | _StopAtDeadline(denied, deadline)
-                | _StopAtBudget(denied, policy.budget)
+                | _StopAtBudget(denied, self.budget)
             ),
             reraise=True,
         )
+
+
+class Retries:
+    """The attempts of one model call: the count begins again at each route, the time waited does not.
+
+    Most calls fail nowhere, so nothing is built before the first failure.
+    """
+
+    def __init__(self, policy: RetryPolicy, deadline: Deadline) -> None:
+        self._policy = policy
+        self._deadline = deadline
+        self._state: RetryCallState | None = None
         self._waited = 0.0
 
     def begin_route(self) -> None:
-        self._retrying.begin()
-        self._state = RetryCallState(self._retrying, None, (), {})
-        self._state.idle_for = self._waited
+        self._state = None
 
     def after(self, failure: UpstreamFailure) -> float | None:
         """Seconds to wait before the next attempt; None: there is none."""
-        self._state.set_exception((type(failure), failure, None))
+        self._state = state = self._state or self._begun()
+        state.set_exception((type(failure), failure, None))
         try:
-            wait: Any = self._retrying.iter(self._state)
+            wait: Any = state.retry_object.iter(state)
         except UpstreamFailure:
             return None
-        self._state.prepare_for_next_attempt()
-        self._waited = self._state.idle_for
+        state.prepare_for_next_attempt()
+        self._waited = state.idle_for
         return float(wait)
+
+    def _begun(self) -> RetryCallState:
+        retrying = self._policy.retrying(self._deadline)
+        retrying.begin()
+        state = RetryCallState(retrying, None, (), {})
+        state.idle_for = self._waited
+        return state
 
 
 def _failure(state: RetryCallState) -> UpstreamFailure:
