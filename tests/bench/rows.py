@@ -105,6 +105,9 @@ MANY = Row(
     fresh=True,
 )
 # too few to be paced: what a token costs is not blurred by how many come at once
+TURNS = Row("turns of one token, 8 at once", 1000, 1, at_once=8)
+TURNS_20 = Row("turns of 20 tokens, 8 at once", 400, 20, at_once=8)
+TURNS_200 = Row("turns of 200 tokens, 8 at once", 128, 200, at_once=8)
 SHORT = Row("answers of 200 tokens", 120, 200, 200, at_once=6, stock=False)
 LONG = Row("answers of 2,000 tokens", 12, 2000, 200, at_once=6, stock=False)
 LONGEST = Row("answers of 8,000 tokens", 6, 8000, 200, at_once=6, stock=False)
@@ -125,6 +128,9 @@ ROWS = (
     SATURATED,
     OPENAI_SATURATED,
     THINKING,
+    TURNS,
+    TURNS_20,
+    TURNS_200,
     PACED,
     OPENAI_PACED,
     FEW,

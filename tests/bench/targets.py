@@ -74,6 +74,8 @@ def _over_alone(row: Row) -> Callable[[Medians], float]:
 
 TARGETS = (
     Target("saturated, CPU per token, stock / ours", _ratio(rows.SATURATED), least=15),
+    Target("turns of one token, CPU, stock / ours", _ratio(rows.TURNS), least=1.5),
+    Target("turns of 200 tokens, CPU, stock / ours", _ratio(rows.TURNS_200), least=15),
     Target("200 streams, CPU per token, stock / ours", _ratio(rows.PACED), least=6),
     Target(
         "OpenAI's shape, saturated, CPU per token, stock / ours",

@@ -33,6 +33,7 @@ def _checks() -> dict[str, list[str]]:
         checks["yaml"] = ["yamllint", "--strict", *yaml]
     checks["generated files"] = ["python", "-m", "tests.tools.generated_files", "--check"]
     checks["Dockerfile"] = ["hadolint", "Dockerfile"]
+    checks["memory"] = ["python", "-m", "tests.tools.check_memory"]
     checks["nginx"] = ["python", "-m", "tests.tools.check_nginx"]
     return checks
 
