@@ -76,6 +76,7 @@ pictures: .venv/.test ## draw the page, the terminal and the dashboards into bui
 	@exec $(PYTHON) -m tests.pictures $(PICTURES)
 
 bench: .venv/.test ## compare our service with the stock code against the same simulated model
+	@$(PYTHON) -m tests.bench.workers
 	@exec $(PYTHON) -m tests.bench $(BENCH_FLAGS)
 
 capacity: .venv/.test ## find what this machine can serve within the service level, and matching settings

@@ -7,6 +7,7 @@ processes together (proportional set size), and the memory that each further wor
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench import processes, servers
@@ -26,7 +27,7 @@ def main() -> None:
             _tell("ours", number, lambda: Ours(simulator.base_url, WEB_CONCURRENCY=number))  # noqa: B023
 
 
-def _tell(name: str, number: int, start) -> None:
+def _tell(name: str, number: int, start: Callable[[], Stock | Ours]) -> None:
     began = time.monotonic()
     with start() as server:
         # less the second of calm that is waited for
