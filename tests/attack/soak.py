@@ -22,6 +22,7 @@ WORKERS = 2
 GENERATIONS = 3
 SAMPLE_SECONDS = 2.0
 WARM_SHARE = 0.15
+LEAST_SAMPLES = 4
 # a worker's pools and caches fill up for a while
 MOST_GROWTH = {"memory_mb": 1.15, "descriptors": 1.25, "greenlets": 1.5, "files": 1.1}
 SPARE = {"memory_mb": 15.0, "descriptors": 20.0, "greenlets": 40.0, "files": 4.0}
@@ -172,7 +173,7 @@ def sampled(service: Service) -> Sample:
 
 def judged(generation: int, samples: list[Sample], complaints: list[str]) -> list[str]:
     warm = samples[int(len(samples) * WARM_SHARE) :]
-    if len(warm) < 6:
+    if len(warm) < LEAST_SAMPLES:
         complaints.append(f"generation {generation + 1}: too short to judge")
         return []
     half = len(warm) // 2
