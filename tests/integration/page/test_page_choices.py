@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from deploy.local.upstream import LOCAL_MODEL
+from tests.support.access_store import FILE, make_key, unlimited_store
 from tests.support.stub_service import answered, refusal
 
 
@@ -39,6 +40,7 @@ def test_models_and_chains_can_be_chosen_and_are_remembered(open_page, stub):
     page.page.get_by_label("Model").select_option("two")
     page.page.get_by_label("Chain").select_option("search")
     page.open()
+    expect(page.page.get_by_label("Model")).to_have_value("two")
     page.ask("chosen")
     assert stub.asked[-1][1]["model"] == "two"
     assert stub.asked[-1][1]["chain"] == "search"
@@ -136,3 +138,18 @@ def test_code_is_copied_alone(open_page, stub):
         button.click()
         expect(button).to_have_text("Copied")
         assert page.page.evaluate("navigator.clipboard.readText()") == code
+
+
+def test_a_service_with_keys_asks_for_one_and_takes_it(open_page, serve, tmp_path):
+    data = unlimited_store(tmp_path / "data")
+    key = make_key(f"sqlite:///{data / FILE}", "team")
+    page = open_page(serve(DATA_DIR=data))
+    page.ask("hi", state="failed")
+    page.page.get_by_label("Access key").fill("csk_wrong")
+    page.page.get_by_role("button", name="Use key").click()
+    expect(page.problem).to_contain_text("did not accept that access key")
+    page.page.get_by_label("Access key").fill(key)
+    page.page.get_by_role("button", name="Use key").click()
+    page.expect_state("done")
+    page.open()
+    page.ask("again")
