@@ -25,6 +25,7 @@ from service.access.offline import Offline
 from service.access.periods import Calendar, Moment
 from service.access.spool import Spool
 from service.access.store import Store
+from service.access.turnstile import Turnstile
 from service.access.writer import Writer
 from service.chat.account import KeyProblem
 from service.errors import Forbidden, Unauthorized, Unavailable
@@ -34,8 +35,8 @@ Mode = Literal["auto", "keys", "open"]
 
 @dataclass(frozen=True)
 class Policy:
-    """mode auto: open while nobody was given a key. ledger_days: how long rows are kept. store_seconds: what a turn
-    waits for the store at most."""
+    """mode auto: open while nobody was given a key. ledger_days: how long rows are kept. store_seconds: how long a turn
+    waits for a store that says nothing."""
 
     mode: Mode = "auto"
     serves_without_store: bool = True
@@ -51,10 +52,13 @@ def open_access(
     Raises UnusableDatabase.
     """
     url = database_url(address)
-    database = Database(url, busy_seconds=policy.store_seconds)
+    # to see twice within it whether others get on
+    database = Database(url, busy_seconds=policy.store_seconds / 3)
     if not database.is_sqlite and waiting.wait is waiting.wait_c:
         raise RuntimeError("psycopg was imported before gevent's patch: it would block the loop")
-    run = in_thread() if database.is_sqlite else cooperatively
+    if database.is_sqlite:
+        database.queue = Turnstile(f"{url.database}-turn", database.replied).passed
+    run = in_thread() if database.is_sqlite else cooperatively(lambda: database.replies)
     store = Store(database, Calendar(zone), worker=uuid.uuid4().hex)
     return Access(policy, store, (run, in_thread()), Spool(folder), estimates, listener)
 
@@ -82,7 +86,11 @@ class Access:
         self.listener = listener
         self.offline = Offline()
         self.lane: Lane[Question, Answer] = Lane(
-            store.decide, run, self._health, policy.store_seconds
+            store.decide,
+            run,
+            self._health,
+            lambda: store.database.replies,
+            policy.store_seconds,
         )
         self._writer = Writer(store, self._health, run, spool, disk, listener)
         self._keeper = Keeper(

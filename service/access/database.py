@@ -5,9 +5,10 @@ once. Its calls block, so a service makes them in a thread that is not the event
 a client that is gone has left running.
 """
 
+import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,18 @@ from sqlalchemy.exc import ArgumentError
 CONNECTIONS = 3
 CONNECT_SECONDS = 2
 POSTGRESQL_SESSION = {
-    "statement_timeout": 250,
-    "lock_timeout": 250,
-    "idle_in_transaction_session_timeout": 1000,
+    "statement_timeout": 500,
+    # whoever waits for longer looks whether the others get on
+    "lock_timeout": 50,
+    # a busy loop comes back within it
+    "idle_in_transaction_session_timeout": 5000,
     # an admission that a crash of the database forgets is no loss: its answer is counted all the same
     "synchronous_commit": "off",
 }
 # what has time: rows that must not be lost, reports, and clearing up
 POSTGRESQL_BACKGROUND = {
     "statement_timeout": "30s",
-    "lock_timeout": "2s",
+    "lock_timeout": "1s",
     "synchronous_commit": "on",
 }
 # clock_timestamp() goes on while a transaction waits; now() is its start
@@ -50,12 +53,15 @@ class UnusableDatabase(ValueError):
 class Database:
     """One process's connections: made after the fork, opened when they are first used.
 
-    busy_seconds: how long SQLite waits for another process's transaction.
+    busy_seconds: how long SQLite waits for another process's transaction. replies: grows with each answer.
     """
 
     def __init__(self, url: URL, busy_seconds: float = 5) -> None:
         self.url = url
         self.is_sqlite = url.get_backend_name() == "sqlite"
+        self.replies = 0
+        # where those who write wait for each other
+        self.queue: Callable[[], AbstractContextManager[None]] = nullcontext
         options = _sqlite_options(busy_seconds) if self.is_sqlite else _postgresql_options()
         # a query's values are keys' hashes and users' names: they stay out of errors
         self._engine = create_engine(
@@ -66,6 +72,8 @@ class Database:
             pool_timeout=CONNECT_SECONDS,
             **options,
         )
+        for answered in ("connect", "after_cursor_execute", "handle_error"):
+            event.listen(self._engine, answered, self.replied)
         if self.is_sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
@@ -73,7 +81,7 @@ class Database:
     @contextmanager
     def writing(self, *, background: bool = False) -> Iterator[Connection]:
         """A transaction. In the background it may take its time, and is on the disk when it is done."""
-        with self._engine.begin() as connection:
+        with self.queue(), self._engine.begin() as connection:
             if background and not self.is_sqlite:
                 connection.execute(SET_LOCAL, POSTGRESQL_BACKGROUND)
             yield connection
@@ -85,6 +93,14 @@ class Database:
                 connection.execute(SET_LOCAL, POSTGRESQL_BACKGROUND)
             yield connection
 
+    def written_at(self) -> tuple[int, int]:
+        """Of SQLite: when anybody wrote last, and how much has been written."""
+        try:
+            log = os.stat(f"{self.url.database}-wal")
+        except OSError:
+            return 0, 0
+        return log.st_mtime_ns, log.st_size
+
     def in_use(self) -> int:
         """Connections that somebody holds now."""
         return int(self._engine.pool.checkedout())  # type: ignore[attr-defined]
@@ -92,6 +108,10 @@ class Database:
     def forget(self) -> None:
         """Closes what is idle; the next transaction opens a new connection."""
         self._engine.dispose()
+
+    def replied(self, *_: object) -> None:
+        """Something has come from the store."""
+        self.replies += 1
 
 
 def now_us(connection: Connection) -> int:

@@ -14,6 +14,7 @@ from service.access.health import Health, StoreAway, StoreReplaced, kind_of
 from service.access.keyring import Keyring
 from service.access.lane import REPLACED, SLOW, Runner, TooSlow
 from service.access.listener import Listener
+from service.access.patience import waited
 from service.access.store import Store
 from service.access.upkeep import LEASE_SECONDS
 
@@ -96,7 +97,11 @@ class Keeper:
             next_one = self._began + 1
             self._wanted = True
             self._changed.notify_all()
-            if not self._changed.wait_for(lambda: self._ended >= next_one, seconds):
+
+            def wait(pause: float) -> bool:
+                return self._changed.wait_for(lambda: self._ended >= next_one, pause)
+
+            if not waited(wait, lambda: self._store.database.replies, seconds):
                 raise StoreAway
         self._health.require()
 

@@ -9,13 +9,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import gevent
 from gevent.threadpool import ThreadPool
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.access.health import Health, StoreAway, StoreReplaced, kind_of
+from service.access.patience import waited
 
 # more in one transaction would make the first of them wait for too long
 MOST_AT_ONCE = 100
@@ -62,32 +63,48 @@ def _into(outcome: Outcome[T], job: Callable[[], T]) -> Callable[[], None]:
     return work
 
 
-def cooperatively(job: Callable[[], T], seconds: float) -> T:
+def cooperatively(replies: Callable[[], int]) -> Runner:
     """For PostgreSQL, whose driver waits as the loop does. A connection that is left in the middle is closed."""
-    timeout = gevent.Timeout.start_new(seconds)
+
+    def run(job: Callable[[], T], seconds: float) -> T:
+        outcome: Outcome[T] = Outcome()
+        running = gevent.spawn(_into(outcome, job))
+        if not _came(outcome, replies, seconds):
+            running.kill(block=False)
+            raise TooSlow
+        return outcome.result()
+
+    return run
+
+
+def _came(outcome: Outcome[Any], replies: Callable[[], int], seconds: float) -> bool:
+    return waited(lambda pause: _is_done(outcome, pause), replies, seconds)
+
+
+def _is_done(outcome: Outcome[Any], seconds: float) -> bool:
     try:
-        return job()
-    except gevent.Timeout as expired:
-        if expired is timeout:
-            raise TooSlow from None
-        raise
-    finally:
-        timeout.close()
+        outcome.exception(seconds)
+    except FutureTimeout:
+        return False
+    return True
 
 
 class Lane(Generic[Job, Answer]):
-    """work: answers to jobs, in their order."""
+    """work: answers to jobs, in their order. replies: a number that grows with everything that comes from the store.
+    seconds: how long nothing may come."""
 
     def __init__(
         self,
         work: Callable[[list[Job]], list[Answer]],
         run: Runner,
         health: Health,
+        replies: Callable[[], int],
         seconds: float,
     ) -> None:
         self._work = work
         self._run = run
         self._health = health
+        self._replies = replies
         self._seconds = seconds
         self._waiting: queue.Queue[tuple[Job, Outcome[Answer]]] = queue.Queue()
 
@@ -104,12 +121,11 @@ class Lane(Generic[Job, Answer]):
 
     def answer(self, outcome: Outcome[Answer]) -> Answer:
         """Raises StoreAway."""
-        try:
-            return outcome.result(self._seconds)
-        except FutureTimeout:
+        if not _came(outcome, self._replies, self._seconds):
             outcome.cancel()
             self._health.failed(SLOW)
-            raise StoreAway from None
+            raise StoreAway
+        return outcome.result()
 
     def _serve(self) -> None:
         while True:

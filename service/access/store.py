@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.access import admissions, closing, registry, upkeep
 from service.access.admissions import Answer, Question
+from service.access.contention import while_others_get_on
 from service.access.database import Database
 from service.access.ledger import LedgerRow
 from service.access.periods import Calendar
@@ -15,6 +16,10 @@ from service.chat.account import BudgetPeriod
 
 # PostgreSQL ends one of two transactions that wait for each other, which ours do not, and asks for another attempt
 TRY_AGAIN = ("40001", "40P01")
+# looks at others who hold a row of PostgreSQL: two seconds, since a worker whose machine is busy may hold it for so long
+MOST_UNCHANGED = 40
+# nobody is that slow with an SQLite file, and rows can wait on the disk
+MOST_UNCHANGED_ELSEWHERE = 2
 
 T = TypeVar("T")
 
@@ -81,11 +86,15 @@ class Store:
         )
 
     def _write(self, job: Callable[[Connection], T], *, background: bool = False) -> T:
-        try:
+        def attempt() -> T:
             with self.database.writing(background=background) as connection:
                 return job(connection)
+
+        patient = not (background or self.database.is_sqlite)
+        most_unchanged = MOST_UNCHANGED if patient else MOST_UNCHANGED_ELSEWHERE
+        try:
+            return while_others_get_on(self.database, attempt, most_unchanged)
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) not in TRY_AGAIN:
                 raise
-        with self.database.writing(background=background) as connection:
-            return job(connection)
+        return while_others_get_on(self.database, attempt, most_unchanged)

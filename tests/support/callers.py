@@ -61,8 +61,9 @@ class Callers:
         self._thread.join(10)
         self._loop.close()
 
-    def stream(self, count: int, question: str) -> list["Future[Outcome]"]:
-        asked = (_ask(self._port, "/chat/stream", question, self._tls) for _ in range(count))
+    def stream(self, count: int, question: str, key: str | None = None) -> list["Future[Outcome]"]:
+        path = "/chat/stream"
+        asked = (_ask(self._port, path, question, self._tls, key) for _ in range(count))
         return [asyncio.run_coroutine_threadsafe(each, self._loop) for each in asked]
 
     def trickle(self, question: str, interval_seconds: float, path: str = "/chat") -> None:
@@ -98,11 +99,14 @@ def endings(outcomes: list[Outcome]) -> dict[str, int]:
     return dict(Counter(f"{each.status} {each.ending}" for each in outcomes))
 
 
-async def _ask(port: int, path: str, question: str, tls: ssl.SSLContext | None) -> Outcome:
+async def _ask(
+    port: int, path: str, question: str, tls: ssl.SSLContext | None, key: str | None = None
+) -> Outcome:
     body = json.dumps({"question": question}).encode()
+    authorization = f"Authorization: Bearer {key}\r\n" if key else ""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"{authorization}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22, ssl=tls)

@@ -16,13 +16,13 @@ CALLERS = 200
 
 @pytest.fixture
 def workers(address, database, create, tmp_path):
-    """Started when the keys are there; each waits as long as it takes, since this machine may be slow."""
+    """Started when the keys are there."""
     with ExitStack() as stack:
 
         def start(**fields):
             create("team-a", **fields)
             return [
-                stack.enter_context(AccessWorker(address, tmp_path / "spool", store_seconds=60))
+                stack.enter_context(AccessWorker(address, tmp_path / "spool"))
                 for _ in range(WORKERS)
             ]
 
@@ -36,6 +36,8 @@ def all_at_once(workers, **each):
     for worker in workers:
         worker.tell("turns", count=CALLERS, keep=True, **each)
     turns = [turn for worker in workers for turn in worker.answer()]
+    for worker in workers:
+        assert worker.ask("heard")["dependency"] == [[True, None]]
     assert {turn[0] for turn in turns} <= {None, "rate_limited", "budget_exceeded"}
     return turns
 

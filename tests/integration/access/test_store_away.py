@@ -195,6 +195,7 @@ def test_callers_who_leave_in_the_middle_leave_nothing_behind(own_postgres, away
         assert own_postgres.sql(lingering) == "0"
         blocker.communicate("ROLLBACK;\n")
         worker.until("up", wanted=True)
+        assert worker.ask("flush")
         worker.until("waiting", 0)
         worker.until("usage", {"spent": 1, "reserved": 0, "open": 0})
         assert worker.ask("connections") == 0

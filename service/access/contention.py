@@ -1,0 +1,52 @@
+"""Waiting for others who hold the same rows: as long as they get on, and no longer.
+
+Workers and replicas that are busy are no fault of the store. Somebody who holds on to a lock is.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from service.access.database import Database
+
+# a lock, or the statement that waited for it, took too long
+POSTGRESQL_STATES = ("55P03", "57014")
+SQLITE_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+# whoever gets a row's lock leaves a number in it, and whoever writes it another one
+HOLDERS = text("SELECT key, user_id, xmin::text, xmax::text FROM access_states WHERE user_id = ''")
+
+T = TypeVar("T")
+
+
+def while_others_get_on(database: Database, attempt: Callable[[], T], most_unchanged: int) -> T:
+    """Repeats an attempt that a lock was in the way of, until nothing has changed after so many of them."""
+    before: object = None
+    unchanged = 0
+    while True:
+        try:
+            return attempt()
+        except DBAPIError as error:
+            if not _is_contended(error):
+                raise
+            seen = _seen(database)
+            unchanged = unchanged + 1 if seen == before else 0
+            if unchanged >= most_unchanged:
+                raise
+            before = seen
+
+
+def _is_contended(error: DBAPIError) -> bool:
+    if getattr(error.orig, "sqlstate", None) in POSTGRESQL_STATES:
+        return True
+    return (getattr(error.orig, "sqlite_errorcode", None) or 0) & 0xFF in SQLITE_CODES
+
+
+def _seen(database: Database) -> object:
+    """What differs as soon as somebody else has had the lock."""
+    if database.is_sqlite:
+        return database.written_at()
+    with database.reading() as connection:
+        return {tuple(row) for row in connection.execute(HOLDERS)}
