@@ -58,7 +58,11 @@ def open_access(
         raise RuntimeError("psycopg was imported before gevent's patch: it would block the loop")
     if database.is_sqlite:
         database.queue = Turnstile(f"{url.database}-turn", database.replied).passed
-    run = in_thread() if database.is_sqlite else cooperatively(lambda: database.replies)
+    run = (
+        in_thread()
+        if database.is_sqlite
+        else cooperatively(lambda: database.replies, database.probe)
+    )
     store = Store(database, Calendar(zone), worker=uuid.uuid4().hex)
     return Access(policy, store, (run, in_thread()), Spool(folder), estimates, listener)
 

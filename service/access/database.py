@@ -5,18 +5,17 @@ once. Its calls block, so a service makes them in a thread that is not the event
 a client that is gone has left running.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-# admissions, the ledger's writer, and whoever looks after keys and leases
-CONNECTIONS = 3
+# admissions, the ledger's writer, whoever looks after keys and leases, and one to ask for a sign of life
+CONNECTIONS = 4
 CONNECT_SECONDS = 2
 POSTGRESQL_SESSION = {
     "statement_timeout": 500,
@@ -96,7 +95,7 @@ class Database:
     def written_at(self) -> tuple[int, int]:
         """Of SQLite: when anybody wrote last, and how much has been written."""
         try:
-            log = os.stat(f"{self.url.database}-wal")
+            log = Path(f"{self.url.database}-wal").stat()
         except OSError:
             return 0, 0
         return log.st_mtime_ns, log.st_size
@@ -104,6 +103,17 @@ class Database:
     def in_use(self) -> int:
         """Connections that somebody holds now."""
         return int(self._engine.pool.checkedout())  # type: ignore[attr-defined]
+
+    def open_all(self) -> None:
+        """Every connection that will be used: to open one takes long on a busy machine."""
+        with ExitStack() as stack:
+            for _ in range(1 if self.is_sqlite else CONNECTIONS - self.in_use()):
+                stack.enter_context(self._engine.connect())
+
+    def probe(self) -> None:
+        """Asks for any answer."""
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
 
     def forget(self) -> None:
         """Closes what is idle; the next transaction opens a new connection."""

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Self
 
 from service.access.admissions import Answer
@@ -89,12 +90,12 @@ def _level(state: State, limits: Limits) -> dict[str, Any]:
     }
 
 
-def _left(budget: int | None, spent: int, reserved: int) -> float | None:
+def _left(budget: int | None, spent: int, reserved: int) -> Decimal | None:
     return None if budget is None else _usd(max(0, budget - spent - reserved))
 
 
-def _usd(amount: int | None) -> float | None:
-    return None if amount is None else float(dollars(amount))
+def _usd(amount: int | None) -> Decimal | None:
+    return None if amount is None else dollars(amount)
 
 
 def _names(names: frozenset[str] | None) -> list[str] | None:

@@ -135,6 +135,8 @@ class Keeper:
 
     def _look(self) -> None:
         known = self._keyring.number
+        if known < 0 or not self._health.up:
+            self._run(self._store.database.open_all, JOB_SECONDS)
         changes = self._run(lambda: self._store.changes_since(known), JOB_SECONDS)
         if changes.number < known:
             # an older state of the same store was restored

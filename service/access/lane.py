@@ -4,6 +4,7 @@ Callers wait for an answer, and not longer than they want to; whoever gives up, 
 All who wait at the same time are served by one transaction.
 """
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from service.access.patience import waited
 
 # more in one transaction would make the first of them wait for too long
 MOST_AT_ONCE = 100
+# often enough for several answers within what a turn may wait
+PROBE_SECONDS = 0.06
 SLOW = "slow"
 REPLACED = "replaced"
 
@@ -63,18 +66,32 @@ def _into(outcome: Outcome[T], job: Callable[[], T]) -> Callable[[], None]:
     return work
 
 
-def cooperatively(replies: Callable[[], int]) -> Runner:
-    """For PostgreSQL, whose driver waits as the loop does. A connection that is left in the middle is closed."""
+def cooperatively(replies: Callable[[], int], probe: Callable[[], object]) -> Runner:
+    """For PostgreSQL, whose driver waits as the loop does. A connection that is left in the middle is closed.
+
+    probe: asks for a reply over another connection, while a job may be waiting for other workers.
+    """
 
     def run(job: Callable[[], T], seconds: float) -> T:
         outcome: Outcome[T] = Outcome()
-        running = gevent.spawn(_into(outcome, job))
-        if not _came(outcome, replies, seconds):
+        running, probing = gevent.spawn(_into(outcome, job)), gevent.spawn(_probe_often, probe)
+        try:
+            if _came(outcome, replies, seconds):
+                return outcome.result()
             running.kill(block=False)
             raise TooSlow
-        return outcome.result()
+        finally:
+            probing.kill(block=False)
 
     return run
+
+
+def _probe_often(probe: Callable[[], object]) -> None:
+    # it fails where the job does
+    with contextlib.suppress(SQLAlchemyError):
+        while True:
+            gevent.sleep(PROBE_SECONDS)
+            probe()
 
 
 def _came(outcome: Outcome[Any], replies: Callable[[], int], seconds: float) -> bool:
@@ -107,10 +124,15 @@ class Lane(Generic[Job, Answer]):
         self._replies = replies
         self._seconds = seconds
         self._waiting: queue.Queue[tuple[Job, Outcome[Answer]]] = queue.Queue()
+        # of those who wait for an answer: set when it is there, or will not come
+        self._callers: set[threading.Event] = set()
+        self._somebody_waits = threading.Event()
+        self._nobody_waits = threading.Event()
 
     def start(self) -> None:
         """Called in the worker, after its fork."""
-        threading.Thread(target=self._serve, name="store", daemon=True).start()
+        for work in (self._serve, self._watch):
+            threading.Thread(target=work, name="store", daemon=True).start()
 
     def put(self, job: Job) -> Outcome[Answer]:
         """Its outcome comes in any case, also for a caller who has left. Raises StoreAway at once where it is known."""
@@ -121,11 +143,34 @@ class Lane(Generic[Job, Answer]):
 
     def answer(self, outcome: Outcome[Answer]) -> Answer:
         """Raises StoreAway."""
-        if not _came(outcome, self._replies, self._seconds):
+        over = threading.Event()
+        outcome.add_done_callback(lambda _: over.set())
+        self._wait(over)
+        if not outcome.done():
             outcome.cancel()
             self._health.failed(SLOW)
             raise StoreAway
         return outcome.result()
+
+    def _wait(self, over: threading.Event) -> None:
+        self._callers.add(over)
+        self._nobody_waits.clear()
+        self._somebody_waits.set()
+        try:
+            over.wait()
+        finally:
+            self._callers.discard(over)
+            if not self._callers:
+                self._somebody_waits.clear()
+                self._nobody_waits.set()
+
+    def _watch(self) -> None:
+        """One clock for all callers: hundreds would make the loop late that they look at."""
+        while True:
+            self._somebody_waits.wait()
+            if not waited(self._nobody_waits.wait, self._replies, self._seconds):
+                for over in list(self._callers):
+                    over.set()
 
     def _serve(self) -> None:
         while True:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from service.access.access import Mode
+from service.access.allowance import Limits
 from service.access.database import Database, UnusableDatabase, database_url
 from service.access.figures import limits_shown
 from service.access.keys import ANONYMOUS, Key
@@ -35,8 +36,8 @@ class Prepared:
         return {
             "open_to": "everybody",
             "keys": self.keys,
-            "limits": limits_shown(self.anonymous.limits),
-            "limits_per_address": limits_shown(self.anonymous.per_user),
+            "limits": _logged(self.anonymous.limits),
+            "limits_per_address": _logged(self.anonymous.per_user),
         }
 
 
@@ -62,6 +63,13 @@ def prepare(address: str, folder: Path, mode: Mode, published_by: str) -> Prepar
             " or set ACCESS=open if everybody may ask"
         )
     return Prepared(len(found), anonymous, is_open)
+
+
+def _logged(limits: Limits) -> dict[str, int | float]:
+    shown = limits_shown(limits)
+    return {
+        name: float(value) if name.startswith("budget") else value for name, value in shown.items()
+    }
 
 
 def _remember(folder: Path, identity: str) -> None:

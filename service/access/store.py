@@ -16,7 +16,7 @@ from service.chat.account import BudgetPeriod
 
 # PostgreSQL ends one of two transactions that wait for each other, which ours do not, and asks for another attempt
 TRY_AGAIN = ("40001", "40P01")
-# looks at others who hold a row of PostgreSQL: two seconds, since a worker whose machine is busy may hold it for so long
+# looks at others who hold a row of PostgreSQL: two seconds, since a worker on a busy machine may hold it for so long
 MOST_UNCHANGED = 40
 # nobody is that slow with an SQLite file, and rows can wait on the disk
 MOST_UNCHANGED_ELSEWHERE = 2

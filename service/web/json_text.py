@@ -16,11 +16,17 @@ LINE_ENDS = {
 
 
 def dumps(value: Any) -> bytes:
-    """For plain values and what the functions below return."""
+    """For plain values, decimal numbers and what the functions below return."""
     try:
-        return _escaped(orjson.dumps(value))
+        return _escaped(orjson.dumps(value, default=_written_out))
     except TypeError:
-        return _escaped(orjson.dumps(_quoted_all(value)))
+        return _escaped(orjson.dumps(_quoted_all(value), default=_written_out))
+
+
+def _written_out(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(f"{value:f}".encode())
+    raise TypeError(type(value).__name__)
 
 
 def _quoted_all(value: Any) -> Any:

@@ -2,10 +2,11 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
+
+import orjson
 
 from service.access.money import picodollars, shown
 
@@ -15,8 +16,8 @@ NOTHING = "-"
 
 
 def as_json(value: Any) -> str:
-    """Money is a number."""
-    return json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+    """Money is a number, written out."""
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2).decode()
 
 
 def printed(rows: Sequence[Row], form: Form) -> str:
@@ -33,7 +34,7 @@ def listed(row: Row) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return float(value) if isinstance(value, Decimal) else str(value)
+    return orjson.Fragment(f"{value:f}") if isinstance(value, Decimal) else str(value)
 
 
 def _csv(rows: Sequence[Row]) -> str:
