@@ -16,6 +16,7 @@ from tests.crash import (
     process_cases,
     redis_cases,
     report,
+    store_cases,
     surroundings_cases,
     upstream_cases,
 )
@@ -27,7 +28,7 @@ CASES = (
     *outage_cases.CASES,
     *downstream_cases.CASES,
     *sorted(
-        process_cases.CASES + redis_cases.CASES + surroundings_cases.CASES,
+        process_cases.CASES + redis_cases.CASES + surroundings_cases.CASES + store_cases.CASES,
         key=lambda case: int(case.name[1:]),
     ),
 )

@@ -6,6 +6,7 @@ with PostgresServer() as postgres:
     postgres.kill()        # as a crash
     postgres.start()       # again, with what it had
     postgres.replace()     # by an empty one, on the same port
+    postgres.lend()        # the same, until give_back()
 """
 
 import contextlib
@@ -44,10 +45,19 @@ class PostgresServer:
         self.port = free_port()
         self._user = UNPRIVILEGED if os.getuid() == 0 else None
         self._base = Path(tempfile.mkdtemp(prefix="postgres-"))
-        if self._user:
-            shutil.chown(self._base, self._user)
+        self.own_folder()
         self._data = self._base / "data"
         self._server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Of everything that it writes."""
+        return self._base
+
+    def own_folder(self) -> None:
+        """Again, where something was mounted on it."""
+        if self._user:
+            shutil.chown(self._base, self._user)
 
     def address(self, database: str = "chat") -> str:
         return f"postgresql://chat:{PASSWORD_IN_URL}@127.0.0.1:{self.port}/{database}"
@@ -87,6 +97,26 @@ class PostgresServer:
         self.kill()
         shutil.rmtree(self._data)
         self.start()
+
+    def lend(self) -> None:
+        """Its place to an empty one, until give_back()."""
+        self.kill()
+        self._data.rename(self._base / "own")
+        self.start()
+
+    def give_back(self) -> None:
+        self.kill()
+        shutil.rmtree(self._data)
+        (self._base / "own").rename(self._data)
+        self.start()
+
+    def forbid_writing(self) -> None:
+        self.sql("ALTER SYSTEM SET default_transaction_read_only = on")
+        self.sql("SELECT pg_reload_conf()")
+
+    def allow_writing(self) -> None:
+        self.sql("ALTER SYSTEM RESET default_transaction_read_only")
+        self.sql("SELECT pg_reload_conf()")
 
     def pause(self) -> None:
         """As a black hole: the kernel accepts connections, and nobody answers."""

@@ -14,7 +14,9 @@ from service.access.admissions import Look
 from service.access.commands.office import Office, existing, state_of_key
 from service.access.commands.options import (
     NO_LIMIT,
+    Mistake,
     Name,
+    PlainCommand,
     Time,
     instant_us,
     limit_options,
@@ -48,7 +50,9 @@ def group(office: Office) -> click.Group:
 
 
 def _create(office: Office) -> click.Command:
-    @click.command("create", help="Make a key. It is printed once, and only its hash is kept.")
+    @click.command(
+        "create", PlainCommand, help="Make a key. It is printed once, and only its hash is kept."
+    )
     @click.option("--name", type=Name(), required=True)
     @limit_options
     @out_option
@@ -66,7 +70,7 @@ def _create(office: Office) -> click.Command:
 
 
 def _list(office: Office) -> click.Command:
-    @click.command("list", help="All keys.")
+    @click.command("list", PlainCommand, help="All keys.")
     @as_json_option
     def list_(*, in_json: bool) -> None:
         with office.store() as store:
@@ -82,7 +86,7 @@ def _list(office: Office) -> click.Command:
 
 
 def _show(office: Office) -> click.Command:
-    @click.command("show", help="Everything about one key, but the key itself.")
+    @click.command("show", PlainCommand, help="Everything about one key, but the key itself.")
     @click.argument("name", type=Name())
     @as_json_option
     def show(name: str, *, in_json: bool) -> None:
@@ -95,14 +99,16 @@ def _show(office: Office) -> click.Command:
 
 def _limit(office: Office) -> click.Command:
     @click.command(
-        "limit", help="Change limits; those that are not named stay, 'none' removes one."
+        "limit",
+        PlainCommand,
+        help="Change limits; those that are not named stay, 'none' removes one.",
     )
     @click.argument("name", type=Name())
     @limit_options
     @as_json_option
     def limit(name: str, *, in_json: bool, **given: Any) -> None:
         if all(value is None for value in given.values()):
-            raise click.UsageError("Name a limit to change, such as --budget-usd-month 50.")
+            raise Mistake("Name a limit to change, such as --budget-usd-month 50.")
 
         def change(key: Key, store: Store, now: int) -> Key:
             return _changed(key, given, office, store, now)
@@ -114,7 +120,9 @@ def _limit(office: Office) -> click.Command:
 
 def _rotate(office: Office) -> click.Command:
     @click.command(
-        "rotate", help="Make a new secret for a key; the old one works for a while longer."
+        "rotate",
+        PlainCommand,
+        help="Make a new secret for a key; the old one works for a while longer.",
     )
     @click.argument("name", type=Name())
     @click.option("--overlap", type=Time(), default=DAY, help="How long, such as 24h (default 1d).")
@@ -136,7 +144,9 @@ def _rotate(office: Office) -> click.Command:
 
 
 def _disable(office: Office) -> click.Command:
-    @click.command("disable", help="Refuse a key from now on, everywhere within seconds.")
+    @click.command(
+        "disable", PlainCommand, help="Refuse a key from now on, everywhere within seconds."
+    )
     @click.argument("name", type=Name())
     @as_json_option
     def disable(name: str, *, in_json: bool) -> None:
@@ -146,7 +156,7 @@ def _disable(office: Office) -> click.Command:
 
 
 def _enable(office: Office) -> click.Command:
-    @click.command("enable", help="Take a disabled key again.")
+    @click.command("enable", PlainCommand, help="Take a disabled key again.")
     @click.argument("name", type=Name())
     @as_json_option
     def enable(name: str, *, in_json: bool) -> None:
@@ -197,7 +207,12 @@ def _expiry(
         return stored
     if isinstance(given, str):
         return None
-    return instant_us(given, now, store.calendar, +1)
+    expires = instant_us(given, now, store.calendar, +1)
+    if expires <= now:
+        raise click.ClickException(
+            "A key cannot expire in the past; `flask keys disable` ends one."
+        )
+    return expires
 
 
 def _hand_out(secret: str, name: str, out: Path | None, *, in_json: bool) -> None:

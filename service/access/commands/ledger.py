@@ -10,7 +10,7 @@ import click
 from service.access import reports
 from service.access.commands.keys import as_json_option
 from service.access.commands.office import Office
-from service.access.commands.options import shown_time
+from service.access.commands.options import PlainCommand, shown_time
 from service.access.commands.printed import as_json, listed
 from service.access.ledger import LedgerRow
 from service.access.money import dollars
@@ -38,7 +38,7 @@ def group(office: Office) -> click.Group:
 
 
 def _show(office: Office) -> click.Command:
-    @click.command("show", help="The rows of a request id.")
+    @click.command("show", PlainCommand, help="The rows of a request id.")
     @click.argument("request_id")
     @as_json_option
     def show(request_id: str, *, in_json: bool) -> None:
@@ -53,7 +53,9 @@ def _show(office: Office) -> click.Command:
 
 def _restore(office: Office) -> click.Command:
     @click.command(
-        "restore", help="Add the rows that are missing from the service's log: ... < LOG"
+        "restore",
+        PlainCommand,
+        help="Add the rows that are missing from the service's log: ... < LOG",
     )
     @click.argument("log", type=click.File(encoding="utf-8", errors="replace"), default="-")
     @as_json_option
@@ -67,7 +69,9 @@ def _restore(office: Office) -> click.Command:
 
 def _replay(office: Office) -> click.Command:
     @click.command(
-        "replay", help="Add the rows that wait on this disk, of processes that are gone."
+        "replay",
+        PlainCommand,
+        help="Add the rows that wait on this disk, of processes that are gone.",
     )
     @as_json_option
     def replay(*, in_json: bool) -> None:

@@ -22,6 +22,20 @@ HOURS = {"h": 1, "d": 24, "w": 24 * 7}
 Command = Callable[..., Any]
 
 
+class PlainCommand(click.Command):
+    """What is wrong with its options is one sentence, without the usage that --help prints."""
+
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **extra)
+        except click.UsageError as error:
+            raise Mistake(error.format_message()) from None
+
+
+class Mistake(click.ClickException):
+    exit_code = click.UsageError.exit_code
+
+
 class Count(click.ParamType[Any]):
     """A whole number from 1, or none."""
 

@@ -20,11 +20,11 @@ def as_json(value: Any) -> str:
     return orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2).decode()
 
 
-def printed(rows: Sequence[Row], form: Form) -> str:
-    """All rows have the same columns. Without the last line's end."""
+def printed(rows: Sequence[Row], form: Form, columns: Sequence[str] = ()) -> str:
+    """All rows have the same columns; columns: of none. Without the last line's end."""
     if form == "json":
         return as_json(list(rows))
-    return _csv(rows) if form == "csv" else _table(rows)
+    return _csv(rows, columns) if form == "csv" else _table(rows)
 
 
 def listed(row: Row) -> str:
@@ -37,12 +37,11 @@ def _plain(value: Any) -> Any:
     return orjson.Fragment(f"{value:f}") if isinstance(value, Decimal) else str(value)
 
 
-def _csv(rows: Sequence[Row]) -> str:
+def _csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
     text = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    writer = csv.DictWriter(text, list(rows[0]) if rows else columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue().rstrip("\n")
 
 

@@ -7,7 +7,7 @@ import click
 
 from service.access import reports
 from service.access.commands.office import Office, existing
-from service.access.commands.options import Name, Time, instant_us
+from service.access.commands.options import Name, PlainCommand, Time, instant_us
 from service.access.commands.printed import Form, printed
 from service.access.database import now_us
 from service.access.money import dollars
@@ -15,7 +15,9 @@ from service.access.reports import By, Span, Used
 
 
 def command(office: Office) -> click.Command:
-    @click.command("usage", help="What was used, from the ledger. Days are those of TZ.")
+    @click.command(
+        "usage", PlainCommand, help="What was used, from the ledger. Days are those of TZ."
+    )
     @click.option(
         "--since", type=Time(), help="A day, or how long ago, such as 30d (default: this month)."
     )
@@ -37,7 +39,8 @@ def command(office: Office) -> click.Command:
                 key,
             )
             rows = [_row(by, used) for used in reports.used(connection, by, span)]
-        click.echo(printed(rows, form or "table"))
+        columns = list(_row(by, Used("")))
+        click.echo(printed(rows, form or "table", columns))
 
     return usage
 

@@ -1,0 +1,207 @@
+"""P11 to P17: what happens to the store of keys and of the ledger, which must cost nobody an answer or a row."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import select
+
+from service.access import schema
+from service.access.database import Database, database_url
+from service.access.keys import ANONYMOUS, Key
+from service.access.migrate import migrate
+from tests.crash.case import Case
+from tests.crash.client import CHAT, STREAM
+from tests.crash.expected import Expected
+from tests.crash.stack import PRIMARY, Plan
+from tests.crash.trial import Trial
+from tests.support.access_store import FILE, change_key
+from tests.support.postgres import PostgresServer
+from tests.support.simulator import directive
+
+# the contract's, and what a machine adds that tests keep busy
+MOST_DELAY_SECONDS = 0.25
+SLACK_SECONDS = 0.15
+DISK = "size=160m"
+
+Change = Callable[[], object]
+
+
+def load(trial: Trial, turns: int) -> list[float]:
+    """Short turns one after the other; how long each took, in seconds."""
+    taken = []
+    for turn in range(turns):
+        saw = trial.client.ask((STREAM, CHAT)[turn % 2], directive(tokens=2))
+        trial.expect(saw, Expected(attempts=f"{PRIMARY}:ok", seconds=(0, 3)))
+        taken.append(saw.seconds)
+    return taken
+
+
+def without_store(trial: Trial, address: str, lose: Change, regain: Change) -> None:
+    """Every answer comes in time, the loss is told, and afterwards each turn has its one row and is charged once."""
+    service = trial.stack.service
+    up = lambda: service.metric("chat_dependency_up", dependency="database")  # noqa: E731
+    trial.until(10, lambda: up() == 1, "the store was not told as up")
+    before = load(trial, 30)
+    lose()
+    during = load(trial, 40)
+    trial.until(20, lambda: up() == 0, "the loss was not told")
+    during += load(trial, 10)
+    trial.check(service.get("/ready", port=service.metrics_port)[0] == 200, "not ready")
+    regain()
+    trial.until(30, lambda: up() == 1, "the store was not told as up again")
+    load(trial, 10)
+    check_delay(trial, before, during)
+    check_rows(trial, address)
+
+
+def restarts(trial: Trial, address: str, restart: Change) -> None:
+    """It may be over before anybody notices."""
+    before = load(trial, 30)
+    restart()
+    during = load(trial, 40)
+    check_delay(trial, before, during)
+    check_rows(trial, address)
+
+
+def check_delay(trial: Trial, before: list[float], during: list[float]) -> None:
+    delay = max(during) - sorted(before)[len(before) // 2]
+    trial.note(f"slowest turn {delay * 1000:+.0f} ms")
+    trial.check(delay <= MOST_DELAY_SECONDS + SLACK_SECONDS, f"a turn waited {delay:.2f} s")
+
+
+def check_rows(trial: Trial, address: str) -> None:
+    """The ledger has the turns of the log, each once, and their cost is what was charged."""
+    logged = Counter(line["turn_id"] for line in trial.stack.service.turns(0))
+    reached = lambda: Counter(found(address)[0]) == logged  # noqa: E731
+    trial.until(30, reached, f"the ledger does not have the {len(logged)} turns of the log")
+    turns, cost, charged = found(address)
+    lost, extra = len(logged - Counter(turns)), len(Counter(turns) - logged)
+    trial.note(f"{len(logged)} rows, {lost} lost, {extra} twice")
+    trial.check(cost == charged, f"{charged} charged for {cost} of the ledger")
+
+
+def found(address: str) -> tuple[list[str], int, int]:
+    """Turns of the ledger, what they cost, and what their key was charged."""
+    database = Database(database_url(address))
+    try:
+        with database.reading(background=True) as connection:
+            rows = connection.execute(select(schema.ledger.c.turn_id, schema.ledger.c.cost)).all()
+            own = schema.states.c.key == ANONYMOUS, schema.states.c.user_id == ""
+            charged = connection.scalar(select(schema.states.c.spent_month).where(*own))
+    finally:
+        database.forget()
+    return [row.turn_id for row in rows], sum(row.cost for row in rows), int(charged or 0)
+
+
+def prepare(address: str) -> None:
+    migrate(database_url(address))
+    # open access without limits: these cases are about the store
+    change_key(address, Key(ANONYMOUS, allow_unpriced=True))
+
+
+@contextmanager
+def with_postgres(server: PostgresServer) -> Iterator[Plan]:
+    with server:
+        prepare(server.address())
+        yield Plan(settings={"DATABASE_URL": server.address(), "ACCESS": "open"})
+
+
+@contextmanager
+def with_small_disk(folder: Path) -> Iterator[None]:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", DISK, "tmpfs", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+class PostgresCase:
+    """One server, made for one case. lose, regain: what is done with it."""
+
+    def __init__(self, lose: str, regain: str = "") -> None:
+        self._lose, self._regain = lose, regain
+        self._server: PostgresServer
+
+    @contextmanager
+    def plans(self) -> Iterator[Plan]:
+        self._server = PostgresServer()
+        with with_postgres(self._server) as plan:
+            yield plan
+
+    def run(self, trial: Trial) -> None:
+        lose = getattr(self._server, self._lose)
+        if not self._regain:
+            restarts(trial, self._server.address(), lose)
+            return
+        regain = getattr(self._server, self._regain)
+        without_store(trial, self._server.address(), lose, regain)
+
+
+class FullDisk:
+    """PostgreSQL on a disk that somebody else fills."""
+
+    @contextmanager
+    def plans(self) -> Iterator[Plan]:
+        self._server = PostgresServer()
+        with with_small_disk(self._server.folder):
+            self._server.own_folder()
+            with with_postgres(self._server) as plan:
+                yield plan
+
+    def run(self, trial: Trial) -> None:
+        filler = self._server.folder / "filler"
+
+        def lose() -> None:
+            with filler.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(filler.parent).free)
+
+        def regain() -> None:
+            filler.unlink()
+            # it ends itself when it cannot write its log
+            self._server.restart()
+
+        # what it has reserved already is used up first
+        self._server.sql("SELECT pg_switch_wal()")
+        without_store(trial, self._server.address(), lose, regain)
+
+
+class SqliteCase:
+    @contextmanager
+    def plans(self) -> Iterator[Plan]:
+        with tempfile.TemporaryDirectory(prefix="store-") as folder:
+            self._file = Path(folder) / FILE
+            self._address = f"sqlite:///{self._file}"
+            prepare(self._address)
+            yield Plan(settings={"DATABASE_URL": self._address, "ACCESS": "open"})
+
+    def locked(self, trial: Trial) -> None:
+        holder = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
+        lose = partial(holder.execute, "BEGIN EXCLUSIVE")
+        without_store(trial, self._address, lose, partial(holder.execute, "ROLLBACK"))
+        holder.close()
+
+
+KILLED, SILENT = PostgresCase("kill", "start"), PostgresCase("pause", "resume")
+RESTARTED, REPLACED = PostgresCase("restart"), PostgresCase("lend", "give_back")
+READ_ONLY, FULL, LOCKED = PostgresCase("forbid_writing", "allow_writing"), FullDisk(), SqliteCase()
+
+CASES = tuple(
+    Case(name, title, run, plans=plans, seconds=30, alone=True)
+    for name, title, run, plans in (
+        ("P11", "PostgreSQL killed", KILLED.run, KILLED.plans),
+        ("P12", "PostgreSQL stopped (SIGSTOP)", SILENT.run, SILENT.plans),
+        ("P13", "PostgreSQL restarted", RESTARTED.run, RESTARTED.plans),
+        ("P14", "PostgreSQL replaced by an empty one", REPLACED.run, REPLACED.plans),
+        ("P15", "PostgreSQL read-only, as a standby", READ_ONLY.run, READ_ONLY.plans),
+        ("P16", "PostgreSQL's disk is full", FULL.run, FULL.plans),
+        ("P17", "SQLite locked by somebody else", LOCKED.locked, LOCKED.plans),
+    )
+)
