@@ -66,7 +66,9 @@ def used(connection: Connection, by: By, span: Span) -> list[Used]:
 def of_request(connection: Connection, request_id: str) -> list[dict[str, Any]]:
     """Its rows: a caller may give the same id to many turns."""
     rows = select(schema.ledger).where(ledger.request_id == request_id).order_by(ledger.ended_at_us)
-    return [dict(row) for row in connection.execute(rows).mappings()]
+    found = connection.execute(rows).mappings()
+    # SQLAlchemy's own kind of names is not JSON's
+    return [{str(name): value for name, value in row.items()} for row in found]
 
 
 def _add_parts(connection: Connection, span: Span, found: dict[str, Used]) -> None:
