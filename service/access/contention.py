@@ -35,6 +35,8 @@ def while_others_get_on(database: Database, attempt: Callable[[], T], most_uncha
             unchanged = unchanged + 1 if seen == before else 0
             if unchanged >= most_unchanged:
                 raise
+            if before is not None and not unchanged:
+                database.replied()
             before = seen
 
 

@@ -71,7 +71,13 @@ class Database:
             pool_timeout=CONNECT_SECONDS,
             **options,
         )
-        for answered in ("connect", "after_cursor_execute", "handle_error"):
+        # what SQLite fails with is no sign of life of those who hold the file
+        answers = (
+            "connect",
+            "after_cursor_execute",
+            *(() if self.is_sqlite else ("handle_error",)),
+        )
+        for answered in answers:
             event.listen(self._engine, answered, self.replied)
         if self.is_sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
