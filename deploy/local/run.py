@@ -13,7 +13,7 @@ from deploy import CannotStart
 from deploy.local import data_files, environment, upstream
 from deploy.local.changes import Changes
 from deploy.local.processes import Process, ProcessEnded, Processes, StopRequested
-from service.settings import Settings, catalogue
+from service.settings import Settings, llm_catalogue
 
 SERVICE = "the service"
 LOOK_SECONDS = 1.0
@@ -116,7 +116,7 @@ def _upstream(variables: dict[str, str], *, local: bool) -> str:
     if local:
         return f"{upstream.LOCAL_MODEL} on this machine answers (English only)"
     model = variables.get("LLM_MODEL", "").strip() or Settings.model_fields["llm_model"].default
-    address = variables.get("OPENAI_BASE_URL", "").strip() or catalogue.OPENAI_BASE_URL
+    address = variables.get("OPENAI_BASE_URL", "").strip() or llm_catalogue.OPENAI_BASE_URL
     return f"{model} at {_without_secrets(address)} answers"
 
 

@@ -1,8 +1,8 @@
-"""The environment, read once. Every setting is in catalogue.py, or in containers.py if the service does not read it."""
+"""The environment, read once. Settings are in catalogue.py and llm_catalogue.py; those of containers in containers.py."""
 
-from service.settings.catalogue import Group
 from service.settings.containers import Containers
 from service.settings.environment import UnsafeSettings, load, load_for_commands
+from service.settings.group import Group
 from service.settings.model import SECRETS, Settings
 
 __all__ = ["GROUPS", "NAMES", "Settings", "UnsafeSettings", "load", "load_for_commands"]

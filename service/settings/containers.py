@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service.settings.catalogue import Group
+from service.settings.group import Group
 from service.settings.kinds import NGINX, Cores, File, Memory, Names, Port, Url
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from service.settings.catalogue import Group
+from service.settings.group import Group
 from service.settings.model import SECRETS, CommandSettings, Settings
 
 

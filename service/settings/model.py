@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import SecretStr, model_validator
 
-from service.settings import catalogue, names
+from service.settings import catalogue, llm_catalogue, names
 from service.settings.kinds import headers_in
 from service.settings.names import ModelName
 
@@ -35,8 +35,8 @@ REACHED_BY = {
 
 class Settings(
     catalogue.Processes,
-    catalogue.LLM,
-    catalogue.OtherProviders,
+    llm_catalogue.LLM,
+    llm_catalogue.OtherProviders,
     catalogue.Requests,
     catalogue.Concurrency,
     catalogue.Deadlines,
@@ -75,7 +75,12 @@ class Settings(
     def _refuse_missing_key(self, provider: str, address: str, key: str) -> None:
         """A server elsewhere may need none."""
         reached = REACHED_BY.get(provider)
-        if reached and reached.needs_key and not key and address in ("", catalogue.OPENAI_BASE_URL):
+        if (
+            reached
+            and reached.needs_key
+            and not key
+            and address in ("", llm_catalogue.OPENAI_BASE_URL)
+        ):
             raise ValueError(
                 f"{reached.key.upper()} is not set, and {reached.address.upper()} does not name a server "
                 "that needs none"
@@ -196,7 +201,7 @@ def _secrets_of(address: str) -> list[str]:
     return [url.password or "", unquote(url.password or ""), *values]
 
 
-class CommandSettings(catalogue.LLM, catalogue.Access):
+class CommandSettings(llm_catalogue.LLM, catalogue.Access):
     """What the commands at a terminal need: no upstream is asked, so none has to be named."""
 
     @property

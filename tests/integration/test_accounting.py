@@ -5,7 +5,7 @@ import json
 import pytest
 import tiktoken
 
-from service.settings.catalogue import KOREAN_ASSISTANT
+from service.settings.llm_catalogue import KOREAN_ASSISTANT
 from tests.support.service import TIKTOKEN_CACHE, Service
 from tests.support.simulator import directive
 

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from service.settings.catalogue import KOREAN_ASSISTANT
+from service.settings.llm_catalogue import KOREAN_ASSISTANT
 from tests.support.contract import REQUEST_ID, check_problem
 from tests.support.service import Service
 from tests.support.simulator import directive

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.settings import GROUPS, Settings
-from service.settings.catalogue import Group
+from service.settings.group import Group
 
 HANGUL = re.compile("[가-힣]")
 
