@@ -1,4 +1,4 @@
-"""The environment, read once. Settings are in catalogue.py and llm_catalogue.py; those of containers in containers.py."""
+"""The environment, read once. Settings are in catalogue.py, llm_catalogue.py and, for containers, containers.py."""
 
 from service.settings.containers import Containers
 from service.settings.environment import UnsafeSettings, load, load_for_commands
