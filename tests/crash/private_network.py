@@ -1,4 +1,5 @@
-"""A network of one's own for a thread, what it starts, and what they connect: loopback, with packets dropped on order.
+"""A network of one's own for a thread, what it starts, and what they connect: loopback with small buffers, and with
+packets dropped on order.
 
 It needs root, and iptables; what it changes ends with it, and nobody outside notices.
 """
@@ -8,8 +9,11 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
+# small ones, as between hosts far apart: whoever does not read is felt soon
+BUFFER = 65536
 
 
 class NoPrivateNetwork(RuntimeError):
@@ -26,6 +30,8 @@ def private_network() -> Iterator[None]:
             raise NoPrivateNetwork(f"a network namespace needs root: {why}")
         try:
             order("ip", "link", "set", "lo", "up")
+            for buffers in ("tcp_wmem", "tcp_rmem"):
+                Path("/proc/sys/net/ipv4", buffers).write_text(f"4096 {BUFFER} {BUFFER}")
             yield
         finally:
             libc.setns(outside.fileno(), CLONE_NEWNET)

@@ -13,18 +13,18 @@ from tests.support.simulator import directive
 from tests.support.sse import Stream
 
 SEND_SECONDS = 2
-# far more than the kernel's buffers on both connections take
-BIG = directive(tokens=400, chars=100_000)
+# near the longest answer that is read; JSON writes each character in six bytes, more than the kernel's buffers take
+BIG = directive(tokens=390, chars=2_500, fill="\x01")
 # without the limit of a write, the deadline of the whole turn would be what ends it
 CUT_SECONDS = 20
 TURN_SECONDS = 300
+PATIENT = {"TURN_TIMEOUT_SECONDS": TURN_SECONDS, "MAX_OUTPUT_TOKENS": "none"}
 
 
 @pytest.fixture(scope="module")
 def strict(_simulator):
     """A service that gives a write two seconds."""
-    settings = {"SEND_TIMEOUT_SECONDS": SEND_SECONDS, "TURN_TIMEOUT_SECONDS": TURN_SECONDS}
-    with Service(_simulator.base_url, **settings) as service:
+    with Service(_simulator.base_url, **PATIENT, SEND_TIMEOUT_SECONDS=SEND_SECONDS) as service:
         yield service
 
 
@@ -74,7 +74,7 @@ def settled(simulator) -> int:
 def test_a_caller_who_does_not_read_is_cut(strict, simulator, bytes_a_second):
     with reading_hardly(strict, bytes_a_second) as request_id:
         turn = strict.turn(request_id, CUT_SECONDS)
-        simulator.wait(aborted=1)
+        simulator.wait(requests=1, open_max=0)
     assert turn["ending"] == "disconnected"
     assert turn["duration_seconds"] >= SEND_SECONDS
     assert turn["attempts"][0]["result"] == "cancelled"
@@ -100,7 +100,7 @@ def test_a_reader_who_is_slow_but_steady_gets_the_whole(strict, simulator):
 
 
 def test_from_sigterm_on_a_write_gets_three_seconds(serve, simulator):
-    service = serve(SEND_TIMEOUT_SECONDS=TURN_SECONDS, TURN_TIMEOUT_SECONDS=TURN_SECONDS)
+    service = serve(**PATIENT, SEND_TIMEOUT_SECONDS=TURN_SECONDS)
     with reading_hardly(service, 0) as request_id:
         settled(simulator)
         began = time.monotonic()
@@ -108,5 +108,5 @@ def test_from_sigterm_on_a_write_gets_three_seconds(serve, simulator):
         assert service.wait(timeout=60) == 0
         assert time.monotonic() - began < CUT_SECONDS
     assert service.turn(request_id)["ending"] == "disconnected"
-    simulator.wait(aborted=1)
+    simulator.wait(requests=1, open_max=0)
     assert quiet(service)

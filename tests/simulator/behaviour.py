@@ -12,6 +12,7 @@ With `model=NAME` a directive counts only for requests of that model.
 | text         | -          | exact text instead, cut into word-like pieces                    |
 | piece        | -          | cut `text` into pieces of so many characters                     |
 | chars        | -          | characters of each token (for answers of many megabytes)         |
+| fill         | words      | what those characters are, again and again                       |
 | first        | 0          | seconds to the first token, or to an error status or a reset     |
 | think        | 0          | seconds of reasoning_content, ten a second, before the first token |
 | thoughts     | 0          | reasoning deltas at the pace of tokens, before the first token    |
@@ -120,6 +121,7 @@ class Behaviour:
     text: str | None = None
     piece: int = 0
     chars: int = 0
+    fill: str | None = None
     first: float = 0.0
     think: float = 0.0
     thoughts: int = 0
@@ -163,6 +165,12 @@ def _chars(value: str) -> int:
     if number > _MAX_CHARS:
         raise ValueError(f"above {_MAX_CHARS}")
     return number
+
+
+def _some_text(value: str) -> str:
+    if not value:
+        raise ValueError("empty")
+    return value
 
 
 def _seconds(value: str) -> float:
@@ -209,6 +217,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "text": str,
     "piece": _positive,
     "chars": _chars,
+    "fill": _some_text,
     "first": _seconds,
     "think": _seconds,
     "thoughts": _count,

@@ -37,7 +37,7 @@ def token_texts(behaviour: Behaviour) -> tuple[TokenTexts, int | None]:
         texts = _split(behaviour.text, behaviour.piece)
         return texts.__getitem__, len(texts)
     if behaviour.chars:
-        return _filled(behaviour.chars), behaviour.tokens
+        return _filled(behaviour.chars, behaviour.fill), behaviour.tokens
     return default_text, behaviour.tokens
 
 
@@ -47,6 +47,7 @@ def _split(text: str, size: int) -> list[str]:
     return _WORDLIKE.findall(text)
 
 
-def _filled(chars: int) -> TokenTexts:
-    filled = [(f" {text}" * chars)[:chars] for text in WORDS[:8]]
+def _filled(chars: int, fill: str | None) -> TokenTexts:
+    texts = [f" {word}" for word in WORDS[:8]] if fill is None else [fill]
+    filled = [(text * chars)[:chars] for text in texts]
     return lambda index: filled[index % len(filled)]

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -13,12 +14,16 @@ from service.access.periods import Calendar
 from service.access.secret import digest, new_secret
 
 FILE = "access.sqlite3"
+_one_at_a_time = threading.Lock()
 
 
 def unlimited_store(folder: Path) -> Path:
     """Makes the folder, DATA_DIR, with a store in it that refuses nobody."""
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(_template(), folder / FILE)
+    # Alembic's context is one for the process, and the crash test starts several services at a time
+    with _one_at_a_time:
+        template = _template()
+    shutil.copy(template, folder / FILE)
     return folder
 
 
