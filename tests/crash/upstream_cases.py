@@ -17,6 +17,7 @@ TOKENS, AFTER = 60, 40
 ANSWER = directive(tokens=TOKENS, gap=0.005)
 WHOLE = answer_text(TOKENS)
 HISTORY = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}]
+OUTAGE_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -172,16 +173,16 @@ def prefill(trial: Trial) -> None:
 
 
 def primary_down(trial: Trial) -> None:
-    """For a minute, at a request every four seconds."""
+    """Four open periods of the breaker, fifteen requests."""
     trial.stack.primary.set_default(f"model={PRIMARY} fault=503")
     began = time.monotonic()
     for turn in range(15):
-        time.sleep(max(0.0, began + turn * 4 - time.monotonic()))
+        time.sleep(max(0.0, began + turn * OUTAGE_SECONDS / 15 - time.monotonic()))
         saw = trial.client.ask((STREAM, CHAT)[turn % 2], ANSWER)
         trial.expect(saw, Expected(attempts=None, text=WHOLE, seconds=(0, 5)))
     trial.breakers[PRIMARY] = {"open", "half-open"}
     asked = trial.stack.primary.stats(PRIMARY)["requests"]
-    # five turns of three attempts open a worker's breaker; then one probe every 15 s
+    # five turns of three attempts open a worker's breaker; then one probe each open period
     most = WORKERS * (5 * 3 + 4)
     trial.check(asked <= most, f"the primary was asked {asked} times, more than {most}")
     trial.check(trial.stack.spare.stats()["requests"] == 15, "the spare was not asked 15 times")
@@ -225,10 +226,10 @@ CASES = (
     spared("S14", "cut after 40 tokens, and a spare that takes no prefill", prefill),
     Case(
         "S15",
-        "primary down for 60 s at 15 requests",
+        "primary down for four open periods and 15 requests",
         primary_down,
-        Plan(fallback=True),
-        seconds=75,
+        Plan(fallback=True, settings={"BREAKER_OPEN_SECONDS": OUTAGE_SECONDS / 4}),
+        seconds=OUTAGE_SECONDS + 10,
     ),
     Case(
         "S16",
