@@ -8,6 +8,12 @@ PROBLEM = {"$ref": "#/components/schemas/ProblemDetail"}
 COST = {"type": ["number", "null"], "minimum": 0}
 END = "`data: [DONE]` follows."
 STREAM = {"$ref": "#/components/schemas/StreamEvent"}
+STREAM_END = {
+    "type": "object",
+    "description": "After `done` or `error`, for readers of OpenAI's streams.",
+    "required": ["data"],
+    "properties": {"data": {"type": "string", "const": "[DONE]"}},
+}
 EXAMPLE = """event: start
 data: {"request_id":"02708ac47c744a0684abab012c4267ee","model":"gpt-4o-mini"}
 
@@ -29,18 +35,20 @@ def content() -> dict[str, Any]:
 
 
 def schemas() -> dict[str, Any]:
-    events = _events()
-    named = {f"{name.capitalize()}Event": _event(name, *parts) for name, parts in events.items()}
-    references = {
-        name: f"#/components/schemas/{schema}" for name, schema in zip(events, named, strict=True)
-    }
+    named: dict[str, Any] = {}
+    references: dict[str, str] = {}
+    for name, (description, data) in _events().items():
+        event, data_name = f"{name.capitalize()}Event", f"{name.capitalize()}Data"
+        named |= {event: _event(name, description, data_name), data_name: data}
+        references[name] = f"#/components/schemas/{event}"
+    end = "#/components/schemas/StreamEnd"
     together = {
-        "oneOf": [{"$ref": reference} for reference in references.values()],
+        "oneOf": [{"$ref": reference} for reference in (*references.values(), end)],
         "discriminator": {"propertyName": "event", "mapping": references},
         "description": "One event of a stream. Exactly one of `done` and `error` ends it; a body that ends without "
         "either was cut. Lines that begin with a colon are heartbeats.",
     }
-    return {"StreamEvent": together, **named}
+    return {"StreamEvent": together, "StreamEnd": STREAM_END, **named}
 
 
 def _events() -> dict[str, tuple[str, dict[str, Any]]]:
@@ -70,7 +78,13 @@ def _events() -> dict[str, tuple[str, dict[str, Any]]]:
     }
 
 
-def _event(name: str, description: str, data: dict[str, Any]) -> dict[str, Any]:
+def _event(name: str, description: str, data_name: str) -> dict[str, Any]:
+    """As OpenAPI 3.2 describes one: its data is text, here JSON."""
+    data = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": {"$ref": f"#/components/schemas/{data_name}"},
+    }
     return {
         "type": "object",
         "description": description,

@@ -59,6 +59,9 @@ def description(service):
     return json.loads(body)
 
 
+EVENT = {"$ref": "#/components/schemas/StreamEvent"}
+
+
 def test_every_address_is_described(description):
     assert description["openapi"].startswith("3.1")
     assert description["paths"].keys() == {
@@ -110,22 +113,28 @@ def valid(value, schema, description):
 )
 def test_every_event_of_a_stream_is_one_of_those_described(description, service, question):
     with Stream("127.0.0.1", service.port, {"question": question}) as stream:
-        events = [event for event in stream.events() if event.data != "[DONE]"]
-    assert events
-    schema = {"$ref": "#/components/schemas/StreamEvent"}
-    for event in events:
-        told = {"event": event.name, "data": event.json()}
-        assert valid(told, schema, description), told
-    assert not valid({"event": "token", "data": {"words": ""}}, schema, description)
-    assert not valid({"event": "done", "data": {"text": ""}}, schema, description)
+        events = list(stream.events())
+    schemas = description["components"]["schemas"]
+    assert events[-1].data == schemas["StreamEnd"]["properties"]["data"]["const"]
+    for event in events[:-1]:
+        assert valid({"event": event.name, "data": event.data}, EVENT, description), event
+        assert valid(event.json(), data_of(schemas, event.name), description), event
+    assert not valid({"event": "words", "data": "{}"}, EVENT, description)
+    assert not valid({"words": ""}, data_of(schemas, "token"), description)
+    assert not valid({"text": ""}, data_of(schemas, "done"), description)
+
+
+def data_of(schemas, name):
+    """What the text of an event's data holds."""
+    reference = schemas["StreamEvent"]["discriminator"]["mapping"][name]
+    return schemas[reference.rpartition("/")[2]]["properties"]["data"]["contentSchema"]
 
 
 def test_the_discriminator_names_each_event_once(description):
     schemas = description["components"]["schemas"]
     mapping = schemas["StreamEvent"]["discriminator"]["mapping"]
-    assert [{"$ref": reference} for reference in mapping.values()] == schemas["StreamEvent"][
-        "oneOf"
-    ]
+    end = "#/components/schemas/StreamEnd"
+    assert [*mapping.values(), end] == [each["$ref"] for each in schemas["StreamEvent"]["oneOf"]]
     for name, reference in mapping.items():
         event = schemas[reference.rpartition("/")[2]]
         assert event["properties"]["event"]["const"] == name
