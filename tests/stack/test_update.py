@@ -77,7 +77,7 @@ def test_an_image_that_does_not_work_costs_nobody_an_answer(simulated, updated_b
     assert update.returncode == 1
     assert "not ready in 15 s; the old ones serve on" in update.stderr
     assert all(each.is_good for each in short), endings(short)
-    assert len(short) > 50
+    assert len(short) > 20
     assert simulated.containers("service", "--all") == old
 
 
