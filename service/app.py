@@ -40,10 +40,9 @@ def create_app(settings: Settings) -> Flask:
     protection = Protection(settings, GuardMetrics())
     built = build_chains(settings, protection, chain_metrics.step_took)
     limits = _limits(settings, built.names)
-    admission = Admission(settings.max_concurrent_turns, settings.admission_wait_seconds)
-    names = _providers_of(settings)
     slots = settings.max_concurrent_turns
-    turns.announce(slots, __version__, settings.llm_client, names, built.names)
+    admission = Admission(slots, settings.admission_wait_seconds)
+    turns.announce(slots, __version__, settings.llm_client, _providers_of(settings), built.names)
     running = Turns(
         limits=limits,
         defaults=defaults_of(settings, built.names[0]),
