@@ -103,7 +103,9 @@ def patient(
             return _answer(answer, end, caller.request_id)
         return json_text.dumps({"error": error_body(end.error, caller.request_id)})
 
-    body = PatientBody(turn, answer.add, finished, caller.connection, drain.streams, seconds, clock)
+    body = PatientBody(
+        turn, answer.read_until, finished, caller.connection, drain.streams, seconds, clock
+    )
     return Response(body, headers=KEPT_ALIVE, direct_passthrough=True)
 
 
@@ -120,11 +122,9 @@ class Collected:
 
     def read(self, turn: Iterable[Event]) -> Done | Failed | None:
         """The turn's end; None where the caller has gone."""
-        for event in turn:
-            if isinstance(event, Done | Failed):
-                return event
-            self.add(event)
-        return None
+        end = self.read_until(turn, lambda: False)
+        assert end is None or isinstance(end, Done | Failed)
+        return end
 
     def read_until(self, turn: Iterable[Event], is_late: Callable[[], bool]) -> Event | None:
         """The same, or the event at which it got late."""

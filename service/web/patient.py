@@ -6,6 +6,8 @@ from service.chat.events import Done, Event, Failed
 from service.web.context import Connection
 
 SPACE = b" "
+# the turn's end, the event at which it got late, or None where the caller has gone
+ReadUntil = Callable[[Iterator[Event], Callable[[], bool]], Event | None]
 
 
 class PatientBody:
@@ -17,7 +19,7 @@ class PatientBody:
     def __init__(
         self,
         turn: Iterator[Event],
-        add: Callable[[Event], None],
+        read_until: ReadUntil,
         finished: Callable[[Done | Failed], bytes],
         connection: Connection,
         streams: set[Connection],
@@ -25,7 +27,7 @@ class PatientBody:
         clock: Callable[[], float],
     ) -> None:
         self._turn = turn
-        self._add = add
+        self._read_until = read_until
         self._finished = finished
         self._connection = connection
         self._streams = streams
@@ -55,11 +57,10 @@ class PatientBody:
         if self._is_over:
             raise StopIteration
         until = self._clock() + self._seconds
-        for event in self._turn:
-            if isinstance(event, Done | Failed):
-                self._is_over = True
-                return self._finished(event)
-            self._add(event)
-            if self._clock() >= until:
-                return SPACE
-        raise StopIteration
+        event = self._read_until(self._turn, lambda: self._clock() >= until)
+        if event is None:
+            raise StopIteration
+        if isinstance(event, Done | Failed):
+            self._is_over = True
+            return self._finished(event)
+        return SPACE
