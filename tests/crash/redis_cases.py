@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.crash.case import Case
-from tests.crash.client import CHAT, STREAM
+from tests.crash.client import CHAT
 from tests.crash.expected import Expected
-from tests.crash.stack import FRAGILE, PRIMARY, Plan
+from tests.crash.stack import FRAGILE, Plan
 from tests.crash.trial import Trial
 from tests.support.redis import RedisServer
 from tests.support.simulator import directive
@@ -15,16 +15,6 @@ from tests.support.simulator import directive
 # what no request may lose by Redis
 MOST_DELAY_SECONDS = 0.1
 OPEN_SECONDS = 4
-
-
-def load(trial: Trial, turns: int) -> list[float]:
-    """Short turns one after the other; how long each took, in seconds."""
-    taken = []
-    for turn in range(turns):
-        saw = trial.client.ask((STREAM, CHAT)[turn % 2], directive(tokens=2))
-        trial.expect(saw, Expected(attempts=f"{PRIMARY}:ok", seconds=(0, 3)))
-        taken.append(saw.seconds)
-    return taken
 
 
 def without_redis(
@@ -36,17 +26,17 @@ def without_redis(
     service = trial.stack.service
     up = lambda: service.metric("chat_dependency_up", dependency="redis")  # noqa: E731
     trial.until(10, lambda: up() == 1, "Redis was not told as up")
-    before = load(trial, 40)
+    before = trial.load(40)
     lose(redis)
     # from the very first moment, and on
-    during = load(trial, 80)
+    during = trial.load(80)
     trial.until(10, lambda: up() == 0, "the loss was not told")
-    during += load(trial, 40)
+    during += trial.load(40)
     breaks_alone(trial)
     probes_alone(trial, max(before))
     regain(redis)
     trial.until(20, lambda: up() == 1, "Redis was not told as up again")
-    after = load(trial, 40)
+    after = trial.load(40)
     for when, taken in (("without Redis", during), ("with Redis again", after)):
         check_delay(trial, when, before, taken)
 

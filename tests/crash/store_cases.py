@@ -18,13 +18,10 @@ from service.access.database import Database, database_url
 from service.access.keys import ANONYMOUS, Key
 from service.access.migrate import migrate
 from tests.crash.case import Case
-from tests.crash.client import CHAT, STREAM
-from tests.crash.expected import Expected
-from tests.crash.stack import PRIMARY, Plan
+from tests.crash.stack import Plan
 from tests.crash.trial import Trial
 from tests.support.access_store import FILE, change_key
 from tests.support.postgres import PostgresServer
-from tests.support.simulator import directive
 
 # the contract's, and what a machine adds that tests keep busy
 MOST_DELAY_SECONDS = 0.25
@@ -34,39 +31,29 @@ DISK = "size=160m"
 Change = Callable[[], object]
 
 
-def load(trial: Trial, turns: int) -> list[float]:
-    """Short turns one after the other; how long each took, in seconds."""
-    taken = []
-    for turn in range(turns):
-        saw = trial.client.ask((STREAM, CHAT)[turn % 2], directive(tokens=2))
-        trial.expect(saw, Expected(attempts=f"{PRIMARY}:ok", seconds=(0, 3)))
-        taken.append(saw.seconds)
-    return taken
-
-
 def without_store(trial: Trial, address: str, lose: Change, regain: Change) -> None:
     """Every answer comes in time, the loss is told, and afterwards each turn has its one row and is charged once."""
     service = trial.stack.service
     up = lambda: service.metric("chat_dependency_up", dependency="database")  # noqa: E731
     trial.until(10, lambda: up() == 1, "the store was not told as up")
-    before = load(trial, 30)
+    before = trial.load(30)
     lose()
-    during = load(trial, 40)
+    during = trial.load(40)
     trial.until(20, lambda: up() == 0, "the loss was not told")
-    during += load(trial, 10)
+    during += trial.load(10)
     trial.check(service.get("/ready", port=service.metrics_port)[0] == 200, "not ready")
     regain()
     trial.until(30, lambda: up() == 1, "the store was not told as up again")
-    load(trial, 10)
+    trial.load(10)
     check_delay(trial, before, during)
     check_rows(trial, address)
 
 
 def restarts(trial: Trial, address: str, restart: Change) -> None:
     """It may be over before anybody notices."""
-    before = load(trial, 30)
+    before = trial.load(30)
     restart()
-    during = load(trial, 40)
+    during = trial.load(40)
     check_delay(trial, before, during)
     check_rows(trial, address)
 

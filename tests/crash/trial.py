@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tests.crash.client import STREAM, Client, Saw, new_id
+from tests.crash.client import CHAT, STREAM, Client, Saw, new_id
 from tests.crash.expected import COUNTED, Expected, calls
 from tests.crash.ledger import (
     Ledger,
@@ -77,6 +77,15 @@ class Trial:
     def expect_lost(self, request_id: str) -> None:
         """A turn whose worker is killed: it is in no account."""
         self._lost.add(request_id)
+
+    def load(self, turns: int) -> list[float]:
+        """Short turns one after the other; how long each took, in seconds."""
+        taken = []
+        for turn in range(turns):
+            saw = self.client.ask((STREAM, CHAT)[turn % 2], directive(tokens=2))
+            self.expect(saw, Expected(attempts=f"{PRIMARY}:ok", seconds=(0, 3)))
+            taken.append(saw.seconds)
+        return taken
 
     def ask_well(self, seconds: float = 3.0) -> Saw:
         """A turn like any other, which has to be answered as if there was no fault anywhere."""
