@@ -60,7 +60,7 @@ def test_turns_are_counted_by_the_routes_that_take_them(served):
     assert {path for method, path in served if method == "POST"} == set(initial_samples.ROUTES)
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.ko.md", *PAGES])
+@pytest.mark.parametrize("name", [*PAGES])
 def test_the_documents_name_every_path(served, name):
     text = (ROOT / name).read_text(encoding="utf-8")
     table = "\n".join(line for line in text.splitlines() if line.startswith("| `"))

@@ -38,17 +38,28 @@ def test_no_file_names_a_package_registry_or_a_path_of_somebodys_machine():
 
 
 DOCUMENTS = [path for path in tracked_files() if path.suffix == ".md"]
-# not build/, which is made
+# not build/, which is generated
 NAMED_PATH = re.compile(
     r"`((?:service|tests|deploy|monitoring|nginx|docs|\.ci|\.github)/[\w./-]*)[^`]*`"
 )
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
-def test_a_readme_tells_every_make_target(readme):
+@pytest.mark.parametrize("page", ["docs/commands.md", "docs/commands.ko.md"])
+def test_the_commands_page_lists_every_make_target(page):
     targets = set(TARGET.findall((ROOT / "Makefile").read_text())) - {"help"}
-    told = set(re.findall(r"`make ([a-z-]+)`", (ROOT / readme).read_text(encoding="utf-8")))
-    assert told == targets
+    listed = re.findall(r"`make ([a-z-]+)`", (ROOT / page).read_text(encoding="utf-8"))
+    assert set(listed) == targets
+
+
+def test_every_make_target_that_a_document_names_exists():
+    targets = set(TARGET.findall((ROOT / "Makefile").read_text()))
+    named = {
+        name
+        for document in DOCUMENTS
+        for name in re.findall(r"`make ([a-z-]+)", document.read_text(encoding="utf-8"))
+    }
+    assert named
+    assert named - targets == set()
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
