@@ -11,7 +11,8 @@ from deploy.local import environment
 
 
 def main() -> None:
-    variables = environment.load() | {"FLASK_APP": "service.commands"}
+    # .env is read already; without python-dotenv flask would advise to install it
+    variables = environment.load() | {"FLASK_APP": "service.commands", "FLASK_SKIP_DOTENV": "1"}
     os.execvpe(sys.executable, [sys.executable, "-m", "flask", *sys.argv[1:]], variables)
 
 
