@@ -204,7 +204,7 @@ DASHBOARD = Dashboard(
                 Panel(
                     "Fallbacks and restarts",
                     "Turns handed to the second model, and answers begun anew, by failure.",
-                    "예비 모델로 넘긴 턴과 처음부터 다시 시작한 답, 실패별.",
+                    "대체 모델로 넘긴 턴과 처음부터 다시 시작한 답, 실패별.",
                     (
                         Query(
                             "sum by (reason) (rate(chat_fallbacks_total[$__rate_interval]))",

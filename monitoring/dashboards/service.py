@@ -176,7 +176,7 @@ DASHBOARD = Dashboard(
                 Panel(
                     "Time to first token",
                     "What callers wait for the first text, retries and fallback included.",
-                    "재시도와 예비 모델까지 포함해 첫 글자를 기다리는 시간.",
+                    "재시도와 대체 모델까지 포함해 첫 글자를 기다리는 시간.",
                     quantiles("chat_turn_time_to_first_token_seconds", selector=HERE),
                     unit="s",
                     limits=(3, 5),

@@ -97,7 +97,7 @@ class Deadlines(Group):
     where there is a fallback; without one, a model that has not answered for a minute gets the whole turn, because it
     may have to be loaded first.
     시도마다 첫 내용이 올 때까지, 그리고 모델이 생각하는 동안 아무것도 오지 않을 때의 제한 시간입니다.
-    비우면 60초이고, 예비 모델이 있으면 15초입니다. 예비 모델이 없고 1분 넘게 답이 없었던 모델은 로딩이 필요할 수
+    비우면 60초이고, 대체 모델이 있으면 15초입니다. 대체 모델이 없고 1분 넘게 답이 없었던 모델은 로딩이 필요할 수
     있으므로 턴 제한 시간까지 기다립니다."""
     idle_timeout_seconds: Seconds = 10
     """The time limit between two pieces of content.

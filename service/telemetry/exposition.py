@@ -1,4 +1,4 @@
-"""What gunicorn's master knows of its workers, and the metrics of all of them in one text."""
+"""What gunicorn's master knows about its workers, and the metrics of all of them in one text."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from service.telemetry.worker_marks import WorkerMarks
 
 EXIT_REASONS = ("stopped", "killed")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-# a worker that starts makes a file before it fills it
+# a starting worker creates a file before filling it
 RENDER_ATTEMPTS = 5
 FILLED_WITHIN_SECONDS = 0.05
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -26,7 +26,7 @@ LASTING_KINDS = ("counter", "histogram")
 
 
 class Workers:
-    """What the master knows of its workers."""
+    """What the master knows about its workers."""
 
     def __init__(
         self, directory: Path, pids: Callable[[], list[int]], accepting: Callable[[], bool]
@@ -37,16 +37,16 @@ class Workers:
         self._accepting = accepting
         self.directory = directory
         self.exits: Counter[str] = Counter(dict.fromkeys(EXIT_REASONS, 0))
-        # who reads while a worker's counts move would count them twice
+        # reading while a worker's counts are being moved would count them twice
         self.files = threading.Lock()
 
     def pids(self) -> list[int]:
         return self._pids()
 
     def ended(self, pid: int, *, hung: bool = False) -> None:
-        """A worker is gone: its gauges with it, and its counts go to those of all that went before.
+        """A worker is gone: drop its gauges, and add its counts to those of earlier dead workers.
 
-        hung: the master ended it, since it did not turn any more.
+        hung: the master killed it because its event loop no longer ran.
         """
         stopped = self._left.has(pid) and not hung
         self.exits["stopped" if stopped else "killed"] += 1
@@ -75,7 +75,7 @@ class ProcessCollector:
         everyone = [os.getpid(), *pids]
         yield GaugeMetricFamily("chat_workers", "Worker processes.", value=len(pids))
         exits = CounterMetricFamily(
-            "chat_worker_exits", "Workers that ended: stopped, or killed.", labels=["reason"]
+            "chat_worker_exits", "Workers that ended: stopped or killed.", labels=["reason"]
         )
         for reason, count in self._workers.exits.items():
             exits.add_metric([reason], count)
@@ -94,9 +94,9 @@ class ProcessCollector:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Adds one file's counts to another's: a file for each dead worker would make every scrape slower."""
+    """Adds one file's counts to another: one file per dead worker would slow every scrape down."""
     with contextlib.suppress(FileNotFoundError):
-        # a worker that was killed as it made its file leaves an empty one
+        # a worker that was killed while creating its file leaves an empty one
         if source.stat().st_size:
             sums = MmapedDict(target)
             for key, value, _, _ in MmapedDict.read_all_values_from_file(source):
@@ -130,7 +130,7 @@ def _file_bytes(path: Path) -> int:
 
 
 def _resident_bytes(pid: int) -> int:
-    """Proportional where the kernel tells, so that pages shared by workers count once."""
+    """Proportional where the kernel reports it, so that pages shared by workers count once."""
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):

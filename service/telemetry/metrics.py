@@ -1,7 +1,7 @@
-"""The catalogue: every metric once, with its unit, its labels, and who reads it.
+"""The catalogue: every metric once, with its unit, its labels, and where it is used.
 
 Labels come from closed sets: routes, endings, error codes and configured model names; never from what a caller sends.
-Values of dead workers stay right: counters and histograms are kept, gauges are of live workers only.
+Dead workers are handled: their counters and histograms are kept, gauges cover live workers only.
 """
 
 from typing import Literal
@@ -15,7 +15,7 @@ GEN_AI_SECONDS = tuple(round(0.01 * 2**n, 2) for n in range(14))
 GEN_AI_TOKENS = tuple(4**n for n in range(1, 10))
 # from an answer of one word to the turn deadline
 TURN_SECONDS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 90, 120, 180, 300, 600)
-# people notice 0.3 s, leave after some seconds; a model may think for minutes, and has to be seen to
+# people notice 0.3 s and leave after a few seconds; a model may think for minutes, which must be visible
 FIRST_TOKEN_SECONDS = (
     0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 12, 20, 30, 60, 120, 300,
 )  # fmt: skip
@@ -29,19 +29,19 @@ GEN_AI = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model
 # one per attempt at the LLM: the LLM dashboard
 OPERATION_DURATION = Histogram(
     "gen_ai_client_operation_duration_seconds",
-    "Duration of one attempt at the LLM; error_type is empty for a whole answer.",
+    "Duration of one attempt at the LLM; error_type is empty for a complete answer.",
     (*GEN_AI, "error_type"),
     buckets=GEN_AI_SECONDS,
 )
 FIRST_CHUNK = Histogram(
     "gen_ai_client_operation_time_to_first_chunk_seconds",
-    "From an attempt's start to its first content.",
+    "Time from the start of an attempt to its first content.",
     GEN_AI,
     buckets=GEN_AI_SECONDS,
 )
 OUTPUT_CHUNK = Histogram(
     "gen_ai_client_operation_time_per_output_chunk_seconds",
-    "Mean time between the contents of one attempt, after its first.",
+    "Mean time between the contents of one attempt after the first.",
     GEN_AI,
     buckets=GEN_AI_SECONDS,
 )
@@ -57,7 +57,7 @@ ATTEMPTS = Counter(
     ("model", "result"),
 )
 
-# what models refuse of what we send; a chain may bind others
+# the parameters we send and models reject; a chain may bind others
 USUAL_PARAMETERS = (
     "temperature",
     "max_tokens",
@@ -67,72 +67,76 @@ USUAL_PARAMETERS = (
 )
 ADAPTED = Counter(
     "chat_adapted_parameters_total",
-    "Parameters that a model refused and was then asked without, or with another name or value.",
+    "Parameters that a model rejected and that were then left out, renamed or changed.",
     ("model", "parameter"),
 )
 REFUSALS = Counter(
     "chat_llm_refusals_total",
-    "Attempts that failed because the provider refuses our set-up: the key, the model's name, the address, or access.",
+    "Attempts that failed because the provider rejects our configuration: key, model name, address or access.",
     ("model", "reason"),
 )
 
 # one per turn: the service dashboard, the SLOs and their alerts
-TURNS_STARTED = Counter("chat_turns_started_total", "Turns begun.", ("route",))
+TURNS_STARTED = Counter("chat_turns_started_total", "Turns started.", ("route",))
 TURNS = Counter("chat_turns_total", "Turns ended, by ending.", ("route", "ending"))
 TURN_DURATION = Histogram(
     "chat_turn_duration_seconds",
-    "From the request to the end of its turn.",
+    "Time from the request to the end of the turn.",
     ("route", "ending"),
     buckets=TURN_SECONDS,
 )
 FIRST_TOKEN = Histogram(
     "chat_turn_time_to_first_token_seconds",
-    "What the caller waits for the first text, retries and fallback included.",
+    "Time the caller waits for the first text, retries and fallback included.",
     ("route",),
     buckets=FIRST_TOKEN_SECONDS,
 )
 FIRST_SIGN = Histogram(
     "chat_turn_time_to_first_sign_seconds",
-    "What the caller waits for the first sign of life: text, or that the model thinks.",
+    "Time the caller waits for the first sign of life: text, or that the model is thinking.",
     ("route",),
     buckets=FIRST_TOKEN_SECONDS,
 )
 LONGEST_GAP = Histogram(
     "chat_turn_longest_gap_seconds",
-    "The longest wait of a turn for the LLM after its first text, while it did not think.",
+    "Longest wait for the LLM in a turn after the first text, thinking excluded.",
     ("route",),
     buckets=GAP_SECONDS,
 )
-# those that an answer which has begun can end in, completed and disconnected aside
+# the endings of an answer that has begun, besides completed and disconnected
 CUT_ENDINGS: tuple[Ending, ...] = (
     *("upstream_failed", "timed_out", "filtered", "drained", "dependency_failed", "failed"),
 )
 CUT = Counter(
     "chat_answers_cut_total",
-    "Answers that had begun and ended unfinished through no wish of their callers.",
+    "Answers that were cut after their first text, not by their callers.",
     ("route", "ending"),
 )
 OVERHEAD = Histogram(
     "chat_overhead_seconds",
-    "A turn's duration less the waiting for the LLM.",
+    "Duration of a turn minus the time spent waiting for the LLM.",
     buckets=OVERHEAD_SECONDS,
 )
 IN_FLIGHT = Gauge("chat_turns_in_flight", "Turns running now.", multiprocess_mode="livesum")
-SLOTS = Gauge("chat_admission_slots", "Turns that may run at once.", multiprocess_mode="livesum")
+SLOTS = Gauge(
+    "chat_admission_slots", "Turns that may run concurrently.", multiprocess_mode="livesum"
+)
 
 # the guard: the LLM dashboard, and the alerts on breaker, fallback and retry budget
-RETRIES = Counter(
-    "chat_llm_retries_total", "Attempts made again, by the failure's code.", ("reason",)
-)
+RETRIES = Counter("chat_llm_retries_total", "Retried attempts, by error code.", ("reason",))
 RETRIES_DENIED = Counter(
     "chat_retries_denied_total",
-    "Retries not made: budget, deadline, waits (in all too long), or retry_after (too long).",
+    "Retries skipped: budget, deadline, waits (too long in total) or retry_after (too long).",
     ("reason",),
 )
 FALLBACKS = Counter(
-    "chat_fallbacks_total", "Turns handed to the fallback, by the primary's failure.", ("reason",)
+    "chat_fallbacks_total",
+    "Turns handed to the fallback, by the primary's error code.",
+    ("reason",),
 )
-RESTARTS = Counter("chat_restarts_total", "Answers cut and restarted, by failure.", ("reason",))
+RESTARTS = Counter(
+    "chat_restarts_total", "Answers that were cut and restarted, by error code.", ("reason",)
+)
 BREAKER_STATE = Gauge(
     "chat_breaker_state",
     "0 closed, 1 half-open, 2 open; the worst of all workers.",
@@ -140,34 +144,37 @@ BREAKER_STATE = Gauge(
     multiprocess_mode="livemax",
 )
 DEPENDENCY_UP = Gauge(
-    "chat_dependency_up", "1 while it answers.", ("dependency",), multiprocess_mode="livemin"
+    "chat_dependency_up",
+    "1 while the dependency responds.",
+    ("dependency",),
+    multiprocess_mode="livemin",
 )
 
 # chains: the service dashboard
 STEP_SECONDS = Histogram(
     "chat_step_seconds",
-    "Time of one step of a chain that is no model call, without what ran inside of it.",
+    "Time of one chain step other than a model call, nested steps excluded.",
     ("chain", "step"),
     buckets=FIRST_TOKEN_SECONDS,
 )
 LOOP_LAG = Histogram(
     "chat_loop_lag_seconds",
-    "How late a worker's event loop is, looked at ten times a second: as long do all of its answers stand still.",
+    "Delay of a worker's event loop, sampled ten times a second: all its answers stall for that long.",
     buckets=OVERHEAD_SECONDS,
 )
 CHAIN_TURNS = Counter("chat_chain_turns_total", "Turns ended, by chain.", ("chain", "ending"))
 
-# the bill: the LLM dashboard and the cost alert
-COST = Counter("chat_cost_usd_total", "US dollars spent, every attempt counted.", ("model",))
+# costs: the LLM dashboard and the cost alert
+COST = Counter("chat_cost_usd_total", "US dollars spent, all attempts included.", ("model",))
 WasteReason = Literal["disconnect", "drain", "restart", "retry", "failure"]
 WASTED = Counter(
     "chat_tokens_wasted_total",
-    "Tokens of attempts whose answer nobody got in full.",
+    "Tokens of attempts whose answer nobody received in full.",
     ("reason",),
 )
 ESTIMATED = Counter(
     "chat_usage_estimated_total",
-    "Attempts whose tokens we had to count ourselves, by their result.",
+    "Attempts whose tokens we had to estimate, by result.",
     ("model", "result"),
 )
 UNPRICED = Counter("chat_unpriced_tokens_total", "Tokens of models without a price.", ("model",))
@@ -175,7 +182,7 @@ UNPRICED = Counter("chat_unpriced_tokens_total", "Tokens of models without a pri
 
 # keys: the access dashboard, and the alerts on budgets, refusals and guessing
 class KeyNames:
-    """Names of keys as label values: however many keys there are, the series are bounded."""
+    """Key names as label values, bounded so that the number of series stays limited."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -205,35 +212,39 @@ KEY_REFUSALS = Counter(
 )
 KEY_BUDGET_USED = Gauge(
     "chat_key_budget_used_ratio",
-    "The part of an API key's budget that is spent or held, by period: day or month.",
+    "Share of an API key's budget that is spent or reserved, by period: day or month.",
     ("key", "period"),
     multiprocess_mode="livemax",
 )
 KEYS_REFUSED = Counter(
-    "chat_keys_refused_total", "Requests refused for their API key, by what is wrong.", ("problem",)
+    "chat_keys_refused_total",
+    "Requests refused because of their API key, by problem.",
+    ("problem",),
 )
 ACCESS_OPEN = Gauge(
     "chat_access_open",
-    "1 while requests without an API key are answered.",
+    "1 while requests without an API key are accepted.",
     multiprocess_mode="livemax",
 )
 LEDGER_WAITING = Gauge(
-    "chat_ledger_waiting", "Rows that wait for the database.", multiprocess_mode="livesum"
+    "chat_ledger_waiting", "Ledger rows waiting for the database.", multiprocess_mode="livesum"
 )
 LEDGER_DROPPED = Counter(
-    "chat_ledger_rows_dropped_total", "Rows that could not be kept: the log alone has them."
+    "chat_ledger_rows_dropped_total", "Ledger rows that could not be stored: only the log has them."
 )
-LEASES_SWEPT = Counter("chat_leases_swept_total", "Answers of workers that died, closed by others.")
+LEASES_SWEPT = Counter(
+    "chat_leases_swept_total", "Leases of dead workers, closed by other workers."
+)
 
-# the log: the platform dashboard, and the alert on a log that nobody reads
+# the log: the platform dashboard, and the alert on lost log lines
 LOG_LINES_DROPPED = Counter(
     "chat_log_lines_dropped_total",
-    "Log lines of workers that were lost because nobody read standard output.",
+    "Workers' log lines lost because standard output was not read.",
 )
 
 BUILD = Gauge(
     "chat_build_info",
-    "Always 1; the labels say what runs.",
+    "Always 1; the labels describe the running version.",
     ("version", "llm_client"),
     multiprocess_mode="livemax",
 )
