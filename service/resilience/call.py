@@ -80,6 +80,7 @@ class UpstreamCall:
         self._deadline = turn.deadline
         self._clock = clock
         self._texts: list[str] = []
+        self._worded = False
         self._opened = False
         self._sent = False
         self._room = call.most_chars
@@ -168,6 +169,8 @@ class UpstreamCall:
         attempt = self.attempt
         attempt.last_chunk_at = self._clock()
         attempt.chunks += 1
+        # white space alone is no answer
+        self._worded = self._worded or bool(chunk.tool_calls) or not chunk.text.isspace()
         if attempt.first_chunk_at is None:
             attempt.first_chunk_at = attempt.last_chunk_at
         self._texts.append(chunk.text)
@@ -199,7 +202,7 @@ class UpstreamCall:
             raise ContentFiltered(cause="finish_reason")
         if attempt.finish_reason == "tool_calls" and not self._call.offers_tools:
             raise UpstreamConflict(cause="tool calls, though no tools were offered")
-        if not attempt.chunks:
+        if not attempt.chunks or (attempt.finish_reason == "stop" and not self._worded):
             raise self._empty()
         attempt.result = "ok"
 

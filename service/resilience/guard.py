@@ -62,9 +62,10 @@ class Guard:
 
     def answer(self, call: ModelCall, turn: RunningTurn) -> Generator[CallEvent, None, None]:
         """What the model says, perhaps a restart, ticks, then one Done; or a ChatError is raised."""
-        asking = Asking(call, turn, Origin.of(call, turn), self.retry.begin(turn.deadline))
+        retries = self.retry.begin(turn.deadline)
+        asking = Asking(call, turn, Origin.of(call, turn), retries)
         first = turn.begin_call()
-        with turn.holding(call):
+        with turn.holding(call), closing(retries):
             try:
                 attempt = yield from self._ask_each(asking)
             except Interrupted as cut:
@@ -101,10 +102,12 @@ class Guard:
             try:
                 return (yield from self._try(route, permit, asking, limits))
             except UpstreamFailure as failure:
-                # nobody waits for a breaker that this failure has opened
+                # nobody waits for a breaker that has opened meanwhile
                 shut = breaker.rejects(asking.origin)
                 wait = None if shut else asking.retries.after(failure)
-                if wait is None:
+                if wait is None or not (yield from self._drawn(place, asking)):
+                    # what is asked again has not failed yet: breakers count turns, and not attempts
+                    permit.settle(_outcome(failure))
                     raise
                 yield from self._pause(wait)
                 permit = _admit_again(breaker, asking.origin, failure)
@@ -116,7 +119,10 @@ class Guard:
         return any(not breaker.rejects(asking.origin) for breaker in behind)
 
     def _try(self, route: Route, permit: Permit, asking: Asking, limits: Limits) -> Steps:
-        """One attempt. Raises Interrupted once there was content, else what the attempt raised."""
+        """One attempt. Raises Interrupted once there was content, else what the attempt raised.
+
+        Whether an UpstreamFailure counts is the caller's to say, unless the attempt is a probe.
+        """
         upstream_call = UpstreamCall(
             route.upstream, asking.call, asking.turn, limits, self.tick_seconds, self.clock
         )
@@ -127,16 +133,20 @@ class Guard:
                     if not begun and isinstance(event, Token | ToolCalls):
                         begun = True
                         permit.content()
+                        asking.retries.answered()
                         self.patience.answered(permit.model)
                     yield event
             permit.settle("success")
         except UpstreamFailure as failure:
-            permit.settle(_outcome(failure))
-            if upstream_call.attempt.chunks and failure.reroutable:
+            cut = upstream_call.attempt.chunks and failure.reroutable
+            if cut or permit.probe:
+                permit.settle(_outcome(failure))
+            if cut:
                 raise Interrupted(failure) from None
             raise
         finally:
-            permit.settle("neutral")
+            if permit.probe:
+                permit.settle("neutral")
             if begun:
                 self.patience.answered(permit.model)
             asking.turn.report(upstream_call.attempt)
@@ -156,8 +166,20 @@ class Guard:
             self.listener.restarted(cut.code)
             with closing(self._try(route, permit, asking, limits)) as steps:
                 return (yield from _announced(restart, steps))
-        except (Rejected, UpstreamFailure, Interrupted):
+        except UpstreamFailure as failure:
+            permit.settle(_outcome(failure))
             raise cut from None
+        except (Rejected, Interrupted):
+            raise cut from None
+
+    def _drawn(self, place: int, asking: Asking) -> Generator[CallEvent, None, bool]:
+        """Whether the budget has a retry. Where a spare would take the call, nobody waits for one to be given back."""
+        while not asking.retries.draw():
+            if self._spared(place, asking) or not asking.retries.may_wait(self.tick_seconds):
+                self.listener.retry_denied("budget")
+                return False
+            yield from self._pause(self.tick_seconds)
+        return True
 
     def _pause(self, seconds: float) -> Generator[CallEvent, None, None]:
         until = self.clock() + seconds

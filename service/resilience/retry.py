@@ -50,7 +50,6 @@ class RetryPolicy:
                 | _StopAtLongRetryAfter(denied)
                 | _StopAtAllWaits(denied)
                 | _StopAtDeadline(denied, deadline)
-                | _StopAtBudget(denied, self.budget)
             ),
             reraise=True,
         )
@@ -67,13 +66,17 @@ class Retries:
         self._deadline = deadline
         self._state: RetryCallState | None = None
         self._waited = 0.0
+        self._drawn = False
 
     def begin_route(self) -> None:
+        self.close()
         self._state = None
 
     def after(self, failure: UpstreamFailure) -> float | None:
-        """Seconds to wait before the next attempt; None: there is none."""
+        """Seconds to wait before the next attempt, which has to be drawn; None: there is none."""
+        self.close()
         self._state = state = self._state or self._begun()
+        state.idle_for = self._waited
         state.set_exception((type(failure), failure, None))
         try:
             wait: Any = state.retry_object.iter(state)
@@ -83,12 +86,35 @@ class Retries:
         self._waited = state.idle_for
         return float(wait)
 
+    def draw(self) -> bool:
+        """Whether the budget has one more attempt."""
+        self._drawn = self._policy.budget.draw()
+        return self._drawn
+
+    def may_wait(self, seconds: float) -> bool:
+        """Whether an attempt under way may give its own back, and there is time to wait for that: it is taken."""
+        if self._waited + seconds >= ALL_WAITS_SECONDS or seconds >= self._deadline.remaining():
+            return False
+        self._waited += seconds
+        return self._policy.budget.may_refill
+
+    def answered(self) -> None:
+        """The attempt under way has begun to be answered."""
+        self._end(answered=True)
+
+    def close(self) -> None:
+        """Where the attempt under way has not been answered, it was in vain."""
+        self._end(answered=False)
+
+    def _end(self, *, answered: bool) -> None:
+        if self._drawn:
+            self._drawn = False
+            self._policy.budget.end(answered=answered)
+
     def _begun(self) -> RetryCallState:
         retrying = self._policy.retrying(self._deadline)
         retrying.begin()
-        state = RetryCallState(retrying, None, (), {})
-        state.idle_for = self._waited
-        return state
+        return RetryCallState(retrying, None, (), {})
 
 
 def _failure(state: RetryCallState) -> UpstreamFailure:
@@ -169,14 +195,3 @@ class _StopAtDeadline(_Denial):
 
     def stops(self, state: RetryCallState) -> bool:
         return state.upcoming_sleep >= self._deadline.remaining()
-
-
-class _StopAtBudget(_Denial):
-    reason = "budget"
-
-    def __init__(self, denied: Denied, budget: RetryBudget) -> None:
-        super().__init__(denied)
-        self._budget = budget
-
-    def stops(self, _state: RetryCallState) -> bool:
-        return not self._budget.draw()

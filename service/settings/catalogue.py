@@ -158,9 +158,10 @@ class Failures(Group):
     """Attempts per model, and only before the first content.
     모델별 시도 횟수입니다. 첫 내용이 오기 전까지만 다시 시도합니다."""
     retry_budget: Share = 0.2
-    """Retries per turn in the long run: 0.2 allows one for five turns, so that retries cannot double the load on a
-    failing LLM.
-    턴당 허용하는 장기 평균 재시도 수입니다. 0.2면 다섯 턴에 한 번이므로, 재시도가 LLM의 장애를 키우지 않습니다."""
+    """Retries that fail, per turn in the long run: 0.2 allows one for five turns, so that retries cannot double the
+    load on a failing LLM. A retry that is answered costs nothing.
+    턴당 허용하는, 장기 평균으로 실패한 재시도 수입니다. 0.2면 다섯 턴에 한 번이므로, 재시도가 LLM의 장애를 키우지
+    않습니다. 응답을 받은 재시도는 예산을 쓰지 않습니다."""
     breaker_failures: Count = 5
     """Failures in a row that open a model's circuit breaker.
     모델의 서킷 브레이커를 여는 연속 실패 횟수입니다."""

@@ -124,6 +124,17 @@ def test_an_empty_answer_is_asked_for_once_more(service, server, ask):
     assert told.attempts == ["answer_empty"] * 2
 
 
+@pytest.mark.parametrize(
+    "blank", [[text(" ")], [text("\n"), text("\n")], [thinks("hm"), text("\n\n")]]
+)
+def test_white_space_is_an_empty_answer(service, server, ask, blank):
+    server.says(stream(*blank, fin("stop"), DONE), answers("Hello"))
+    told = ask(service)
+    assert (told.answer, told.attempts) == (("Hello", "stop", None), ["answer_empty", "ok"])
+    server.says(stream(*blank, fin("stop"), DONE))
+    assert ask(service).code == "answer_empty"
+
+
 def test_an_answer_that_was_all_thinking_is_none(service, server, ask):
     server.says(
         stream(

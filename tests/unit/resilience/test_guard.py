@@ -96,12 +96,46 @@ def test_the_first_failure_is_told_when_no_restart_is_admitted():
     assert world.heard.told == []
 
 
-def test_the_failure_that_opens_the_breaker_is_told_and_nothing_is_waited_for():
+def in_turn(turns):
+    """One step of each after the other, until all have ended; what each came to."""
+    ends = {}
+    while len(ends) < len(turns):
+        for number, turn in enumerate(turns):
+            try:
+                if number not in ends and isinstance(event := next(turn), Done):
+                    ends[number] = event.model
+            except errors.ChatError as error:
+                ends[number] = error.code
+    return [ends[number] for number in range(len(turns))]
+
+
+def test_who_finds_the_breaker_open_after_a_failure_waits_for_nothing():
     world = World()
-    guard = world.guard({"main": [DOWN], "spare": [OTHER]}, failures=1)
-    assert world.run(guard)[-1] == "= spare"
-    assert world.clock.now == 1000
+    guard = world.guard({"main": [[TICK, *DOWN]], "spare": [OTHER]})
+    events = guard.answer(CALL, world.turn())
+    next(events)  # it is asked
+    opened(world, "main")
+    assert world.told(events)[-1] == "= spare"
+    assert world.clock.now == 1000.25
     assert world.heard.told == [("fell_back", "upstream_error")]
+
+
+def test_a_turn_that_is_asked_again_has_not_failed_yet():
+    """However many of a crowd fail at once, before any of those that are answered."""
+    world = World()
+    guard = world.guard({"main": [DOWN] * 20 + [GOOD] * 20}, budget=RetryBudget(1))
+    assert in_turn([guard.answer(CALL, world.turn()) for _ in range(20)]) == ["main"] * 20
+    assert world.heard.states == [("main", "closed")]
+
+
+def test_turns_that_have_failed_open_the_breaker_and_it_is_not_the_attempts():
+    world = World()
+    guard = world.guard({"main": [DOWN] * 15})
+    for question in range(5):
+        assert world.breakers["main"].state == "closed"
+        world.ask(guard, question)
+    assert world.breakers["main"].state == "open"
+    assert len(world.models.asked) == 15
 
 
 def test_a_breaker_that_opens_during_a_wait_ends_the_retries():
@@ -322,16 +356,40 @@ def test_turns_that_fail_add_nothing():
     assert len(world.models.asked) == 100 + CAPACITY
 
 
+@pytest.mark.parametrize(
+    ("others", "asked", "ends"), [(GOOD, 60, ["main"] * 30), (DOWN, 40, ["upstream_error"] * 30)]
+)
+def test_a_crowd_waits_for_the_first_retries_to_come_back(others, asked, ends):
+    """Three times the budget fail at once: all are asked again where that works, and nobody where it does not."""
+    world, budget = World(), RetryBudget(0)
+    never = 1000
+    guard = world.guard({"main": [DOWN] * 30 + [others] * 60}, budget=budget, failures=never)
+    assert in_turn([guard.answer(CALL, world.turn()) for _ in range(30)]) == ends
+    assert len(world.models.asked) == asked
+    assert not budget.may_refill
+    assert world.heard.told.count(("denied", "budget")) == (0 if others is GOOD else 30)
+
+
+def test_nobody_waits_for_a_retry_where_a_spare_would_take_the_call():
+    world, budget = World(), RetryBudget(0)
+    while budget.draw():
+        pass
+    guard = world.guard({"main": [DOWN], "spare": [OTHER]}, budget=budget)
+    assert world.run(guard)[-1] == "= spare"
+    assert world.clock.now == 1000
+
+
 class Plenty(RetryBudget):
     def draw(self) -> bool:
-        return True
+        self.earn()
+        return super().draw()
 
 
 def test_turns_of_one_worker_do_not_count_each_others_attempts():
     world = World()
     breaker_stays_closed = 1000
     guard = world.guard({"main": [DOWN] * 40 + [GOOD] * 20}, failures=breaker_stays_closed)
-    guard = replace(guard, retry=replace(guard.retry, budget=Plenty(0)))
+    guard = replace(guard, retry=replace(guard.retry, budget=Plenty(1)))
     turns = [guard.answer(CALL, world.turn()) for _ in range(20)]
     ends = []
     while turns:

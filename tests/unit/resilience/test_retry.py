@@ -8,7 +8,7 @@ import pytest
 from service import errors
 from service.chat.deadline import Deadline
 from service.resilience.budget import CAPACITY, RetryBudget
-from service.resilience.retry import FLOOR_SECONDS, RetryPolicy
+from service.resilience.retry import ALL_WAITS_SECONDS, FLOOR_SECONDS, RetryPolicy
 from tests.unit.resilience.fakes import Clock, Heard
 
 FAILURE = errors.UpstreamError(cause="HTTP 503")
@@ -31,7 +31,12 @@ class Turn:
 
     def waits(self, failure=FAILURE):
         """All waits until there is no further attempt."""
-        return list(iter(lambda: self.retries.after(failure), None))
+        return list(iter(lambda: self.wait(failure), None))
+
+    def wait(self, failure=FAILURE):
+        """As the guard does it where nobody else's attempt is under way."""
+        wait = self.retries.after(failure)
+        return wait if wait is not None and self.retries.draw() else None
 
     @property
     def denied(self):
@@ -147,12 +152,49 @@ def test_an_empty_budget_denies():
     budget = RetryBudget(0.2)
     made = list(itertools.takewhile(lambda _: budget.draw(), range(100)))
     assert len(made) == CAPACITY
-    turn = Turn(budget=budget)
-    assert turn.waits() == []
-    assert turn.denied == ["budget"]
+    assert Turn(budget=budget).waits() == []
     for _ in range(5):
         budget.earn()
     assert len(Turn(budget=budget).waits()) == 1
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_retry_gives_its_own_back_where_it_is_answered(answered):
+    budget = RetryBudget(0)
+    for _ in range(100):
+        turn = Turn(budget=budget)
+        if turn.wait() is None:
+            break
+        if answered:
+            turn.retries.answered()
+        turn.retries.close()
+    assert not budget.may_refill
+    assert sum(budget.draw() for _ in range(100)) == (CAPACITY if answered else 0)
+
+
+@pytest.mark.parametrize("ends", [lambda one: one.after(FAILURE), lambda one: one.begin_route(),
+                                  lambda one: one.close()])  # fmt: skip
+def test_a_retry_is_under_way_until_it_ends(ends):
+    budget = RetryBudget(0)
+    turn = Turn(budget=budget)
+    assert turn.wait() is not None
+    assert budget.may_refill
+    ends(turn.retries)
+    assert not budget.may_refill
+
+
+def test_who_waits_for_anothers_retry_does_so_within_all_waits():
+    budget = RetryBudget(0)
+    other = Turn(budget=budget)
+    other.wait()
+    turn = Turn(budget=budget)
+    waited = turn.retries.after(FAILURE)
+    while turn.retries.may_wait(0.25):
+        waited += 0.25
+    assert ALL_WAITS_SECONDS - 0.25 <= waited < ALL_WAITS_SECONDS
+    other.retries.close()
+    assert not Turn(budget=budget).retries.may_wait(0.25)
+    assert not Turn(budget=budget, seconds=0.2).retries.may_wait(0.25)
 
 
 def test_a_budget_never_holds_more_than_its_capacity():
