@@ -9,6 +9,7 @@ from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import (
     Runnable,
     RunnableBinding,
+    RunnableGenerator,
     RunnableParallel,
     RunnableSequence,
 )
@@ -36,6 +37,8 @@ def check(chain: Runnable[Any, Any], where: str) -> None:
             _check_prompt(step, known, where)
             known = None
         else:
+            if isinstance(step, RunnableWithMessageHistory):
+                _check_question(step, known, where)
             known = _known_after(step, known)
     if isinstance(bare(steps[-1]), BasePromptTemplate):
         raise UnusableChain(
@@ -53,6 +56,12 @@ def _check_part(part: Any, where: str) -> None:
             raise UnusableChain(
                 f"{where}: the history wants {', '.join(unknown)} in configurable, which has {given}"
             )
+    if isinstance(part, RunnableGenerator) and not hasattr(part, "_transform"):
+        function = part._atransform  # noqa: SLF001
+        raise UnusableChain(
+            f"{_line_of(function) or where}: {part.get_name()} is an async generator, and chains are run by sync code; "
+            "write it with def"
+        )
     for name, function in _async_only(part):
         raise UnusableChain(
             f"{_line_of(function) or where}: {name} has async code alone, and chains are run by sync code; "
@@ -83,6 +92,17 @@ def _check_prompt(prompt: BasePromptTemplate[Any], known: set[str] | None, where
         names = ", ".join(f"{{{name}}}" for name in missing)
         given = ", ".join(sorted(known))
         raise UnusableChain(f"{where}: the prompt wants {names}, and is given {given}")
+
+
+def _check_question(
+    history: RunnableWithMessageHistory, known: set[str] | None, where: str
+) -> None:
+    name = history.input_messages_key
+    if name and known is not None and name not in known | {"messages"}:
+        given = ", ".join(sorted(known))
+        raise UnusableChain(
+            f"{where}: the history wants {{{name}}} as its input_messages_key, and is given {given}"
+        )
 
 
 def _known_after(step: Any, known: set[str] | None) -> set[str] | None:

@@ -31,7 +31,9 @@ def _said(step: Any) -> Wanted | None:  # noqa: PLR0911
     if isinstance(step, RunnableSequence):
         return _said(step.first)
     if isinstance(step, RunnableBindingBase):
-        return _said(step.bound)
+        # of a history
+        takes_messages = getattr(step, "input_messages_key", None) == "messages"
+        return "messages" if takes_messages else _said(step.bound)
     if isinstance(step, BaseRetriever):
         return "text"
     if isinstance(step, BasePromptTemplate):

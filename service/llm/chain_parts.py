@@ -47,8 +47,12 @@ def with_whole_graphs(step: Any) -> Any:
     """The chain, its graphs whole."""
     if isinstance(step, Pregel):
         return WholeGraph(bound=step)
+    if not any(isinstance(part, Pregel) for part in parts(step)):
+        return step
+    if isinstance(step, RunnableWithMessageHistory):
+        return history_around(with_whole_graphs(chain_with_history(step)), step)
     for kind, _, changed in COMPOSED:
-        if isinstance(step, kind) and any(isinstance(part, Pregel) for part in parts(step)):
+        if isinstance(step, kind):
             changed_step: Any = step
             return changed_step.model_copy(update=changed(step, with_whole_graphs))
     return step
@@ -62,6 +66,18 @@ def chain_with_history(step: RunnableWithMessageHistory) -> Any:
         return called["runnable_sync"].cell_contents.bound
     except (AttributeError, KeyError, ValueError):
         return None
+
+
+def history_around(chain: Any, step: RunnableWithMessageHistory) -> RunnableWithMessageHistory:
+    """The same history, made once more around another chain."""
+    return RunnableWithMessageHistory(
+        chain,
+        step.get_session_history,
+        input_messages_key=step.input_messages_key,
+        output_messages_key=step.output_messages_key,
+        history_messages_key=step.history_messages_key,
+        history_factory_config=step.history_factory_config,
+    )
 
 
 def bare(step: Any) -> Any:

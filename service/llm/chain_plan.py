@@ -13,7 +13,13 @@ from langchain_core.runnables.history import RunnableWithMessageHistory
 from langgraph.pregel import Pregel
 
 from service.llm.chain_input import Wanted, wanted_by
-from service.llm.chain_parts import bare, chain_with_history, parts, with_whole_graphs
+from service.llm.chain_parts import (
+    bare,
+    chain_with_history,
+    history_around,
+    parts,
+    with_whole_graphs,
+)
 from service.llm.guarded import SHOWN, Guarded
 
 
@@ -149,16 +155,6 @@ def _marked_branch(branch: RunnableBranch[Any, Any]) -> Any:
 
 
 def _marked_history(step: RunnableWithMessageHistory) -> Any:
-    """Made once more around the marked one."""
     inner = chain_with_history(step)
     marked = None if inner is None else _marked(inner)
-    if marked is None:
-        return None
-    return RunnableWithMessageHistory(
-        marked,
-        step.get_session_history,
-        input_messages_key=step.input_messages_key,
-        output_messages_key=step.output_messages_key,
-        history_messages_key=step.history_messages_key,
-        history_factory_config=step.history_factory_config,
-    )
+    return None if marked is None else history_around(marked, step)

@@ -36,6 +36,10 @@ def delta(said: Any, reason: Any = None, **more: Any) -> bytes:
     return part(index=0, delta=said, finish_reason=reason, **more)
 
 
+def failed_with(**error: Any) -> bytes:
+    return frame({"error": error})
+
+
 ROLE = delta({"role": "assistant", "content": ""})
 
 
@@ -132,6 +136,47 @@ SERVERS: list[Any] = [
     ("litellm error", stream(ROLE, frame({"error": {"message": "litellm.APIConnectionError: x", "type": None, "param": None, "code": "500"}})), FAILED),
     ("litellm 400 mid", stream(frame({"error": {"message": "litellm.BadRequestError: bad", "type": "invalid_request_error", "param": None, "code": "400"}})), "upstream_invalid_request"),
     ("anthropic error event", stream(ROLE, b'event: error\ndata: {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}\n\n'), FAILED),
+    ("status as number beside", stream(frame({"status": 400, "title": "Bad Request", "detail": "prompt is empty"})), "upstream_invalid_request"),
+    ("errors list", stream(frame({"errors": [{"message": "Rate limit reached", "code": 429}]})), "upstream_rate_limited"),
+    ("error string 200 frame", stream(frame({"error": "insufficient balance"})), "upstream_quota_exhausted"),
+    ("error null beside choices", stream(frame({"error": None, "choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]}), fin("stop"), DONE), HELLO),
+    ("error empty object beside choices", stream(frame({"error": {}, "choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]}), fin("stop"), DONE), HELLO),
+    ("error empty string beside choices", stream(frame({"error": "", "choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]}), fin("stop"), DONE), HELLO),
+    ("code 200 beside choices", stream(frame({"code": 200, "message": "ok", "choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]}), fin("stop"), DONE), HELLO),
+    ("error code 413 in band", stream(failed_with(code=413, message="Request too large")), "upstream_invalid_request"),
+    ("error code 404 model", stream(failed_with(code=404, message="The model `sim` does not exist", type="NotFoundError")), "upstream_rejected"),
+    ("error in message frame", stream(ROLE, frame({"type": "error", "error": {"type": "api_error", "message": "Internal"}})), FAILED),
+    ("bedrock guardrail end", stream(text("Sorry"), fin("guardrail_intervened"), DONE), "content_filtered"),
+    ("reason in every chunk, no end mark", stream(*[text(w, "stop") for w in ("He", "ll", "o")]), HELLO),
+    ("reason then empty text", stream(text("Hello"), text("", "stop"), text(""), DONE), HELLO),
+    ("reason then usage in choices", stream(text("Hello"), fin("stop"), chunk_of([{"index": 0, "delta": {"content": ""}, "finish_reason": None}], usage=COUNTS), DONE), HELLO, "reported"),
+    ("reason with blank", stream(text("Hello"), fin(" stop "), DONE), HELLO),
+    ("error no text", stream(fin("error"), DONE), FAILED),
+    ("content_filter after refusal text", stream(delta({"refusal": "No."}), fin("content_filter"), DONE), "content_filtered"),
+    ("refusal and content", stream(delta({"content": "", "refusal": "No."}), fin("stop"), DONE), ("No.", "refusal", None)),
+    ("refusal null", stream(delta({"content": "Hello", "refusal": None}), fin("stop"), DONE), HELLO),
+    ("nul text", stream(text("He\u0000llo"), fin("stop"), DONE), ("He\u0000llo", "stop", None)),
+    ("surrogate pair split", stream(b'data: {"choices":[{"index":0,"delta":{"content":"\\ud83d"},"finish_reason":null}]}\n\n', b'data: {"choices":[{"index":0,"delta":{"content":"\\ude00"},"finish_reason":null}]}\n\n', fin("stop"), DONE), ("\U0001f600", "stop", None)),
+    ("utf8 split in chunks", [STREAM_HEAD, *[chunk(text_utf8[i:i + 3]) for text_utf8 in ['data: {"choices":[{"index":0,"delta":{"content":"한글"},"finish_reason":null}]}\n\n'.encode()] for i in range(0, len(text_utf8), 3)], chunk(fin("stop") + DONE), chunk(b"")], ("한글", "stop", None)),
+    ("choice without index", stream(chunk_of([{"delta": {"content": "Hello"}}]), chunk_of([{"delta": {}, "finish_reason": "stop"}]), DONE), HELLO),
+    ("choices null", stream(chunk_of(None), text("Hello"), fin("stop"), DONE), HELLO),
+    ("choices object", stream(frame({"choices": {"index": 0, "delta": {"content": "Hello"}}}), fin("stop"), DONE), FAILED),
+    ("message in stream", stream(chunk_of([{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]), DONE), HELLO),
+    ("content dict", stream(delta({"content": {"type": "text", "text": "Hello"}}), fin("stop"), DONE), HELLO),
+    ("content list of strings", stream(delta({"content": ["Hel", "lo"]}), fin("stop"), DONE), HELLO),
+    ("content output_text", stream(delta({"content": [{"type": "output_text", "text": "Hello"}]}), fin("stop"), DONE), HELLO),
+    ("content image part", stream(delta({"content": [{"type": "image_url", "image_url": {"url": "x"}}, {"type": "text", "text": "Hello"}]}), fin("stop"), DONE), HELLO),
+    ("content reference part", stream(delta({"content": [{"type": "text", "text": "Hello"}, {"type": "reference", "reference_ids": [1]}]}), fin("stop"), DONE), HELLO),
+    ("content number", stream(delta({"content": 42}), fin("stop"), DONE), FAILED),
+    ("reasoning object summary", stream(delta({"reasoning": {"summary": [{"type": "summary_text", "text": "hm"}]}}), text("Hello"), fin("stop"), DONE), HELLO),
+    ("reasoning_content list", stream(delta({"reasoning_content": [{"type": "text", "text": "hm"}]}), text("Hello"), fin("stop"), DONE), HELLO),
+    ("thought field", stream(delta({"thought": "hm"}), text("Hello"), fin("stop"), DONE), HELLO),
+    ("reasoning only then stop", stream(delta({"reasoning_content": "hm"}), fin("stop"), DONE), "answer_empty"),
+    ("anthropic style thinking part", stream(delta({"content": [{"type": "thinking", "thinking": "hm", "signature": "x"}]}), text("Hello"), fin("stop"), DONE), HELLO),
+    ("redacted thinking", stream(delta({"content": [{"type": "redacted_thinking", "data": "x"}]}), text("Hello"), fin("stop"), DONE), HELLO),
+    ("sse without content type", [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(text("Hello") + fin("stop") + DONE) + chunk(b"")], HELLO),
+    ("done only", stream(DONE), FAILED),
+    ("event without data", stream(b"event: start\n\n", text("Hello"), b"id: 9\n\n", fin("stop"), DONE), HELLO),
 ]
 BODIES: list[Any] = [
     ("whole", whole_body(COMPLETION), HELLO, "reported"),
@@ -163,6 +208,16 @@ BODIES: list[Any] = [
     ("304", [b"HTTP/1.1 304 Not Modified\r\n\r\n"], "upstream_rejected"),
     ("300", [b"HTTP/1.1 300 Multiple\r\nContent-Length: 0\r\n\r\n"], "upstream_rejected"),
     ("302 login", [b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n"], "upstream_rejected"),
+    ("problem json body", whole_body({"type": "about:blank", "title": "Unprocessable Entity", "status": 422, "detail": "messages: too few"}, Content_Type="application/problem+json"), "upstream_invalid_request"),
+    ("detail string 200", whole_body({"detail": "Rate limit exceeded, try again later"}), "upstream_rate_limited"),
+    ("success false", whole_body({"success": False, "errors": [{"code": 7003, "message": "No route for the URI"}], "result": None}), FAILED),
+    ("error status RESOURCE_EXHAUSTED list", whole_body([{"error": {"code": 429, "message": "Resource has been exhausted (e.g. check quota).", "status": "RESOURCE_EXHAUSTED"}}]), "upstream_rate_limited"),
+    ("ndjson body", [http(200, b"\n".join(piece[6:].strip() for piece in (text("Hel"), text("lo"), fin("stop"))) + b"\n", Content_Type="application/x-ndjson")], HELLO),
+    ("ollama native", [http(200, b'{"model":"x","message":{"role":"assistant","content":"Hello"},"done":false}\n{"model":"x","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop"}\n', Content_Type="application/x-ndjson")], FAILED),
+    ("json array of chunks", [http(200, json.dumps([{"choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]}, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}]).encode())], HELLO),
+    ("padding then body", [http(200, b" " * 5000 + json.dumps({"choices": [{"index": 0, "message": {"content": "Hello"}, "finish_reason": "stop"}], "usage": COUNTS}).encode())], HELLO, "reported"),
+    ("responses api", whole_body({"object": "response", "output": [{"type": "message", "content": [{"type": "output_text", "text": "Hello"}]}]}), FAILED),
+    ("message content null, text", whole_body({"choices": [{"index": 0, "message": {"role": "assistant", "content": None}, "finish_reason": "stop"}]}), "answer_empty"),
 ]
 BILLS: list[Any] = [
     ("strings", billed({"prompt_tokens": "7", "completion_tokens": "2"}), HELLO, "reported", 2),
@@ -189,5 +244,15 @@ BILLS: list[Any] = [
     ("huge", billed({"prompt_tokens": 7, "completion_tokens": 10**12}), HELLO, "estimated"),
     ("string garbage", billed("n/a"), HELLO, "estimated"),
     ("cached >", billed({"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 700}}), HELLO, 2),
+    ("total smaller", billed({"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 5}), HELLO, 2),
+    ("total as string", billed({"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": "109"}), HELLO, 102),
+    ("reasoning beside, total", billed({"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 109, "reasoning_tokens": 100}), HELLO, 102),
+    ("details list", billed({"prompt_tokens": 7, "completion_tokens": 2, "completion_tokens_details": [1], "prompt_tokens_details": "x"}), HELLO, 2),
+    ("usage in text frame and final null", stream(chunk_of([{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}], usage=COUNTS), chunk_of([{"index": 0, "delta": {}, "finish_reason": "stop"}], usage=None), DONE), HELLO, "reported"),
+    ("usage without choices key", stream(text("Hello"), fin("stop"), frame({"usage": COUNTS}), DONE), HELLO, "reported"),
+    ("usage with choices null", stream(text("Hello"), fin("stop"), frame({"choices": None, "usage": COUNTS}), DONE), HELLO, "reported"),
+    ("usage float fraction", billed({"prompt_tokens": 7.5, "completion_tokens": 2}), HELLO, "estimated"),
+    ("reasoning absurd", billed({"prompt_tokens": 7, "completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 10**15}}), HELLO, 2),
+    ("total absurd", billed({"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 10**15}), HELLO, 2),
 ]
 # fmt: on

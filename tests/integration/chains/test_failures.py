@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.integration.chains.conftest import ask, calls, says
+from tests.integration.chains.conftest import ANSWERED, ASKED, ask, calls, says
 from tests.support.model_server import DONE, fin, refuses, stream, text
 from tests.support.upstream import cut, gone
 
@@ -109,6 +109,14 @@ def test_what_earlier_calls_have_shown_stays(service, server, route):
     answer = ask(service, route, "agent")
     assert (answer.code, answer.text) == (None, "Let me see. it is 3")
     assert len(server.bodies) == 3
+    # the answer's bill has its own calls, and the turn's has the one that was cut as well
+    assert answer.usage == (17, 7, "reported")
+    assert answer.end["cost_usd"] == pytest.approx(17 * ASKED + 7 * ANSWERED, abs=1e-12)
+    line = service.turn(answer.request_id)
+    costs = [attempt["cost_usd"] for attempt in line["attempts"]]
+    assert [attempt["result"] for attempt in line["attempts"]] == ["ok", "upstream_error", "ok"]
+    assert line["cost_usd"] == pytest.approx(sum(costs), abs=1e-12)
+    assert line["cost_usd"] > answer.end["cost_usd"]
     if route == "/chat/stream":
         assert answer.names.count("restart") == 1
         assert answer.tools == ["add started", "add finished"]

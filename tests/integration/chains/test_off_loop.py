@@ -114,6 +114,17 @@ def test_computing_off_the_loop_keeps_nobody(service):
     assert len(blocked(service)) == before
 
 
+def test_others_are_answered_while_one_computes_off_the_loop(service, server):
+    """By what happens before what, since machines that run tests are busy."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        computing = pool.submit(ask, service, "/chat", "computing_off")
+        service.until("chat_turns_in_flight", 1)
+        answers = [ask(service, "/chat/stream", "asking").text for _ in range(5)]
+        assert not computing.done()
+        assert computing.result().text == "computed"
+    assert answers == ["Hello"] * 5
+
+
 def test_many_async_steps_share_one_loop(service):
     with concurrent.futures.ThreadPoolExecutor(8) as crowd:
         answers = list(crowd.map(lambda _: ask(service, "/chat/stream", "waiting"), range(8)))

@@ -175,7 +175,10 @@ def test_what_a_chain_hands_out_as_calls_is_data(service, server, route):
     answer = ask(service, route, "bound_tools")
     assert answer.data == {"tool_calls": [{"id": "c1", "name": "add", "args": {"a": 1, "b": 2}}]}
     assert (answer.text, answer.end["finish_reason"]) == ("", "tool_calls")
-    assert service.turn(answer.request_id)["ending"] == "completed"
+    assert answer.usage == (10, 5, "reported")
+    line = service.turn(answer.request_id)
+    cost = pytest.approx(10 * ASKED + 5 * ANSWERED, abs=1e-12)
+    assert (line["ending"], line["cost_usd"], answer.end["cost_usd"]) == ("completed", cost, cost)
 
 
 def test_sources_come_beside_the_answer(service, server, route):

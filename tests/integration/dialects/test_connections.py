@@ -72,10 +72,14 @@ def keep(count, service, balancer, upstream):
         assert [each.result()[0] for each in answers] == [200] * count
 
 
+@pytest.mark.parametrize("client", ["lean", "stock"])
 @pytest.mark.parametrize("end", [cut, reset])
-def test_kept_connections_that_are_all_dead_cost_nobody_an_answer(end):
+def test_kept_connections_that_are_all_dead_cost_nobody_an_answer(end, client):
     balancer = Balancer(end)
-    with Upstream(balancer) as upstream, Service(f"http://{upstream.address}/v1") as service:
+    with (
+        Upstream(balancer) as upstream,
+        Service(f"http://{upstream.address}/v1", LLM_CLIENT=client) as service,
+    ):
         keep(30, service, balancer, upstream)
         balancer.fail_over(upstream)
         with ThreadPoolExecutor(30) as crowd:
@@ -87,10 +91,14 @@ def test_kept_connections_that_are_all_dead_cost_nobody_an_answer(end):
         assert service.metric("chat_breaker_state") == 0
 
 
-def test_a_server_that_closes_idle_connections_is_asked_again_at_once():
+@pytest.mark.parametrize("client", ["lean", "stock"])
+def test_a_server_that_closes_idle_connections_is_asked_again_at_once(client):
     """As uvicorn does after five seconds: some are closed already, the others at the next request."""
     balancer = Balancer(cut)
-    with Upstream(balancer) as upstream, Service(f"http://{upstream.address}/v1") as service:
+    with (
+        Upstream(balancer) as upstream,
+        Service(f"http://{upstream.address}/v1", LLM_CLIENT=client) as service,
+    ):
         keep(6, service, balancer, upstream)
         balancer.fail_over(upstream)
         kept = [connection for connection in upstream.connections if connection.fileno() >= 0]

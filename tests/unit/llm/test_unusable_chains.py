@@ -78,6 +78,14 @@ UNUSABLE = {
     .replace('lambda state: {"messages": [model.invoke(state["messages"])]}', "search")
     + "CHAINS = {'chat': build}\n": "a_chain.py:6: search has async code alone",
     HISTORY: "a_chain.py:8: the history wants conversation_id",
+    HISTORY.replace(
+        "history_factory_config=KEY", "input_messages_key='query'"
+    ): "a_chain.py:8: the history wants {query}",
+    f"{ASYNC}from langchain_core.runnables import RunnableGenerator\nasync def words(chunks):\n"
+    "    async for chunk in chunks:\n        yield chunk\n"
+    "CHAINS = {'chat': lambda m: m | RunnableGenerator(words)}\n": (
+        "a_chain.py:15: words is an async generator"
+    ),
     "def build(model):\n    return model.invoke('hi')\nCHAINS = {'chat': build}\n": (
         "a_chain.py:2: the chain 'chat': NoTurn"
     ),
