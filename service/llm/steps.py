@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import functools
 import inspect
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -23,6 +24,8 @@ __all__ = ["DependencyFailed", "accounted", "guarded", "off_loop", "on_asyncio"]
 P = ParamSpec("P")
 R = TypeVar("R")
 THREADS = 4
+# Python's own is ten times as long, and the loop waits for it behind each thread at each call of the kernel
+SWITCH_SECONDS = 0.0005
 # the first callers may come together, and two loops in one thread refuse each other
 _STARTING = threading.Lock()
 
@@ -109,6 +112,7 @@ def _run_coroutine(make: Callable[[], Any]) -> Any:
 @functools.cache
 def _threads() -> ThreadPool:
     """Real threads, made in the worker that uses them."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     return ThreadPool(THREADS)
 
 
