@@ -71,6 +71,35 @@ name_files() {
     export PRICES_HASH POSTGRES_START_HASH POSTGRES_USER_HASH
 }
 
+# SERVICE SOURCE=TARGET...: its files of monitoring/ as configs, and those in secrets/ as secrets, named as above
+mount_files() {
+    local service=$1 mount file kind name
+    local -A uses=() known=()
+    shift
+    for mount in "$@"; do
+        while IFS= read -r file; do
+            kind=configs
+            case $file in */secrets/*) kind=secrets ;; esac
+            name=${service}_${file##*/}_$(hash_of "$file")
+            uses[$kind]+="      - {source: $name, target: ${mount#*=}${file#"${mount%%=*}"}}"$'\n'
+            known[$kind]+="  $name: {name: chat_$name, file: $PWD/$file}"$'\n'
+        done < <(find "${mount%%=*}" -type f -size +0c | sort)
+    done
+    printf 'services:\n  %s:\n' "$service"
+    for kind in "${!uses[@]}"; do printf '    %s:\n%s' "$kind" "${uses[$kind]}"; done
+    for kind in "${!known[@]}"; do printf '%s:\n%s' "$kind" "${known[$kind]}"; done
+}
+
+mount_monitoring() {
+    mount_files prometheus monitoring/prometheus/prometheus.yml=/etc/prometheus/prometheus.yml \
+        monitoring/prometheus/rules=/etc/prometheus/rules monitoring/runbook.md=/usr/share/runbook/runbook.md \
+        monitoring/runbook.ko.md=/usr/share/runbook/runbook.ko.md >"$scratch/prometheus.yml"
+    mount_files alertmanager monitoring/alertmanager=/etc/alertmanager >"$scratch/alertmanager.yml"
+    mount_files grafana monitoring/grafana=/etc/grafana >"$scratch/grafana.yml"
+    mount_files blackbox-exporter monitoring/blackbox.yml=/etc/blackbox_exporter/config.yml \
+        >"$scratch/blackbox-exporter.yml"
+}
+
 # Nobody has to think of a password: it is in the Swarm's own store alone.
 make_database_url() {
     export DATABASE_URL_SECRET="${stack}_database_url"
@@ -128,9 +157,10 @@ load_settings
 require_swarm
 pin_data
 name_files
+mount_monitoring
 make_database_url
-files=(--compose-file deploy/swarm/stack.yml)
-for more in "$@"; do files+=(--compose-file "$more"); done
+files=()
+for more in deploy/swarm/stack.yml deploy/swarm/monitoring.yml "$scratch"/*.yml "$@"; do files+=(--compose-file "$more"); done
 # changed: an image that no registry knows is taken as it is here
 docker stack deploy "${files[@]}" --resolve-image changed --detach=true "$stack" >"$scratch/said" 2>&1 ||
     fail "$(tail -n 3 "$scratch/said")"

@@ -253,6 +253,19 @@ def test_a_budget_never_forbids_a_drain():
         assert strategy == {"maxSurge": 1, "maxUnavailable": 0}
 
 
+def test_a_lost_node_is_noticed_as_on_swarm():
+    stack = yaml.safe_load((ROOT / "deploy/swarm/stack.yml").read_text(encoding="utf-8"))
+    # no restricted pod may set the number of retries
+    wanted = {
+        name: value
+        for name, value in stack["services"]["nginx"]["sysctls"].items()
+        if "keepalive" in name
+    }
+    for overlay in OVERLAYS:
+        given = pod(overlay, "nginx")["securityContext"]["sysctls"]
+        assert {each["name"]: each["value"] for each in given} == wanted
+
+
 def test_the_gateway_cuts_no_answer():
     [rule] = find("production", "HTTPRoute", "chat")["spec"]["rules"]
     assert rule["timeouts"] == {"request": "0s", "backendRequest": "0s"}

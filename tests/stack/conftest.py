@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.support.stack import SIMULATED, WITHOUT_ALLOWANCE, Stack
+from tests.support.swarm import Swarm
 
 _figures: list[str] = []
 
@@ -48,9 +49,21 @@ def simulated(stack):
     return stack
 
 
+@pytest.fixture(scope="session")
+def swarm(stack):
+    """The same stack on Docker Swarm, with the settings of `simulated`."""
+    stack.configure(**SIMULATED)
+    swarm = Swarm(stack)
+    try:
+        swarm.start()
+        yield swarm
+    finally:
+        swarm.leave()
+
+
 def pytest_collection_modifyitems(items):
     """The swarm's last: once Docker has left it, containers on networks from before no longer reach each other."""
-    items.sort(key=lambda item: item.path.name == "test_swarm.py")
+    items.sort(key=lambda item: item.path.name.startswith("test_swarm"))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,81 +1,26 @@
 """The stack on Docker Swarm, deployed by deploy/swarm/deploy.sh: what rolls, scales and dies while answers go on."""
 
-import json
+import re
 
 import pytest
+import yaml
 
 from tests.support.callers import Callers, endings
-from tests.support.service import free_port
-from tests.support.simulator import SimulatorControl, directive
-from tests.support.stack import WITHOUT_ALLOWANCE, eventually
+from tests.support.service import ROOT
+from tests.support.simulator import directive
+from tests.support.stack import eventually
+from tests.support.swarm import NAME, SERVICE
 
 STREAMS = 200
 TOKENS, GAP_SECONDS = 80, 0.5
-NAME = "chat-test-swarm"
-SERVICE = f"{NAME}_service"
 NEW, BROKEN = "chat-service:swarm-new", "chat-service:swarm-broken"
+COUNT = re.compile(r'job="([\w-]+)"} => (\d+)')
 
 
-class Swarm:
-    """The engine here as a Swarm of one node, with our stack on it."""
-
-    def __init__(self, stack):
-        self.stack = stack
-        self.door, self.simulator_port = free_port(), free_port()
-        self.simulator = SimulatorControl(self.simulator_port)
-
-    def deploy(self, image="chat-service:test", *, check=True):
-        return self.stack.run(
-            *("deploy/swarm/deploy.sh", "tests/stack/swarm.yml"),
-            check=check,
-            STACK=NAME,
-            SERVICE_IMAGE=image,
-            HTTP_PORT=str(self.door),
-            SIMULATOR_PORT=str(self.simulator_port),
-        )
-
-    def docker(self, *arguments, check=True):
-        return self.stack.run("docker", *arguments, check=check).stdout
-
-    def start(self, *arguments):
-        return self.stack.start("docker", *arguments)
-
-    def tasks(self):
-        """The service's containers that run."""
-        return self.docker(
-            "ps", "--quiet", "--filter", f"label=com.docker.swarm.service.name={SERVICE}"
-        ).split()
-
-    def image(self):
-        return json.loads(self.docker("service", "inspect", SERVICE))[0]["Spec"]["TaskTemplate"][
-            "ContainerSpec"
-        ]["Image"].partition("@")[0]
-
-    def leave(self):
-        """Nothing stays, or the next one would find a database that is not its service's."""
-        self.docker("stack", "rm", NAME, check=False)
-        eventually(lambda: not self.tasks(), 60, "the tasks are gone")
-        self.docker("swarm", "leave", "--force", check=False)
-        ours = ("--quiet", "--filter", f"label=com.docker.stack.namespace={NAME}")
-        for kind, all_of_them in (("container", "--all"), ("volume", "--quiet")):
-            listed = self.docker(kind, "ls", all_of_them, *ours).split()
-            self.docker(kind, "rm", "--force", *listed, check=False)
-
-
-@pytest.fixture(scope="module")
-def swarm(simulated):
-    swarm = Swarm(simulated)
-    swarm.docker(
-        *("swarm", "init", "--advertise-addr", "127.0.0.1", "--listen-addr", "127.0.0.1"),
-        *("--default-addr-pool", "198.19.0.0/17"),
-    )
-    try:
-        swarm.deploy()
-        simulated.exec(swarm.tasks()[0], *WITHOUT_ALLOWANCE)
-        yield swarm
-    finally:
-        swarm.leave()
-        swarm.docker("image", "rm", "--force", NEW, BROKEN, check=False)
+@pytest.fixture(scope="module", autouse=True)
+def _derived(swarm):
+    yield
+    swarm.docker("image", "rm", "--force", NEW, BROKEN, check=False)
 
 
 def derive(swarm, tag, *instructions):
@@ -109,6 +54,22 @@ def nobody_noticed(figures, what, streams, short):
     assert len(short) > 20
 
 
+def test_prometheus_finds_whom_to_ask(swarm):
+    [prometheus] = swarm.tasks(f"{NAME}_prometheus")
+
+    def query(text):
+        asked = ("promtool", "query", "instant", "http://127.0.0.1:9090", text)
+        return swarm.stack.exec(prometheus, *asked, check=False).stdout
+
+    def up():
+        return {job: int(count) for job, count in COUNT.findall(query("count by (job) (up == 1)"))}
+
+    configured = yaml.safe_load((ROOT / "monitoring/prometheus/prometheus.yml").read_text())
+    wanted = {each["job_name"]: 1 for each in configured["scrape_configs"]} | {"service": 2}
+    eventually(lambda: up() == wanted, 60, f"{wanted}")
+    assert "Watchdog" in query("ALERTS")
+
+
 def test_no_answer_is_broken_by_an_update(swarm, figures):
     image = derive(swarm, NEW, 'LABEL test="new"')
     before = swarm.tasks()
@@ -138,7 +99,7 @@ def test_an_image_that_does_not_work_goes_back_by_itself(swarm):
 def test_no_answer_is_broken_by_more_tasks_and_fewer(swarm, figures):
     def change():
         for count in (4, 2):
-            swarm.docker("service", "scale", "--detach=false", f"{SERVICE}={count}")
+            swarm.scale(count)
 
     streams, short = under_load(swarm, change)
     nobody_noticed(figures, "scale 2, 4, 2", streams, short)

@@ -37,8 +37,10 @@ class Outcome:
 
 
 class Callers:
-    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
-        self._port = port
+    def __init__(
+        self, port: int, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        self._door = (host, port)
         self._tls = tls
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -63,7 +65,7 @@ class Callers:
 
     def stream(self, count: int, question: str, key: str | None = None) -> list["Future[Outcome]"]:
         path = "/chat/stream"
-        asked = (_ask(self._port, path, question, self._tls, key) for _ in range(count))
+        asked = (_ask(self._door, path, question, self._tls, key) for _ in range(count))
         return [asyncio.run_coroutine_threadsafe(each, self._loop) for each in asked]
 
     def trickle(self, question: str, interval_seconds: float, path: str = "/chat") -> None:
@@ -89,7 +91,7 @@ class Callers:
     async def _go_on(self, question: str, interval_seconds: float, path: str) -> None:
         running = []
         while self._trickling:
-            running.append(asyncio.create_task(_ask(self._port, path, question, self._tls)))
+            running.append(asyncio.create_task(_ask(self._door, path, question, self._tls)))
             await asyncio.sleep(interval_seconds)
         self.short = list(await asyncio.gather(*running))
 
@@ -100,7 +102,11 @@ def endings(outcomes: list[Outcome]) -> dict[str, int]:
 
 
 async def _ask(
-    port: int, path: str, question: str, tls: ssl.SSLContext | None, key: str | None = None
+    door: tuple[str, int],
+    path: str,
+    question: str,
+    tls: ssl.SSLContext | None,
+    key: str | None = None,
 ) -> Outcome:
     body = json.dumps({"question": question}).encode()
     authorization = f"Authorization: Bearer {key}\r\n" if key else ""
@@ -109,7 +115,7 @@ async def _ask(
         f"{authorization}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
     try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22, ssl=tls)
+        reader, writer = await asyncio.open_connection(*door, limit=1 << 22, ssl=tls)
         with contextlib.closing(writer):
             writer.write(head.encode() + body)
             received = await reader.read()
