@@ -34,7 +34,8 @@ def spread(swarm, node):
     eventually(lambda: "nginx" in swarm.docker(*there), 60, "nginx is there, too")
     if len(swarm.tasks()) > TASKS // 2:
         swarm.scale(TASKS // 2)
-    swarm.docker("service", "scale", "--detach=true", f"{SERVICE}={TASKS}")
+    # waits until they have been there for 5 s: nginx knows them by then
+    swarm.scale(TASKS)
     eventually(lambda: len(tasks_there(swarm, node)) == TASKS // 2, 60, "half of the tasks there")
 
 
