@@ -9,7 +9,7 @@ __all__ = ["GROUPS", "NAMES", "Settings", "UnsafeSettings", "load", "load_for_co
 
 # in the order of the documentation
 GROUPS: tuple[type[Group], ...] = (*Settings.__bases__, Containers)
-# every variable that is a setting, or names a secret's file
+# every variable that is a setting or names a secret's file
 NAMES = frozenset(
     [name.upper() for group in GROUPS for name in group.model_fields]
     + [f"{name.upper()}_FILE" for name in SECRETS]

@@ -1,4 +1,4 @@
-"""The environment as Settings: empty variables, secrets from files, and one sentence for what cannot be used."""
+"""The environment as Settings: empty variables, secrets from files, and one sentence per unusable value."""
 
 import os
 import stat
@@ -13,22 +13,22 @@ from service.settings.model import SECRETS, CommandSettings, Settings
 
 
 class UnsafeSettings(ValueError):
-    """The environment does not describe a service that can run. Its text names variables, never their values."""
+    """The environment does not describe a service that can run. The text names variables, never their values."""
 
 
 Kind = TypeVar("Kind", bound=Group)
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
-    """An empty variable means its default, but for LLM_TEMPERATURE, where it means that none is sent.
+    """An empty variable means its default, except LLM_TEMPERATURE, where it means that none is sent.
 
-    Raises UnsafeSettings with a sentence for each variable that cannot be used.
+    Raises UnsafeSettings with one sentence per unusable variable.
     """
     return _load(Settings, environment)
 
 
 def load_for_commands(environment: Mapping[str, str] = os.environ) -> CommandSettings:
-    """Likewise."""
+    """Like load, for the commands."""
     return _load(CommandSettings, environment)
 
 
@@ -54,7 +54,7 @@ def _read_secret(name: str, path: Path) -> str:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
             raise UnsafeSettings(
-                f"{name}_FILE may be written by everybody: its mode is {mode & 0o777:o}"
+                f"{name}_FILE is writable by everybody: its mode is {mode & 0o777:o}"
             )
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -1,9 +1,9 @@
-"""What every part of the catalogue of settings is."""
+"""The base class of every group in the catalogue of settings."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Group(BaseModel):
-    """Settings that stand under one heading."""
+    """The settings under one heading."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)

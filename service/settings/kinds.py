@@ -1,4 +1,4 @@
-"""The kinds of values that a setting may have; `title` names one in the documentation."""
+"""The types of a setting's value; `title` is its name in the documentation."""
 
 import re
 from ipaddress import ip_address
@@ -43,7 +43,7 @@ def _is_http(address: str) -> bool:
         url = urlsplit(address)
         return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
     except ValueError:
-        # its text would repeat the address, which may hold a password
+        # the exception's text would repeat the address, which may contain a password
         return False
 
 
@@ -77,7 +77,7 @@ def _is_redis_url(value: SecretStr) -> SecretStr:
         url = urlsplit(value.get_secret_value())
         usable = url.scheme in REDIS_SCHEMES and bool(url.port or url.hostname or url.path)
     except ValueError:
-        # its text quotes what stands for the port: a part of a password that holds a slash
+        # the exception's text quotes the supposed port, which may be part of a password with a slash
         usable = False
     if value and not usable:
         raise ValueError("must be redis://[:password@]host[:port], the password percent-encoded")
@@ -88,7 +88,7 @@ def _is_database_url(value: SecretStr) -> SecretStr:
     try:
         url = urlsplit(value.get_secret_value())
         there = url.hostname if url.scheme in POSTGRESQL_SCHEMES else url.scheme == "sqlite"
-        # a port that is none raises
+        # an invalid port raises
         usable = bool(there and url.path.strip("/") and url.port != 0)
     except ValueError:
         usable = False
@@ -132,7 +132,7 @@ Host = Annotated[str, AfterValidator(_is_address), Field(title="address")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
-# the chat page takes a service that is silent for longer than these for unreachable
+# longer than this without output, and the chat page considers the service unreachable
 ShortWait = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Heartbeat = Annotated[float, Field(gt=0, le=20, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -152,7 +152,7 @@ AccessMode = Literal["auto", "keys", "open"]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_is_database_url)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 
-# Annotated[Count | None, NONE_ALLOWED]: the word `none` means that nothing is sent
+# Annotated[Count | None, NONE_ALLOWED]: the word `none` means that the value is not sent
 NONE_ALLOWED = BeforeValidator(_none)
 # Annotated[Count, NGINX]: nginx reads it, too
 NGINX = Field(json_schema_extra={"nginx": True})

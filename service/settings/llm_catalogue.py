@@ -1,4 +1,4 @@
-"""The settings of models and of who serves them; written as in catalogue.py."""
+"""The settings of models and their providers; written as in catalogue.py."""
 
 from typing import Annotated, Literal
 
@@ -26,50 +26,52 @@ class LLM(Group):
 
     openai_api_key: HeaderSecret = SecretStr("")
     """The API key. Without one, `make run` starts a small model on this machine.
-    API 키입니다. 없으면 `make run`이 로컬 모델을 띄웁니다."""
+    API 키입니다. 없으면 `make run`이 로컬 모델을 실행합니다."""
     openai_base_url: Url = OPENAI_BASE_URL
-    """Any server with OpenAI's API. One other than the default may need no key.
-    OpenAI API를 따르는 서버의 주소입니다. 기본값이 아니면 키가 없어도 됩니다."""
+    """Any server with OpenAI's API. A key is required only for the default.
+    OpenAI API를 지원하는 서버의 주소입니다. 기본값이 아니면 키가 없어도 됩니다."""
     openai_extra_headers: Headers = SecretStr("")
-    """More headers for that server: `name: value`, separated by semicolons. They win over the service's own.
-    그 서버에 더 보낼 헤더입니다. `이름: 값`을 세미콜론으로 구분하며, 서비스가 보내는 헤더보다 우선합니다."""
+    """Additional headers for that server: `name: value`, separated by semicolons. They override the service's own.
+    그 서버에 추가로 보낼 헤더입니다. `이름: 값`을 세미콜론으로 구분하며, 서비스가 보내는 헤더보다 우선합니다."""
     llm_model: str = "gpt-4o-mini"
-    """The model that answers when a request names none. One of another provider has its name in front, such as
-    `anthropic:claude-sonnet-4-5`, `google_genai:gemini-2.5-flash` or `ollama:llama3.2`, and needs EXTRAS.
+    """The default model, used when a request names none. For another provider, put its name in front, such as
+    `anthropic:claude-sonnet-4-5`, `google_genai:gemini-2.5-flash` or `ollama:llama3.2`, and set EXTRAS.
     요청에 모델이 없을 때 쓰는 모델입니다. 다른 제공자의 모델은 `anthropic:claude-sonnet-4-5`,
     `google_genai:gemini-2.5-flash`, `ollama:llama3.2`처럼 제공자 이름을 앞에 붙이며, EXTRAS가 필요합니다."""
     llm_models: Names = ()
-    """Other models that a request may name.
+    """Other models that a request may choose.
     요청이 고를 수 있는 다른 모델입니다."""
     llm_client: Literal["lean", "stock"] = "lean"
-    """How the LLM is reached: `lean` takes far less CPU per token, `stock` is the openai package. Both read alike.
-    LLM에 연결하는 방식입니다. `lean`은 토큰당 CPU를 훨씬 적게 쓰고, `stock`은 openai 패키지를 씁니다."""
+    """How the LLM is called: `lean` needs far less CPU per token, `stock` is the openai package. The results are
+    the same.
+    LLM에 연결하는 방식입니다. `lean`은 토큰당 CPU를 훨씬 적게 쓰고, `stock`은 openai 패키지를 씁니다. 결과는
+    같습니다."""
     llm_temperature: Annotated[Temperature | None, NONE_ALLOWED] = 0.2
-    """The temperature of a request that names none; `none` or empty: not sent, for models that refuse it.
+    """The default temperature; `none` or empty: not sent, for models that reject it.
     요청에 없을 때 쓰는 temperature입니다. `none`이거나 비어 있으면 보내지 않습니다(이 값을 거부하는 모델용)."""
     max_output_tokens: Annotated[Count | None, NONE_ALLOWED] = 4096
-    """The longest answer: default and upper bound of a request's `max_tokens`; `none`: not sent, and no bound.
+    """The longest answer: the default and upper bound of `max_tokens`; `none`: not sent, and no bound.
     답변의 최대 길이로, 요청의 `max_tokens`의 기본값이자 상한입니다. `none`이면 보내지 않고 상한도 없습니다."""
     strip_think_tags: bool = False
-    """Whether thinking between tags in the text (`<think>…</think>`) is taken out of the answer.
-    답변 텍스트의 `<think>…</think>` 같은 사고 과정 태그를 답변에서 뺄지 정합니다."""
+    """Whether thinking between tags in the text (`<think>…</think>`) is removed from the answer.
+    답변 텍스트에서 `<think>…</think>` 같은 태그로 묶인 추론 내용을 뺄지 정합니다."""
     fallback_model: str = ""
-    """A second model, asked when the first cannot answer.
-    첫 모델이 답하지 못할 때 쓰는 두 번째 모델입니다."""
+    """The fallback model, used when the first cannot answer.
+    첫 모델이 답하지 못할 때 쓰는 대체 모델입니다."""
     fallback_base_url: Url = ""
-    """Where the second model is; empty: where the first is.
-    두 번째 모델의 주소입니다. 비우면 첫 모델과 같습니다."""
+    """The fallback model's address; empty: the same as the first model's.
+    대체 모델의 주소입니다. 비우면 첫 모델과 같습니다."""
     fallback_api_key: HeaderSecret = SecretStr("")
-    """The second model's key; empty: the first one's, if both are at the same address.
-    두 번째 모델의 키입니다. 주소가 첫 모델과 같다면 비워도 됩니다."""
+    """The fallback model's key; empty: the first model's, if both have the same address.
+    대체 모델의 키입니다. 주소가 첫 모델과 같다면 비워도 됩니다."""
     show_thinking: bool = False
-    """Whether streams carry the text of a model's reasoning; otherwise they only say that it is thinking.
-    스트림에 모델의 추론 내용을 담을지 정합니다. 아니면 생각 중이라는 사실만 알립니다."""
+    """Whether streams include the text of a model's reasoning; otherwise they only report that it is thinking.
+    스트림에 모델의 추론 내용을 포함할지 정합니다. 아니면 생각 중이라는 사실만 알립니다."""
     system_prompt: Annotated[str | None, NONE_ALLOWED] = KOREAN_ASSISTANT
-    """The system instruction of each conversation; `none`: no system message is sent.
+    """The system instruction of every conversation; `none`: no system message is sent.
     모든 대화에 적용되는 시스템 지시문입니다. `none`이면 시스템 메시지를 보내지 않습니다."""
     allow_system: bool = True
-    """Whether a request's `system` may replace it.
+    """Whether a request's `system` may replace the system instruction.
     요청의 `system`으로 시스템 지시문을 바꿀 수 있는지 정합니다."""
     prices_file: ExistingFile = ""
     """Prices that take precedence over those of genai-prices, in the format of `service/llm/prices.toml`.
@@ -84,22 +86,22 @@ class OtherProviders(Group):
     """The API key for `anthropic:` models.
     `anthropic:` 모델의 API 키입니다."""
     anthropic_base_url: Url = ""
-    """Where they are asked; empty: Anthropic's own address.
+    """The address for them; empty: Anthropic's own.
     요청을 보낼 주소입니다. 비우면 Anthropic의 기본 주소를 씁니다."""
     google_api_key: HeaderSecret = SecretStr("")
     """The API key for `google_genai:` models.
     `google_genai:` 모델의 API 키입니다."""
     google_gemini_base_url: Url = ""
-    """Where they are asked; empty: Google's own address.
+    """The address for them; empty: Google's own.
     요청을 보낼 주소입니다. 비우면 Google의 기본 주소를 씁니다."""
     ollama_host: str = ""
-    """The Ollama server for `ollama:` models; empty: port 11434 of this machine.
+    """The Ollama server for `ollama:` models; empty: port 11434 on this machine.
     `ollama:` 모델의 Ollama 서버입니다. 비우면 이 컴퓨터의 11434 포트를 씁니다."""
     ollama_api_key: HeaderSecret = SecretStr("")
-    """A key for a server that wants one.
+    """The key, if that server requires one.
     키를 요구하는 서버에 보낼 키입니다."""
     azure_openai_api_key: HeaderSecret = SecretStr("")
-    """The API key for `azure_openai:` models, whose names are those of deployments.
+    """The API key for `azure_openai:` models; their names are deployment names.
     `azure_openai:` 모델의 API 키입니다. 모델 이름에는 배포(deployment) 이름을 씁니다."""
     azure_openai_endpoint: Url = ""
     """The address of the Azure resource.

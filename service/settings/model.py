@@ -1,4 +1,4 @@
-"""The settings as the service uses them: every group's fields, what has to fit together, and what follows from them."""
+"""The settings as the service uses them: every group's fields, cross-checks and derived values."""
 
 from ipaddress import ip_address
 from itertools import chain
@@ -17,7 +17,7 @@ GRACEFUL_MARGIN_SECONDS = 5
 
 
 class ReachedBy(NamedTuple):
-    """The settings that say where a provider is, and the key for it."""
+    """The settings for a provider's address and key."""
 
     address: str
     key: str
@@ -69,11 +69,11 @@ class Settings(
             if names.parse(written).provider != self.provider:
                 prefix = "" if self.provider == names.OPENAI else f"{self.provider}:"
                 raise ValueError(
-                    f"LLM_MODELS: {written} is of another provider than LLM_MODEL; write {prefix}NAME"
+                    f"LLM_MODELS: {written} belongs to another provider than LLM_MODEL; write {prefix}NAME"
                 )
 
     def _refuse_missing_key(self, provider: str, address: str, key: str) -> None:
-        """A server elsewhere may need none."""
+        """A server at another address may need no key."""
         reached = REACHED_BY.get(provider)
         if (
             reached
@@ -88,7 +88,7 @@ class Settings(
 
     @property
     def provider(self) -> str:
-        """Whose models a request may name."""
+        """The provider whose models a request may choose."""
         return names.parse(self.llm_model).provider
 
     @property
@@ -107,7 +107,7 @@ class Settings(
 
     @property
     def address(self) -> str:
-        """Empty: the provider's own."""
+        """Empty: the provider's default."""
         return self._address_of(self.provider)
 
     @property
@@ -115,12 +115,12 @@ class Settings(
         return self._key_for(self.provider)
 
     def headers_at(self, address: str) -> dict[str, str]:
-        """The extra ones, which may hold a key: they are for their own server alone."""
+        """The extra headers, only for the server they are meant for: they may contain a key."""
         return self.extra_headers if address == self.openai_base_url else {}
 
     @property
     def own_client_addresses(self) -> set[str]:
-        """The servers that our own client asks, and no provider's package."""
+        """The servers that our own client calls, rather than a provider's package."""
         primary = {self.address} if self.provider == names.OPENAI else set()
         is_fallback = self.fallback is not None and self.fallback.provider == names.OPENAI
         return primary | ({self.fallback_address} if is_fallback else set())
@@ -135,7 +135,7 @@ class Settings(
 
     @property
     def fallback_key(self) -> str:
-        """Its own, or its provider's, which is sent to that provider's address alone."""
+        """The fallback's own key, or its provider's, which is sent to that provider's address only."""
         own = self.fallback_api_key.get_secret_value()
         if own or self.fallback is None:
             return own
@@ -155,25 +155,25 @@ class Settings(
 
     @property
     def for_packages(self) -> dict[str, str]:
-        """Keys as the variables that providers' packages read, wherever they came from: chains' own models use them."""
+        """Keys by the variables that providers' packages read, whatever their source: chains' own models use them."""
         keys = {reached.key.upper(): self._key_for(name) for name, reached in REACHED_BY.items()}
         return {variable: key for variable, key in keys.items() if key}
 
     @property
     def published_by(self) -> str:
-        """The setting that lets other machines in, as it was written; empty if none does."""
+        """The setting that lets other machines in, as it was written; empty if there is none."""
         if self.domain:
             return f"DOMAIN={self.domain[0]}"
         return "" if _is_loopback(self.bind_address) else f"BIND_ADDRESS={self.bind_address}"
 
     @property
     def drain_deadline_seconds(self) -> float:
-        """From SIGTERM until running answers are ended: by default later than any turn can last."""
+        """From SIGTERM until running answers are ended: by default longer than any turn."""
         return self.turn_timeout_seconds + 5 if self.drain_seconds is None else self.drain_seconds
 
     @property
     def graceful_timeout_seconds(self) -> int:
-        """When gunicorn kills what is left; the app's own drain has ended everything before."""
+        """When gunicorn kills whatever is left; the app's own drain has ended everything before that."""
         return int(self.drain_deadline_seconds + GRACEFUL_MARGIN_SECONDS + 0.999)
 
     @property
@@ -190,27 +190,27 @@ class Settings(
 
     @property
     def prices_path(self) -> Path | None:
-        """Prices that win over the shipped ones."""
+        """Prices that override the shipped ones."""
         return Path(self.prices_file) if self.prices_file else None
 
 
 def _secrets_of(address: str) -> list[str]:
-    """What an address may hold beside a place: a password, and keys in its query."""
+    """The secrets an address may contain: a password, and keys in its query."""
     url = urlsplit(address)
     values = [value for _, value in parse_qsl(url.query) if len(value) >= 12]
     return [url.password or "", unquote(url.password or ""), *values]
 
 
 class CommandSettings(llm_catalogue.LLM, catalogue.Access):
-    """What the commands at a terminal need: no upstream is asked, so none has to be named."""
+    """What the terminal commands need: they call no model, so none has to be configured."""
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Every model that a key could be for."""
+        """Every model that a key can be limited to."""
         return tuple(filter(None, (self.llm_model, *self.llm_models, self.fallback_model)))
 
 
-# each may come from a file instead, named by NAME_FILE
+# each may come from a file named by NAME_FILE instead
 SECRETS = tuple(
     name for name, field in Settings.model_fields.items() if field.annotation is SecretStr
 )

@@ -1,9 +1,9 @@
-"""Models' names as they are set: `anthropic:claude-sonnet-4-5` is of another provider, `gpt-4o-mini` is OpenAI's."""
+"""Model names as configured: `anthropic:claude-sonnet-4-5` names its provider, `gpt-4o-mini` is OpenAI's."""
 
 from typing import NamedTuple
 
 OPENAI = "openai"
-# what LangChain's init_chat_model knows; what comes before any other colon is a part of the name (llama3.1:8b)
+# the providers LangChain's init_chat_model knows; any other prefix is part of the name (llama3.1:8b)
 PROVIDERS = frozenset(
     {
         OPENAI, "anthropic", "anthropic_bedrock", "azure_ai", "azure_openai", "baseten", "bedrock", "bedrock_converse",

@@ -17,7 +17,7 @@ CLUSTER = "deploy/kubernetes/base/settings.env"
 STACKS = (COMPOSE, "deploy/swarm/stack.yml")
 PAGES: dict[str, Language] = {"docs/settings.md": "en", "docs/settings.ko.md": "ko"}
 
-GENERATED = "<!-- `make fix` writes this file from service/settings/: a change here is lost. -->"
+GENERATED = "<!-- `make fix` generates this file from service/settings/: changes here are lost. -->"
 INTRODUCTION = {
     "en": f"""# Settings
 
@@ -25,14 +25,15 @@ INTRODUCTION = {
 
 {GENERATED}
 
-They come from the environment or from `.env`, and the environment wins: `cp .env.example .env`, and uncomment what you
-want to change. An empty variable means its default. With a value that cannot work, the service refuses to start and
-says why.
+Settings come from the environment or from `.env`; the environment takes precedence. `cp .env.example .env`, and
+uncomment what you want to change. An empty variable means its default. If a value cannot work, the service refuses to
+start and says why.
 
-A secret may come from a file, such as a mounted one: `NAME_FILE` is its path, and in a container uid 10001 must be able
-to read it. docker compose mounts `OPENAI_API_KEY_FILE` and `FALLBACK_API_KEY_FILE`.
+A secret can also come from a file, such as a mounted one: `NAME_FILE` is its path. In a container uid 10001 must be
+able to read it. docker compose mounts `OPENAI_API_KEY_FILE` and `FALLBACK_API_KEY_FILE`.
 
-With the local model of `make run`, `SYSTEM_PROMPT` and `MAX_OUTPUT_TOKENS` have defaults that suit it.
+With the local model of `make run`, `SYSTEM_PROMPT` and `MAX_OUTPUT_TOKENS` have other defaults, which suit that
+model.
 """,
     "ko": f"""# 설정
 
@@ -56,12 +57,12 @@ COLUMNS = {
 OR_FILE = {"en": "or `{}_FILE`", "ko": "또는 `{}_FILE`"}
 EXAMPLE_HEAD = """\
 # Copy this file to .env and uncomment what you want to change; the values shown are the defaults.
-# What is set in the environment wins over .env. Values with quotes, $ or \\ go into 'single quotes'.
-# NAME_FILE is the path of a file that holds NAME. (This file is written by make fix, from service/settings/.)
+# Environment variables override .env. Put values with quotes, $ or \\ into 'single quotes'.
+# NAME_FILE is the path of a file that contains NAME. (make fix generates this file from service/settings/.)
 """
 CLUSTER_HEAD = """\
-# The settings that nginx reads, too, with their defaults; an overlay's settings.env wins. (This file is written by make
-# fix, from service/settings/.)
+# The settings that nginx also reads, with their defaults; an overlay's settings.env overrides them. (make fix generates
+# this file from service/settings/.)
 """
 BLOCK = re.compile(
     r"(?P<head> *# make fix writes these lines: (?P<readers>\w+)\n).*?(?P<end> *# end of these lines\n)",
@@ -114,12 +115,12 @@ def _explained(setting: Setting) -> str:
 
 
 def cluster() -> str:
-    """What nginx has to be given; the service knows its defaults."""
+    """What has to be passed to nginx; the service knows its defaults."""
     return CLUSTER_HEAD + "".join(f"{each.name}={each.default}\n" for each in _for_nginx())
 
 
 def compose(text: str, name: str = COMPOSE) -> str:
-    """Its marked lines, and each default in ${NAME:-default}; where the settings have none, compose's own stays."""
+    """Fills the marked lines and each default in ${NAME:-default}; without one in the settings, compose's own stays."""
     lines = {
         "service": [f"- {name}" for name in _handed_over(text)],
         "nginx": [f"{each.name}: ${{{each.name}:-{each.default}}}" for each in _for_nginx()],

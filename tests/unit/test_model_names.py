@@ -56,7 +56,7 @@ def test_names_are_used_without_their_provider():
         ({"LLM_MODEL": "google_genai:a"}, "GOOGLE_API_KEY is not set"),
         (
             {"LLM_MODEL": "ollama:a", "LLM_MODELS": "b"},
-            "LLM_MODELS: b is of another provider than LLM_MODEL; write ollama:NAME",
+            "LLM_MODELS: b belongs to another provider than LLM_MODEL; write ollama:NAME",
         ),
         ({"LLM_MODEL": "ollama:a", "FALLBACK_MODEL": "gpt-4o"}, "OPENAI_API_KEY is not set"),
         (

@@ -308,7 +308,7 @@ def test_a_secret_that_everybody_may_write_is_refused(mode, folder):
     path.write_text("sk-canary")
     path.chmod(mode)
     said = refusal({"OPENAI_API_KEY_FILE": str(path)})
-    assert said == f"OPENAI_API_KEY_FILE may be written by everybody: its mode is {mode:o}"
+    assert said == f"OPENAI_API_KEY_FILE is writable by everybody: its mode is {mode:o}"
 
 
 def test_dev_null_is_no_secret():
