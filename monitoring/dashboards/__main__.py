@@ -19,7 +19,7 @@ DASHBOARDS = (
 
 
 def runbook() -> str:
-    """Where alerts say it is."""
+    """The runbook's address, as alerts link to it."""
     found = re.search(r"^    runbook: (\S+)$", PROMETHEUS.read_text(), re.MULTILINE)
     assert found is not None
     return found[1]

@@ -1,4 +1,4 @@
-"""API keys: who asks, who is refused and why, who spends, and for how long the budgets last."""
+"""API keys: usage, refusals and their reasons, spending, and how long budgets will last."""
 
 from monitoring.dashboards.dashboard import Dashboard, Row, Variable
 from monitoring.dashboards.panel import Panel, Query
@@ -8,12 +8,12 @@ SPENT = f'max by (key) (chat_key_budget_used_ratio{{{KEY}, period="month"}})'
 PER_DAY = f'max by (key) (deriv(chat_key_budget_used_ratio{{{KEY}, period="month"}}[6h])) * 86400'
 
 WHO = Row(
-    "Who asks, and who is refused",
+    "Usage and refusals",
     (
         Panel(
             "Turns by key",
-            "Per second; `anonymous` is open access, `other` every key beyond the first 100.",
-            "키별 초당 턴 수. `anonymous`는 키 없는 접근, `other`는 100개를 넘는 나머지 키입니다.",
+            "Per second. `anonymous` is open access, `other` stands for all keys beyond the first 100.",
+            "키별 초당 턴 수. `anonymous`는 키 없는 접근, `other`는 처음 100개를 제외한 나머지 키입니다.",
             (
                 Query(
                     f"sum by (key) (rate(chat_key_turns_total{{{KEY}}}[$__rate_interval]))",
@@ -25,8 +25,8 @@ WHO = Row(
         ),
         Panel(
             "Refused by limit",
-            "Turns and model calls per minute, by key and by the limit in the way.",
-            "키와 걸린 한도별로 거부된 분당 턴과 모델 호출 수.",
+            "Turns and model calls refused per minute, by key and limit.",
+            "키와 한도별로 거부된 분당 턴과 모델 호출 수.",
             (
                 Query(
                     f"sum by (key, limit) (rate(chat_key_refusals_total{{{KEY}}}[$__rate_interval])) * 60 > 0",
@@ -36,7 +36,7 @@ WHO = Row(
         ),
         Panel(
             "Refused for their key",
-            "Requests per minute: no key, malformed, unknown, disabled, expired. Many unknown ones: somebody guesses.",
+            "Requests per minute: no key, malformed, unknown, disabled, expired. Many unknown: someone is guessing.",
             "키 때문에 거부된 분당 요청 수. unknown이 많다면 누군가 키를 추측하고 있습니다.",
             (
                 Query(
@@ -47,7 +47,7 @@ WHO = Row(
         ),
         Panel(
             "Open access",
-            "Whether requests without a key are answered.",
+            "Whether requests without a key are accepted.",
             "키 없는 요청을 받는지 여부.",
             (Query("max(chat_access_open)"),),
             kind="stat",
@@ -58,12 +58,12 @@ WHO = Row(
     ),
 )
 MONEY = Row(
-    "Who spends",
+    "Spending",
     (
         Panel(
             "Cost per hour by key",
-            "US dollars at the present rate; every attempt is counted.",
-            "지금 속도로 한 시간에 드는 달러, 키별. 모든 시도를 셉니다.",
+            "US dollars at the current rate, all attempts included.",
+            "현재 속도로 환산한 키별 시간당 비용(달러). 모든 시도를 포함합니다.",
             (
                 Query(
                     f"sum by (key) (rate(chat_key_cost_usd_total{{{KEY}}}[$__rate_interval])) * 3600",
@@ -75,7 +75,7 @@ MONEY = Row(
         ),
         Panel(
             "Tokens by key",
-            "Per second, in and out.",
+            "Per second, input and output.",
             "키별 초당 입력과 출력 토큰.",
             (
                 Query(
@@ -88,8 +88,8 @@ MONEY = Row(
         ),
         Panel(
             "Budget used",
-            "Of the day and of the month; what open answers hold is counted.",
-            "일 예산과 월 예산의 사용률. 진행 중인 답변이 잡아 둔 금액도 포함합니다.",
+            "Of the day and of the month, including what running answers reserve.",
+            "일 예산과 월 예산의 사용률. 진행 중인 답변이 예약한 금액도 포함합니다.",
             (
                 Query(
                     f"max by (key, period) (chat_key_budget_used_ratio{{{KEY}}})",
@@ -101,8 +101,8 @@ MONEY = Row(
         ),
         Panel(
             "Days of budget left",
-            "Until the month's budget ends, at the pace of the last 6 hours.",
-            "최근 6시간의 속도로 썼을 때 월 예산이 남는 일수.",
+            "Until the monthly budget is used up, at the pace of the last 6 hours.",
+            "최근 6시간의 속도로 계속 쓸 때 월 예산이 바닥나기까지의 일수.",
             (Query(f"(1 - {SPENT}) / ({PER_DAY} > 0)", "{{key}}"),),
             limits=(3, 1),
         ),
@@ -113,28 +113,28 @@ LEDGER = Row(
     (
         Panel(
             "Database",
-            "1 while it answers, the worst of our workers. While it does not, known keys go on.",
-            "응답하면 1. 워커 중 가장 나쁜 값. 응답하지 않아도 아는 키는 계속 받습니다.",
+            "1 while it responds, for the worst worker. While it does not, known keys keep working.",
+            "응답하면 1(워커 중 가장 나쁜 값). 응답하지 않아도 이미 아는 키의 요청은 계속 처리합니다.",
             (Query('min(chat_dependency_up{dependency="database"})', "workers"),),
         ),
         Panel(
             "Rows waiting",
-            "Of the ledger, in memory and on the disk; none while all is well.",
-            "메모리와 디스크에서 기다리는 원장 기록. 정상이면 없습니다.",
+            "Ledger rows waiting in memory and on disk. Normally none.",
+            "메모리와 디스크에서 저장을 기다리는 원장 기록. 정상이면 0입니다.",
             (Query("sum(chat_ledger_waiting)", "waiting"),),
             limits=(1000, 10000),
         ),
         Panel(
             "Rows lost",
-            "In an hour: the disk was full, too. The log has them: flask ledger restore.",
-            "한 시간 동안 디스크까지 가득 차 잃은 기록. 로그에서 복구합니다: flask ledger restore.",
+            "In the last hour, because the disk was full as well. Restore them from the log: flask ledger restore.",
+            "지난 한 시간 동안 디스크까지 가득 차 저장하지 못한 기록. 로그에서 복구합니다: flask ledger restore.",
             (Query("sum(increase(chat_ledger_rows_dropped_total[1h]))", "lost"),),
             limits=(1, 100),
         ),
         Panel(
             "Answers of dead workers",
-            "In an hour: what they held was given back.",
-            "한 시간 동안 죽은 워커가 남긴 답변. 잡아 둔 금액을 돌려놓았습니다.",
+            "In the last hour. What they had reserved was released.",
+            "지난 한 시간 동안 죽은 워커가 남긴 답변. 예약한 금액을 해제했습니다.",
             (Query("sum(increase(chat_leases_swept_total[1h]))", "closed"),),
         ),
     ),
@@ -142,7 +142,7 @@ LEDGER = Row(
 DASHBOARD = Dashboard(
     "chat-access",
     "Access",
-    "API keys: who asks, who is refused and why, who spends, and for how long the budgets last.",
+    "API keys: usage, refusals and their reasons, spending, and how long budgets will last.",
     (WHO, MONEY, LEDGER),
     (Variable("key", "chat_key_turns_total"),),
     span="now-6h",

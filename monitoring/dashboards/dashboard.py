@@ -1,4 +1,4 @@
-"""What a dashboard is, and its JSON: rows of panels, laid out from left to right."""
+"""A dashboard and its JSON: rows of panels, laid out from left to right."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Variable:
-    """A choice at the top; every value of the label that the metric has."""
+    """A drop-down at the top, with every value of the metric's label."""
 
     name: str
     metric: str
@@ -53,7 +53,7 @@ class Dashboard:
 
     @property
     def name(self) -> str:
-        """Of its module here and of its JSON file."""
+        """The name of its module here and of its JSON file."""
         return self.uid.removeprefix("chat-")
 
     def _source(self) -> str:

@@ -1,4 +1,4 @@
-"""The language model: how it does, and what it costs."""
+"""The language model: its health and its cost."""
 
 from monitoring.dashboards.dashboard import Dashboard, Row, Variable
 from monitoring.dashboards.panel import Panel, Query, judged, quantiles
@@ -13,12 +13,12 @@ def _per_second(metric: str, by: str, selector: str = "") -> tuple[Query, ...]:
 
 
 MONEY = Row(
-    "What it costs",
+    "Costs",
     (
         Panel(
             "Cost per hour",
-            "US dollars at the present rate, by model; every attempt is counted.",
-            "지금 속도로 한 시간에 드는 달러. 모든 시도를 셉니다.",
+            "US dollars at the current rate, by model, all attempts included.",
+            "현재 속도로 환산한 모델별 시간당 비용(달러). 모든 시도를 포함합니다.",
             (
                 Query(
                     f"sum by (model) (rate(chat_cost_usd_total{{{MODEL}}}[$__rate_interval])) * 3600",
@@ -30,8 +30,8 @@ MONEY = Row(
         ),
         Panel(
             "Tokens",
-            "Per second, in and out, by model.",
-            "초당 입력과 출력 토큰, 모델별.",
+            "Per second, input and output, by model.",
+            "모델별 초당 입력과 출력 토큰.",
             _per_second(
                 "gen_ai_client_token_usage_sum", "gen_ai_request_model, gen_ai_token_type", GEN_AI
             ),
@@ -39,8 +39,8 @@ MONEY = Row(
         ),
         Panel(
             "Tokens wasted",
-            "Paid for, and nobody got them in a whole answer; by reason.",
-            "값은 치렀지만 온전한 답이 되지 못한 토큰, 이유별.",
+            "Paid for, but never delivered in a complete answer, by reason.",
+            "비용은 냈지만 완성된 답변으로 전달되지 못한 토큰(이유별).",
             _per_second("chat_tokens_wasted_total", "reason"),
             unit="cps",
             stacked=True,
@@ -48,7 +48,7 @@ MONEY = Row(
         Panel(
             "Cost of a day",
             "US dollars in the last 24 hours.",
-            "지난 24시간의 달러 비용.",
+            "지난 24시간의 비용(달러).",
             (Query(f"sum(increase(chat_cost_usd_total{{{MODEL}}}[24h])) or vector(0)"),),
             unit="currencyUSD",
             kind="stat",
@@ -59,7 +59,7 @@ MONEY = Row(
         Panel(
             "Wasted",
             "Share of all tokens, over 30 minutes.",
-            "지난 30분 전체 토큰 중 버려진 비율.",
+            "지난 30분 동안 낭비된 토큰의 비율.",
             (
                 judged(
                     "chat:tokens_wasted:ratio30m",
@@ -76,8 +76,8 @@ MONEY = Row(
         ),
         Panel(
             "Counted by ourselves",
-            "Attempts of the last hour whose tokens the model did not report: an estimate.",
-            "모델이 토큰을 알려 주지 않아 우리가 어림한 지난 한 시간의 시도.",
+            "Attempts in the last hour whose tokens the model did not report; they are estimated.",
+            "지난 한 시간 동안 모델이 토큰 수를 알려 주지 않아 추정한 시도.",
             (Query(f"sum(increase(chat_usage_estimated_total{{{MODEL}}}[1h])) or vector(0)"),),
             kind="stat",
             width=6,
@@ -86,8 +86,8 @@ MONEY = Row(
         ),
         Panel(
             "Tokens without a price",
-            "Of the last hour; their cost is missing in every sum.",
-            "지난 한 시간 동안 값이 없는 모델의 토큰. 모든 합계에서 빠져 있습니다.",
+            "In the last hour. Their cost is missing from every total.",
+            "지난 한 시간 동안 가격을 모르는 모델이 쓴 토큰. 그 비용은 모든 합계에서 빠져 있습니다.",
             (Query(f"sum(increase(chat_unpriced_tokens_total{{{MODEL}}}[1h])) or vector(0)"),),
             kind="stat",
             width=6,
@@ -101,23 +101,23 @@ MONEY = Row(
 DASHBOARD = Dashboard(
     "chat-llm",
     "LLM",
-    "The language model: how it does, and what it costs.",
+    "The language model: its health and its cost.",
     (
         Row(
-            "How it does",
+            "Health",
             (
                 Panel(
                     "Attempts",
-                    "Calls of the model by result; everything but ok and cancelled is a failure of its side.",
-                    "결과별 모델 호출. ok와 cancelled가 아니면 모델 쪽의 실패입니다.",
+                    "Model calls by result. Everything but ok and cancelled is a failure on the model's side.",
+                    "결과별 모델 호출. ok와 cancelled 외에는 모델 쪽의 실패입니다.",
                     _per_second("chat_llm_attempts_total", "result", MODEL),
                     unit="reqps",
                     stacked=True,
                 ),
                 Panel(
                     "Time to first chunk",
-                    "Of one attempt, without our retries.",
-                    "재시도를 뺀 시도 하나의 첫 조각까지의 시간.",
+                    "For a single attempt, without our retries.",
+                    "시도 하나에서 첫 조각이 오기까지의 시간(재시도 제외).",
                     quantiles(
                         "gen_ai_client_operation_time_to_first_chunk_seconds",
                         by="gen_ai_request_model",
@@ -129,8 +129,8 @@ DASHBOARD = Dashboard(
                 ),
                 Panel(
                     "Time to first word, without and with thinking",
-                    "What callers wait, retries included: for the first text, and for any sign of life.",
-                    "재시도를 포함해 첫 글까지, 그리고 생각 중이라는 표시까지 사용자가 기다리는 시간.",
+                    "How long callers wait, retries included: for the first text, and for any sign of life.",
+                    "재시도를 포함해 사용자가 첫 글자, 그리고 생각 중이라는 표시를 기다리는 시간.",
                     (
                         *quantiles(
                             "chat_turn_time_to_first_token_seconds", by="", legend="first word"
@@ -143,8 +143,8 @@ DASHBOARD = Dashboard(
                 ),
                 Panel(
                     "Time per chunk",
-                    "Mean time between two texts of an attempt; above 0.25 s reading is not fluent.",
-                    "한 시도에서 글과 글 사이의 평균 시간. 0.25초를 넘으면 읽기에 끊깁니다.",
+                    "Mean time between two texts of an attempt. Above 0.25 s, reading is no longer fluent.",
+                    "한 시도에서 조각과 조각 사이의 평균 시간. 0.25초를 넘으면 읽을 때 끊기는 느낌이 듭니다.",
                     quantiles(
                         "gen_ai_client_operation_time_per_output_chunk_seconds",
                         by="gen_ai_request_model",
@@ -157,11 +157,11 @@ DASHBOARD = Dashboard(
             ),
         ),
         Row(
-            "How it is guarded",
+            "Protection",
             (
                 Panel(
                     "Breaker",
-                    "0 closed, 1 half-open, 2 open: the worst of all workers.",
+                    "0 closed, 1 half-open, 2 open, for the worst worker.",
                     "0 닫힘, 1 반열림, 2 열림. 워커 중 가장 나쁜 값.",
                     (
                         Query(
@@ -174,8 +174,8 @@ DASHBOARD = Dashboard(
                 ),
                 Panel(
                     "Retries",
-                    "Made, by the failure before; and not made, by reason.",
-                    "재시도한 수(앞선 실패별)와 하지 않은 수(이유별).",
+                    "Retries made, by the preceding failure, and retries skipped, by reason.",
+                    "재시도 수(앞선 실패별)와 건너뛴 재시도 수(이유별).",
                     (
                         *_per_second("chat_llm_retries_total", "reason"),
                         Query(
@@ -187,8 +187,8 @@ DASHBOARD = Dashboard(
                 ),
                 Panel(
                     "Refused by the provider",
-                    "Our set-up, by reason (key, model, address, access), and parameters that a model does not take.",
-                    "제공자가 거부한 설정(key, model, address, access)과 모델이 받지 않는 파라미터.",
+                    "Our configuration by reason (key, model, address, access), and parameters that a model rejects.",
+                    "제공자가 거부한 설정(key, model, address, access)과 모델이 지원하지 않는 매개변수.",
                     (
                         Query(
                             f"sum by (reason) (rate(chat_llm_refusals_total{{{MODEL}}}[$__rate_interval]))",
@@ -203,8 +203,8 @@ DASHBOARD = Dashboard(
                 ),
                 Panel(
                     "Fallbacks and restarts",
-                    "Turns handed to the second model, and answers begun anew, by failure.",
-                    "대체 모델로 넘긴 턴과 처음부터 다시 시작한 답, 실패별.",
+                    "Turns handed to the fallback model and restarted answers, by failure.",
+                    "대체 모델로 넘긴 턴과 처음부터 다시 시작한 답변(실패별).",
                     (
                         Query(
                             "sum by (reason) (rate(chat_fallbacks_total[$__rate_interval]))",
@@ -221,12 +221,12 @@ DASHBOARD = Dashboard(
         ),
         MONEY,
         Row(
-            "How long it takes",
+            "Duration",
             (
                 Panel(
                     "Duration of an attempt",
-                    "From the call to its end, by model.",
-                    "호출부터 끝까지, 모델별.",
+                    "From the start of a call to its end, by model.",
+                    "모델별 호출 시작부터 끝까지의 시간.",
                     quantiles(
                         "gen_ai_client_operation_duration_seconds",
                         by="gen_ai_request_model",
@@ -238,8 +238,8 @@ DASHBOARD = Dashboard(
                 ),
                 Panel(
                     "Tokens per attempt",
-                    "Mean, in and out, by model.",
-                    "시도당 평균 입력과 출력 토큰, 모델별.",
+                    "Mean input and output tokens, by model.",
+                    "모델별 시도당 평균 입력과 출력 토큰.",
                     (
                         Query(
                             "sum by (gen_ai_request_model, gen_ai_token_type) "

@@ -1,4 +1,4 @@
-"""What a panel is, and its JSON."""
+"""A panel and its JSON."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,14 +8,14 @@ Json = dict[str, Any]
 
 SOURCE = {"type": "prometheus", "uid": "prometheus"}
 COLOURS = ("green", "orange", "red")
-# what a query answers where there is nothing to judge: neither good nor bad
+# a query's value when there is nothing to judge: neither good nor bad
 NOTHING = -1
 GREY = "#6e7077"
 
 
 @dataclass(frozen=True)
 class Query:
-    """legend: with {{label}}s."""
+    """legend may contain {{label}}s."""
 
     expr: str
     legend: str = ""
@@ -23,9 +23,9 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture. unit: as Grafana calls it. limits: orange from the first on, red from the second, or down to it.
+    """One picture. unit: Grafana's name. limits: orange from the first on, red from the second, in falling order too.
 
-    where_nothing: the words where its query answers NOTHING.
+    where_nothing: the text shown when the query returns NOTHING.
     """
 
     title: str
@@ -118,13 +118,13 @@ class Panel:
 
 
 def judged(expr: str, traffic: str = "") -> Query:
-    """expr, or NOTHING where it has no value or traffic is 0."""
+    """expr, or NOTHING if it has no value or traffic is 0."""
     condition = f" and ({traffic} > 0)" if traffic else ""
     return Query(f"(({expr}) >= 0{condition}) or vector({NOTHING})")
 
 
 def quantiles(metric: str, by: str = "", selector: str = "", legend: str = "") -> tuple[Query, ...]:
-    """Median, one in twenty, one in a hundred."""
+    """The 50th, 95th and 99th percentile."""
     groups = f"le, {by}" if by else "le"
     rate = f"sum by ({groups}) (rate({metric}_bucket{{{selector}}}[$__rate_interval]))"
     return tuple(

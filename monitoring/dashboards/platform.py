@@ -1,4 +1,4 @@
-"""What the service runs on."""
+"""The infrastructure of the service."""
 
 from monitoring.dashboards.dashboard import Dashboard, Row, Variable
 from monitoring.dashboards.panel import Panel, Query
@@ -10,14 +10,14 @@ SERVICE = Row(
     (
         Panel(
             "Workers",
-            "Processes that answer, by replica.",
-            "복제본별 워커 프로세스.",
+            "Worker processes by replica.",
+            "레플리카별 워커 프로세스 수.",
             (Query(f"chat_workers{{{HERE}}}", "{{instance}}"),),
         ),
         Panel(
             "Worker exits",
-            "In 5 minutes: stopped (on request) or killed (out of memory, or hanging).",
-            "5분 동안 끝난 워커: stopped(시킨 것), killed(메모리 부족이나 멈춤).",
+            "In 5 minutes: stopped (on request) or killed (out of memory or hanging).",
+            "5분 동안 종료된 워커: stopped(정상 종료), killed(메모리 부족이나 멈춤).",
             (
                 Query(
                     f"sum by (reason) (increase(chat_worker_exits_total{{{HERE}}}[5m]))",
@@ -27,8 +27,8 @@ SERVICE = Row(
         ),
         Panel(
             "Versions",
-            "Replicas by what they run.",
-            "실행 중인 판별 복제본 수.",
+            "Replicas by version.",
+            "실행 중인 버전별 레플리카 수.",
             (
                 Query(
                     "count by (version, llm_client) (chat_build_info)", "{{version}} {{llm_client}}"
@@ -37,21 +37,21 @@ SERVICE = Row(
         ),
         Panel(
             "Memory",
-            "Resident, all processes of a replica; compare it with its limit (SERVICE_MEMORY).",
-            "복제본의 모든 프로세스가 쓰는 메모리. 한도(SERVICE_MEMORY)와 견주세요.",
+            "Resident memory of all processes of a replica. Compare it with the limit (SERVICE_MEMORY).",
+            "레플리카의 모든 프로세스가 쓰는 메모리. 한도(SERVICE_MEMORY)와 비교하세요.",
             (Query(f"chat_memory_bytes{{{HERE}}}", "{{instance}}"),),
             unit="bytes",
         ),
         Panel(
             "CPU",
             "Cores in use, by replica.",
-            "복제본별로 쓰고 있는 코어 수.",
+            "레플리카별로 사용 중인 코어 수.",
             (Query(f"rate(chat_cpu_seconds_total{{{HERE}}}[$__rate_interval])", "{{instance}}"),),
         ),
         Panel(
             "Event loop lag",
-            "How late the workers' loops are, the slowest one in a hundred; answers stand still as long.",
-            "워커의 이벤트 루프 지연(상위 1%). 그동안 답변이 멈춥니다.",
+            "Delay of the workers' event loops (p99). Answers stall for that long.",
+            "워커의 이벤트 루프 지연(p99). 그동안 답변이 멈춥니다.",
             (
                 Query(
                     "histogram_quantile(0.99, sum by (le, instance) (rate("
@@ -64,8 +64,8 @@ SERVICE = Row(
         ),
         Panel(
             "Log lines lost",
-            "In 5 minutes: nobody read standard output, and no answer waits for it.",
-            "아무도 표준 출력을 읽지 않아 5분 동안 버려진 로그. 답변은 로그를 기다리지 않습니다.",
+            "In 5 minutes, because standard output was not read. Answers do not wait for the log.",
+            "표준 출력을 읽는 프로세스가 없어 5분 동안 버려진 로그. 답변은 로그를 기다리지 않습니다.",
             (
                 Query(
                     f"sum by (instance) (increase(chat_log_lines_dropped_total{{{HERE}}}[5m]))",
@@ -76,8 +76,8 @@ SERVICE = Row(
         ),
         Panel(
             "Metrics files",
-            "Less than 1 MB a worker, and one file for all that ended; 64 MB is all there is.",
-            "워커마다 1MB 미만, 끝난 워커들은 파일 하나입니다. 자리는 모두 64MB입니다.",
+            "Less than 1 MB per worker, plus one file for all dead ones. The limit is 64 MB.",
+            "워커마다 1MB 미만이고 종료된 워커는 파일 하나를 함께 씁니다. 한도는 64MB입니다.",
             (Query(f"chat_metrics_directory_bytes{{{HERE}}}", "{{instance}}"),),
             unit="bytes",
             limits=(32e6, 56e6),
@@ -85,11 +85,11 @@ SERVICE = Row(
     ),
 )
 AROUND = Row(
-    "Around it",
+    "Around the service",
     (
         Panel(
             "nginx: requests",
-            "Per second, the page and the probes included.",
+            "Per second, including the page and the probes.",
             "페이지와 점검을 포함한 초당 요청.",
             (
                 Query(
@@ -101,22 +101,22 @@ AROUND = Row(
         ),
         Panel(
             "nginx: connections",
-            "Open now; 8192 is the limit of each of its workers.",
-            "지금 열린 연결. nginx 워커마다 8192가 한도입니다.",
+            "Open now. The limit is 8192 per nginx worker.",
+            "지금 열려 있는 연결. 한도는 nginx 워커마다 8192개입니다.",
             (Query("sum(nginx_connections_active) or vector(0)", "active"),),
         ),
         Panel(
             "Front door: duration of a probe",
             "/health through nginx, every 5 s.",
-            "5초마다 nginx를 거쳐 /health를 부르는 데 걸린 시간.",
+            "5초마다 nginx를 거쳐 /health를 호출하는 데 걸린 시간.",
             (Query('max(probe_duration_seconds{job="front-door"}) or vector(0)', "probe"),),
             unit="s",
             limits=(1, 4),
         ),
         Panel(
             "Redis",
-            "1 while it answers: its exporter, and the worst of our workers.",
-            "응답하면 1. 익스포터가 본 것과 워커 중 가장 나쁜 값.",
+            "1 while it responds: to its exporter, and to the worst worker.",
+            "응답하면 1. 익스포터의 값과 워커 중 가장 나쁜 값입니다.",
             (
                 Query("min(redis_up) or vector(0)", "exporter"),
                 Query('min(chat_dependency_up{dependency="redis"}) or vector(0)', "workers"),
@@ -124,14 +124,14 @@ AROUND = Row(
         ),
         Panel(
             "Redis: memory",
-            "It needs very little.",
-            "아주 적게 씁니다.",
+            "Memory used by Redis. It needs very little.",
+            "Redis가 쓰는 메모리. 아주 적게 씁니다.",
             (Query("sum(redis_memory_used_bytes) or vector(0)", "used"),),
             unit="bytes",
         ),
         Panel(
             "Targets",
-            "1 while Prometheus can ask them.",
+            "1 while Prometheus can scrape them.",
             "Prometheus가 지표를 받을 수 있으면 1.",
             (Query("min by (job) (up)", "{{job}}"),),
         ),
@@ -140,7 +140,7 @@ AROUND = Row(
 DASHBOARD = Dashboard(
     "chat-platform",
     "Platform",
-    "What the service runs on: workers, memory, nginx, Redis.",
+    "The infrastructure of the service: workers, memory, nginx, Redis.",
     (SERVICE, AROUND),
     (Variable("instance", "chat_build_info"),),
 )

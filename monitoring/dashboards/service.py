@@ -21,8 +21,8 @@ GET_UP = Row(
     (
         Panel(
             "Front door",
-            "/health as a caller sees it, through nginx.",
-            "nginx를 거쳐 호출자가 보는 /health.",
+            "/health through nginx, as a caller sees it.",
+            "클라이언트가 보는 것과 같이 nginx를 거친 /health.",
             (Query('min(probe_success{job="front-door"}) or vector(0)'),),
             kind="stat",
             width=3,
@@ -42,8 +42,8 @@ GET_UP = Row(
         ),
         Panel(
             "Answered",
-            "Turns of the last 5 minutes that got their answer, without those that callers ended or spoiled.",
-            "지난 5분의 턴 중 답을 받은 비율. 호출자가 스스로 끊거나 잘못 보낸 것은 뺍니다.",
+            "Share of turns answered in the last 5 minutes, excluding those that callers aborted or got wrong.",
+            "지난 5분의 턴 중 답변을 받은 비율. 클라이언트가 끊었거나 잘못 보낸 요청은 제외합니다.",
             (
                 judged(
                     '1 - sum(chat:slo_errors:ratio5m{slo="availability"})',
@@ -60,8 +60,8 @@ GET_UP = Row(
         ),
         Panel(
             "First word",
-            "What one caller in twenty waits, or longer.",
-            "스무 명 중 가장 느린 한 명이 첫 글자를 기다리는 시간.",
+            "How long the slowest 5 % of callers wait at least.",
+            "가장 느린 5%의 클라이언트가 첫 글자를 기다리는 최소 시간.",
             (judged("chat:first_token_seconds:p95_5m"),),
             where_nothing="no traffic",
             unit="s",
@@ -73,8 +73,8 @@ GET_UP = Row(
         ),
         Panel(
             "Saturation",
-            "Slots taken, at the busiest replica.",
-            "가장 바쁜 복제본에서 차 있는 자리의 비율.",
+            "Share of slots in use, at the busiest replica.",
+            "가장 바쁜 레플리카에서 사용 중인 슬롯의 비율.",
             (judged("max(chat:saturation:ratio)"),),
             where_nothing="no data",
             unit="percentunit",
@@ -101,8 +101,8 @@ GET_UP = Row(
         ),
         Panel(
             "Turns",
-            "Ended per second.",
-            "초당 끝난 턴.",
+            "Turns ended per second.",
+            "초당 종료된 턴 수.",
             (judged(f"sum(rate(chat_turns_total{{{HERE}}}[$__rate_interval]))"),),
             where_nothing="no data",
             unit="reqps",
@@ -113,8 +113,8 @@ GET_UP = Row(
         ),
         Panel(
             "Cost, last hour",
-            "US dollars, every attempt counted.",
-            "모든 시도를 포함한 달러 비용.",
+            "US dollars, all attempts included.",
+            "모든 시도를 포함한 비용(달러).",
             (Query("chat:cost_usd:increase1h or vector(0)"),),
             unit="currencyUSD",
             kind="stat",
@@ -138,7 +138,7 @@ DASHBOARD = Dashboard(
                 Panel(
                     "Whose fault",
                     "Turns without an answer: ours (bugs, drains, no slot), the model's, a dependency's, the callers'.",
-                    "답을 못 받은 턴: 우리 탓(버그, 배포, 자리 없음), 모델 탓, 체인이 쓰는 다른 서비스 탓, 호출자 탓.",
+                    "답변을 받지 못한 턴의 원인: 이 서비스(버그, 배포, 슬롯 부족), 모델, 외부 의존성, 클라이언트.",
                     (
                         Query(_ended(OURS), "ours"),
                         Query(_ended(MODELS), "the model's"),
@@ -151,7 +151,7 @@ DASHBOARD = Dashboard(
                 Panel(
                     "Turns by ending",
                     "Every turn has exactly one ending.",
-                    "모든 턴은 정확히 하나의 결말을 가집니다.",
+                    "모든 턴의 종료 상태는 정확히 하나입니다.",
                     (
                         Query(
                             f"sum by (ending) (rate(chat_turns_total{{{HERE}}}[$__rate_interval]))",
@@ -163,8 +163,8 @@ DASHBOARD = Dashboard(
                 ),
                 Panel(
                     "Alerts",
-                    "What fires now. The runbook has a heading for each name.",
-                    "지금 울리는 알림. 런북에 이름마다 제목이 있습니다.",
+                    "Alerts firing now. The runbook has a section for each.",
+                    "지금 발생 중인 알림. 런북에 알림마다 대응 방법이 있습니다.",
                     (
                         Query(
                             "count by (alertname, severity, slo, model) "
@@ -175,16 +175,16 @@ DASHBOARD = Dashboard(
                 ),
                 Panel(
                     "Time to first token",
-                    "What callers wait for the first text, retries and fallback included.",
-                    "재시도와 대체 모델까지 포함해 첫 글자를 기다리는 시간.",
+                    "How long callers wait for the first text, retries and fallback included.",
+                    "클라이언트가 첫 글자를 기다리는 시간(재시도와 대체 모델 포함).",
                     quantiles("chat_turn_time_to_first_token_seconds", selector=HERE),
                     unit="s",
                     limits=(3, 5),
                 ),
                 Panel(
                     "Longest silence",
-                    "Within a stream, after its first text. Above 2 s it counts against the SLO.",
-                    "스트림에서 첫 글자 뒤 가장 긴 침묵. 2초를 넘으면 SLO를 깎습니다.",
+                    "Longest silence in a stream after its first text. Above 2 s it counts against the SLO.",
+                    "스트림에서 첫 글자 이후 가장 긴 공백. 2초를 넘으면 SLO 위반으로 집계합니다.",
                     quantiles(
                         "chat_turn_longest_gap_seconds", selector=f'{HERE},route="/chat/stream"'
                     ),
@@ -193,8 +193,8 @@ DASHBOARD = Dashboard(
                 ),
                 Panel(
                     "Turn duration",
-                    "From the request to its end; long answers take long.",
-                    "요청부터 끝까지. 긴 답은 오래 걸립니다.",
+                    "From the request to the end of the answer. Long answers take longer.",
+                    "요청부터 답변이 끝날 때까지의 시간. 긴 답변은 오래 걸립니다.",
                     quantiles("chat_turn_duration_seconds", selector=HERE),
                     unit="s",
                 ),
@@ -205,8 +205,8 @@ DASHBOARD = Dashboard(
             (
                 Panel(
                     "Turns by chain",
-                    "Which of the service's chains is asked, and how its turns end.",
-                    "어떤 체인을 호출했고 턴이 어떻게 끝났는지.",
+                    "Turns of each chain, by ending.",
+                    "체인별 턴 수와 종료 상태.",
                     (
                         Query(
                             f"sum by (chain, ending) (rate(chat_chain_turns_total{{{HERE}}}[$__rate_interval]))",
@@ -218,7 +218,7 @@ DASHBOARD = Dashboard(
                 ),
                 Panel(
                     "Time of steps",
-                    "Searches, tools and other steps that are no model call: the mean of each.",
+                    "Mean time of searches, tools and other steps that are not model calls.",
                     "검색, 도구 등 모델 호출이 아닌 단계의 평균 시간.",
                     (
                         Query(
@@ -232,12 +232,12 @@ DASHBOARD = Dashboard(
             ),
         ),
         Row(
-            "Room for more",
+            "Capacity",
             (
                 Panel(
                     "In flight",
-                    "Turns running now, and the slots that there are.",
-                    "지금 진행 중인 턴과 전체 자리.",
+                    "Turns running now, and the available slots.",
+                    "지금 진행 중인 턴과 전체 슬롯.",
                     (
                         Query(f"sum(chat_turns_in_flight{{{HERE}}})", "running"),
                         Query(f"sum(chat_admission_slots{{{HERE}}})", "slots"),
@@ -245,15 +245,15 @@ DASHBOARD = Dashboard(
                 ),
                 Panel(
                     "Own work per turn",
-                    "A turn's duration less the waiting for the model: milliseconds when healthy.",
-                    "모델을 기다린 시간을 뺀 턴의 시간. 건강하면 밀리초입니다.",
+                    "Duration of a turn minus the time spent waiting for the model: milliseconds when healthy.",
+                    "턴의 전체 시간에서 모델을 기다린 시간을 뺀 값. 정상이면 몇 밀리초입니다.",
                     quantiles("chat_overhead_seconds", selector=HERE),
                     unit="s",
                 ),
                 Panel(
                     "Answers cut, refused",
-                    "Answers that had begun and did not end; turns for which there was no slot.",
-                    "시작했지만 끝나지 못한 답과, 자리가 없어 거절한 턴.",
+                    "Answers that were cut after they had begun, and turns refused for lack of a slot.",
+                    "시작된 뒤 끊긴 답변과 슬롯이 없어 거절한 턴.",
                     (
                         Query(
                             f"sum by (ending) (rate(chat_answers_cut_total{{{HERE}}}[$__rate_interval]))",
