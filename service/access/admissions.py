@@ -1,7 +1,7 @@
 """What turns ask of the store while they run: to begin, and to hold more. Many at once are one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from service.access.ledger import Facts
 from service.access.periods import Calendar, Moment
 from service.access.states import LockedStates
 
+LEASE = insert(schema.leases)
 LEASES = select(schema.leases.c.turn_id, schema.leases.c.user_id).where(
     schema.leases.c.turn_id.in_(bindparam("turns", expanding=True))
 )
@@ -95,7 +96,7 @@ def decide(
     ]
     raised = [_raised(one) for one, _ in granted if isinstance(one, More)]
     if leases:
-        connection.execute(insert(schema.leases), leases)
+        connection.execute(LEASE, leases)
     if raised:
         connection.execute(RAISE, raised)
     states.save()
@@ -162,7 +163,7 @@ def _lease(facts: Facts, place: str, worker: str, begun: Answer) -> dict[str, An
         "tokens": begun.held.tokens,
         "cost": begun.held.cost,
         "spent": 0,
-        "facts": asdict(facts),
+        "facts": facts.as_json(),
     }
 
 

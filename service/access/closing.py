@@ -22,6 +22,7 @@ LEASES = select(schema.leases).where(
     schema.leases.c.turn_id.in_(bindparam("turns", expanding=True))
 )
 GIVE_BACK = delete(schema.leases).where(schema.leases.c.turn_id == bindparam("of_turn"))
+ADD = insert(schema.ledger)
 REPLACE = update(schema.ledger).where(schema.ledger.c.turn_id == bindparam("of_turn"))
 
 
@@ -76,7 +77,7 @@ def _write(
     connection: Connection, new: Sequence[LedgerRow], found: Sequence[LedgerRow], calendar: Calendar
 ) -> None:
     if new:
-        connection.execute(insert(schema.ledger), [columns(row, calendar) for row in new])
+        connection.execute(ADD, [columns(row, calendar) for row in new])
     if found:
         values = [{**columns(row, calendar), "of_turn": row.facts.turn_id} for row in found]
         connection.execute(REPLACE, values)

@@ -22,6 +22,9 @@ class Facts:
     chain: str | None = None
     model: str | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -71,7 +74,7 @@ def columns(row: LedgerRow, calendar: Calendar) -> dict[str, Any]:
     parts = [_part(model, row.calls) for model in dict.fromkeys(call.model for call in row.calls)]
     sums = {name: sum(part[name] for part in parts) for name in SUMS}
     return {
-        **asdict(row.facts),
+        **row.facts.as_json(),
         "models": ",".join(part["model"] for part in parts)[:MOST_MODEL_CHARS],
         "ending": row.ending,
         "code": row.code,

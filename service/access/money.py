@@ -1,12 +1,14 @@
 """US dollars as whole picodollars: sums are exact, and the same on every database."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 
 PICODOLLARS = 10**12
 # what a signed 64-bit column holds, with room for sums
 MOST_USD = Decimal(1_000_000)
 
 
+@lru_cache(maxsize=1024)
 def picodollars(usd: float | Decimal) -> int:
     """A float's digits beyond the twelfth are noise of its arithmetic."""
     return int((Decimal(usd) * PICODOLLARS).to_integral_value(ROUND_HALF_EVEN))

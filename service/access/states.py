@@ -46,6 +46,7 @@ CHANGE = (
     .where(schema.states.c.key == bindparam("of_key"))
     .where(schema.states.c.user_id == bindparam("of_user"))
 )
+NEW = insert(schema.states)
 COUNT_USERS = (
     update(schema.states)
     .where(schema.states.c.key == bindparam("of_key"))
@@ -123,9 +124,7 @@ class LockedStates:
                 CHANGE, [self._row(place, "of_key", "of_user") for place in old]
             )
         if new:
-            self._connection.execute(
-                insert(schema.states), [self._row(place, "key", "user_id") for place in new]
-            )
+            self._connection.execute(NEW, [self._row(place, "key", "user_id") for place in new])
         if counts:
             self._connection.execute(
                 COUNT_USERS, [{"of_key": key, "count": self._users[key]} for key in counts]

@@ -21,13 +21,18 @@ from service.llm.chain_parts import (
     with_whole_graphs,
 )
 from service.llm.guarded import SHOWN, Guarded
+from service.llm.plain_prompt import Fill, fill_of
 
 
 @dataclass(frozen=True)
 class FastPath:
-    """prompts | model: the guard's own events are the answer, without a LangChain object per token."""
+    """prompts | model: the guard's own events are the answer, without a LangChain object per token.
+
+    fill: does what a single prompt of plain texts would do.
+    """
 
     prompts: tuple[BasePromptTemplate[Any], ...]
+    fill: Fill | None
     model: Any
     options: dict[str, Any]
 
@@ -109,7 +114,7 @@ def _fast_path(chain: Any) -> FastPath | None:
     plain = tuple(step for step in prompts if isinstance(step, BasePromptTemplate))
     if len(plain) < len(prompts) or _watched():
         return None
-    return FastPath(plain, last, options)
+    return FastPath(plain, fill_of(plain[0]) if len(plain) == 1 else None, last, options)
 
 
 def _watched() -> bool:

@@ -82,6 +82,8 @@ def _fast_call(plan: Plan, fast: FastPath, turn: RunningTurn, around: Surroundin
     token = TURN.set(ChainTurn(turn, around))
     try:
         value = chain_input(turn.prompt, plan.wanted)
+        if fast.fill is not None and isinstance(value, dict):
+            return fast.model.call_with(fast.fill(value), fast.options)
         if not fast.prompts:
             value = value["messages"] if isinstance(value, dict) else value
         for step in fast.prompts:

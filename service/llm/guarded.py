@@ -99,8 +99,10 @@ class Guarded:
 
     def call_for(self, value: Any, options: Mapping[str, Any]) -> ModelCall:
         """The call that a chain of prompts and this model makes, without the chain."""
+        return self.call_with(self._convert_input(value).to_messages(), options)  # type: ignore[attr-defined]
+
+    def call_with(self, messages: list[BaseMessage], options: Mapping[str, Any]) -> ModelCall:
         turn = chain_turn.current()
-        messages = self._convert_input(value).to_messages()  # type: ignore[attr-defined]
         return self._call(turn, messages, None, options, takes_back=turn.running.takes_back)
 
     def _call(

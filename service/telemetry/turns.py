@@ -2,19 +2,18 @@
 
 import traceback
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import structlog
 
 from service.chat.attempt import Attempt
-from service.chat.events import Done
+from service.chat.events import Done, Usage
 from service.chat.prompt import Prompt
 from service.chat.turn import Caller
 from service.errors import ChatError, Ending
 from service.telemetry import initial_samples, metrics
 from service.telemetry.logs import frames_of
-from service.telemetry.metrics import WasteReason
+from service.telemetry.metrics import WasteReason, series
 
 OPERATION = "chat"
 # only the operator can end these: a key, an account
@@ -41,7 +40,7 @@ class TurnRecord:
         self._model: str | None = None
         self._chain: str | None = None
         self._ended = False
-        metrics.TURNS_STARTED.labels(caller.route).inc()
+        series(metrics.TURNS_STARTED, caller.route).inc()
         metrics.IN_FLIGHT.inc()
 
     def asked(self, prompt: Prompt) -> None:
@@ -97,27 +96,27 @@ class TurnRecord:
 
     def _observe(self, ending: Ending, duration: float) -> None:
         route = self._caller.route
-        metrics.TURNS.labels(route, ending).inc()
-        metrics.TURN_DURATION.labels(route, ending).observe(duration)
+        series(metrics.TURNS, route, ending).inc()
+        series(metrics.TURN_DURATION, route, ending).observe(duration)
         if self._chain is not None:
-            metrics.CHAIN_TURNS.labels(self._chain, ending).inc()
-        metrics.KEY_TURNS.labels(self._key, ending).inc()
+            series(metrics.CHAIN_TURNS, self._chain, ending).inc()
+        series(metrics.KEY_TURNS, self._key, ending).inc()
         if self._model is not None:
             metrics.OVERHEAD.observe(max(0.0, duration - self._waited))
         if self._first_sign_at is not None:
-            metrics.FIRST_SIGN.labels(route).observe(self._first_sign_at - self._started_at)
+            series(metrics.FIRST_SIGN, route).observe(self._first_sign_at - self._started_at)
         if self._first_text_at is not None:
-            metrics.FIRST_TOKEN.labels(route).observe(self._first_text_at - self._started_at)
-            metrics.LONGEST_GAP.labels(route).observe(self._longest_gap)
+            series(metrics.FIRST_TOKEN, route).observe(self._first_text_at - self._started_at)
+            series(metrics.LONGEST_GAP, route).observe(self._longest_gap)
             if ending not in WHOLE_OR_UNWANTED:
-                metrics.CUT.labels(route, ending).inc()
+                series(metrics.CUT, route, ending).inc()
 
     def _count_for_key(self, attempt: Attempt) -> None:
         if attempt.usage is not None:
-            metrics.KEY_TOKENS.labels(self._key, "input").inc(attempt.usage.input_tokens)
-            metrics.KEY_TOKENS.labels(self._key, "output").inc(attempt.usage.output_tokens)
+            series(metrics.KEY_TOKENS, self._key, "input").inc(attempt.usage.input_tokens)
+            series(metrics.KEY_TOKENS, self._key, "output").inc(attempt.usage.output_tokens)
         if attempt.cost_usd is not None:
-            metrics.KEY_COST.labels(self._key).inc(attempt.cost_usd)
+            series(metrics.KEY_COST, self._key).inc(attempt.cost_usd)
 
     def _count_waste(self, ending: Ending) -> None:
         for place, attempt in enumerate(self._attempts, start=1):
@@ -127,7 +126,7 @@ class TurnRecord:
             last = place == len(self._attempts)
             again = "restart" if attempt.chunks else "retry"
             reason = WASTE_BY_ENDING.get(ending, "failure") if last else again
-            metrics.WASTED.labels(reason).inc(tokens)
+            series(metrics.WASTED, reason).inc(tokens)
 
     def _line(
         self, ending: Ending, duration: float, error: ChatError | None, done: Done | None
@@ -154,7 +153,7 @@ class TurnRecord:
             else round(first - self._started_at, 4),
             "longest_gap_seconds": round(self._longest_gap, 4),
             "overhead_seconds": round(max(0.0, duration - self._waited), 4),
-            "answer_usage": asdict(done.usage) if done else None,
+            "answer_usage": _usage(done.usage) if done else None,
             "answer_cost_usd": done.cost_usd if done else None,
             **_bill(self._attempts),
             "attempts": [_attempt_line(attempt) for attempt in self._attempts],
@@ -172,7 +171,7 @@ def announce(
     initial_samples.begin(OPERATION, models, chains)
     metrics.SLOTS.set(slots)
     metrics.IN_FLIGHT.set(0)
-    metrics.BUILD.labels(version, llm_client).set(1)
+    series(metrics.BUILD, version, llm_client).set(1)
 
 
 def announce_bill(prices: str, *, exact_counts: bool, unpriced: list[str]) -> None:
@@ -196,15 +195,17 @@ def log() -> Any:
 
 def count_attempt(attempt: Attempt) -> None:
     labels = (OPERATION, attempt.provider, attempt.model)
-    metrics.ATTEMPTS.labels(attempt.model, attempt.result).inc()
+    series(metrics.ATTEMPTS, attempt.model, attempt.result).inc()
     if attempt.refused is not None:
-        metrics.REFUSALS.labels(attempt.model, attempt.refused).inc()
+        series(metrics.REFUSALS, attempt.model, attempt.refused).inc()
     error = "" if attempt.result == "ok" else attempt.result
-    metrics.OPERATION_DURATION.labels(*labels, error).observe(attempt.ended_at - attempt.started_at)
+    series(metrics.OPERATION_DURATION, *labels, error).observe(
+        attempt.ended_at - attempt.started_at
+    )
     if attempt.first_chunk_at is not None:
-        metrics.FIRST_CHUNK.labels(*labels).observe(attempt.first_chunk_at - attempt.started_at)
+        series(metrics.FIRST_CHUNK, *labels).observe(attempt.first_chunk_at - attempt.started_at)
     if attempt.mean_gap is not None:
-        metrics.OUTPUT_CHUNK.labels(*labels).observe(attempt.mean_gap)
+        series(metrics.OUTPUT_CHUNK, *labels).observe(attempt.mean_gap)
     _count_bill(attempt, labels)
 
 
@@ -212,14 +213,18 @@ def _count_bill(attempt: Attempt, labels: tuple[str, str, str]) -> None:
     usage = attempt.usage
     if usage is None:
         return
-    metrics.TOKEN_USAGE.labels(*labels, "input").observe(usage.input_tokens)
-    metrics.TOKEN_USAGE.labels(*labels, "output").observe(usage.output_tokens)
+    series(metrics.TOKEN_USAGE, *labels, "input").observe(usage.input_tokens)
+    series(metrics.TOKEN_USAGE, *labels, "output").observe(usage.output_tokens)
     if usage.source == "estimated":
-        metrics.ESTIMATED.labels(attempt.model, attempt.result).inc()
+        series(metrics.ESTIMATED, attempt.model, attempt.result).inc()
     if attempt.cost_usd is None:
-        metrics.UNPRICED.labels(attempt.model).inc(_tokens(attempt))
+        series(metrics.UNPRICED, attempt.model).inc(_tokens(attempt))
     else:
-        metrics.COST.labels(attempt.model).inc(attempt.cost_usd)
+        series(metrics.COST, attempt.model).inc(attempt.cost_usd)
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {name: getattr(usage, name) for name in usage.__slots__}
 
 
 def _tokens(attempt: Attempt) -> int:

@@ -7,6 +7,7 @@ import socket
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, TypeVar, cast
 
@@ -187,12 +188,17 @@ def address_of_request(request: Request) -> str:
 
 def address_of(peer: str, headers: Headers) -> str:
     """The caller's, where a proxy on a private network says it."""
-    try:
-        is_inside = ip_address(peer).is_private
-    except ValueError:
+    if not _is_inside(peer):
         return peer
-    forwarded = headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    return forwarded if is_inside and forwarded else peer
+    return headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or peer
+
+
+@lru_cache(maxsize=256)
+def _is_inside(peer: str) -> bool:
+    try:
+        return ip_address(peer).is_private
+    except ValueError:
+        return False
 
 
 def _discard(stream: Any, most_bytes: int) -> None:

@@ -7,6 +7,7 @@ address cannot, nor can a name without a dot, which is a container's or the loca
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 from flask import Request
 
@@ -28,6 +29,7 @@ def _name(host: str) -> str:
     return host.partition(":")[0].lower()
 
 
+@lru_cache(maxsize=256)
 def _is_local(name: str) -> bool:
     return "." not in name or name.endswith((".localhost", ".internal")) or _is_address(name)
 

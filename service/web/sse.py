@@ -3,7 +3,6 @@
 Every event has its data on one line of JSON in UTF-8; what ends a line for some readers is escaped.
 """
 
-from dataclasses import asdict
 from typing import Any
 
 from service.chat.events import Data, Done, Failed, Restart, Start, Thinking, Token, Usage
@@ -43,7 +42,7 @@ def encode(
 def _fields(event: Start | Thinking | Data | Restart) -> dict[str, Any]:
     if isinstance(event, Thinking):
         return {"text": json_text.quoted(event.text)} if event.text else {}
-    return asdict(event)
+    return {name: getattr(event, name) for name in event.__slots__}
 
 
 def done(event: Done) -> dict[str, Any]:
@@ -57,10 +56,15 @@ def done(event: Done) -> dict[str, Any]:
 
 
 def usage(counted: Usage) -> dict[str, Any]:
-    told = asdict(counted)
-    # a part of the input that is in the price alone
-    del told["cache_written_tokens"]
-    return {name: value for name, value in told.items() if value is not None}
+    """What was written into the provider's cache is in the price alone."""
+    fields = {
+        "input_tokens": counted.input_tokens,
+        "output_tokens": counted.output_tokens,
+        "source": counted.source,
+    }
+    if counted.cached_input_tokens is not None:
+        fields["cached_input_tokens"] = counted.cached_input_tokens
+    return fields
 
 
 def _frame(name: str, data: dict[str, Any]) -> bytes:

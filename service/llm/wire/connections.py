@@ -56,6 +56,16 @@ class Connections(ConnectionPool):
         self._looked_at: set[int] = set()
         self.secure = address.secure
 
+    def kept(self) -> Any | None:
+        """A connection that has served before, where nobody has to be waited for."""
+        while not self._socket_queue.empty() and self._semaphore.acquire(blocking=False):
+            sock = self._socket_queue.get_nowait()
+            if self._is_socket_alive(sock):
+                self._looked_at.discard(sock.fileno())
+                return sock
+            self.release_socket(sock)
+        return None
+
     def take(self) -> tuple[Any, bool]:
         """A connection, and whether it has served before. Raises what connecting raises."""
         sock = self.get_socket()

@@ -32,8 +32,10 @@ class Exchange:
         self._kept = False
         self._closed = False
         self._error: Exception | None = None
-        # DNS, connect and TLS can take long, and none of them ticks
-        self._opening: Any = gevent.spawn(self._open)
+        self._opening: Any = None
+        if not self._ask_at_once():
+            # DNS, connect and TLS can take long, and none of them ticks
+            self._opening = gevent.spawn(self._open)
 
     @property
     def connected(self) -> bool:
@@ -67,6 +69,30 @@ class Exchange:
             self._connections.return_socket(sock)
         else:
             self._connections.release_socket(sock)
+
+    def _ask_at_once(self) -> bool:
+        """Over a kept connection, if there is one; what does not fit into its buffer follows."""
+        sock = self._connections.kept()
+        if sock is None:
+            return False
+        self._socket, self._kept = sock, True
+        request, sent = self._request(0), 0
+        sock.settimeout(0.0)
+        # one that is dead shows itself when it is read
+        with contextlib.suppress(OSError):
+            sent = sock.send(request)
+        self.sent = sent == len(request)
+        if not self.sent:
+            self._opening = gevent.spawn(self._send_rest, sock, request[sent:])
+        return True
+
+    def _send_rest(self, sock: Any, rest: bytes) -> None:
+        try:
+            sock.settimeout(None)
+            sock.sendall(rest)
+            self.sent = True
+        except Exception as error:  # noqa: BLE001 - it is raised in the reader
+            self._error = error
 
     def _open(self) -> None:
         try:
