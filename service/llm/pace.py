@@ -5,12 +5,15 @@ from collections.abc import Callable
 
 import gevent
 
-# people do not see it, and it is far below every limit on gaps
+# people do not see it, and it is far below every limit on gaps; the second where much of a core is used
 LONGEST_SECONDS = 0.05
+LONGEST_BUSY_SECONDS = 0.07
 STEP_SECONDS = 0.01
 MEASURE_SECONDS = 0.1
-BUSY_SHARE = 0.12
 IDLE_SHARE = 0.08
+BUSY_SHARE = 0.12
+CALMER_SHARE = 0.2
+VERY_BUSY_SHARE = 0.3
 LATE_SECONDS = 0.02
 
 
@@ -23,7 +26,7 @@ class Pace:
         cpu_clock: Callable[[], float] = time.process_time,
         sleep: Callable[[float], None] = gevent.sleep,
     ) -> None:
-        self._clock = clock
+        self.now = clock
         self._cpu_clock = cpu_clock
         self._sleep = sleep
         self._delay_seconds = 0.0
@@ -33,21 +36,24 @@ class Pace:
 
     def wait(self) -> None:
         """Before a read; it lets the other streams run."""
-        now = self._clock()
+        now = self.now()
         if now - self._measured_at >= MEASURE_SECONDS:
             self._measure(now)
         if self._delay_seconds > 0:
             # all streams at the same moments: the loop wakes once for many
             pause = self._delay_seconds - now % self._delay_seconds
             self._sleep(pause)
-            late = self._clock() - now - pause
+            late = self.now() - now - pause
             self._latest_seconds = max(self._latest_seconds, late)
 
     def _measure(self, now: float) -> None:
         cpu_seconds = self._cpu_clock()
         share = (cpu_seconds - self._cpu_seconds) / (now - self._measured_at)
+        longest = LONGEST_BUSY_SECONDS if share > VERY_BUSY_SHARE else LONGEST_SECONDS
         if share > BUSY_SHARE or self._latest_seconds > LATE_SECONDS:
-            self._delay_seconds = min(LONGEST_SECONDS, self._delay_seconds + STEP_SECONDS)
-        elif share < IDLE_SHARE:
+            self._delay_seconds = max(
+                self._delay_seconds, min(longest, self._delay_seconds + STEP_SECONDS)
+            )
+        if share < IDLE_SHARE or (share < CALMER_SHARE and self._delay_seconds > longest):
             self._delay_seconds = max(0.0, self._delay_seconds - STEP_SECONDS)
         self._measured_at, self._cpu_seconds, self._latest_seconds = now, cpu_seconds, 0.0

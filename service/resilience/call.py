@@ -84,6 +84,7 @@ class UpstreamCall:
         self._opened = False
         self._sent = False
         self._room = call.most_chars
+        self._offers_tools = call.offers_tools
         self._thinking_room = MOST_THINKING_CHARS
         self._provisional = False
         self._late_since: float | None = None
@@ -139,7 +140,7 @@ class UpstreamCall:
         self._opened = True
         attempt = self.attempt
         attempt.usage = chunk.usage or attempt.usage
-        if not self._call.offers_tools:
+        if not self._offers_tools:
             chunk.tool_calls = []
         spoke = bool(chunk.text or chunk.tool_calls)
         if spoke or chunk.thinking or chunk.finish_reason:
@@ -159,7 +160,9 @@ class UpstreamCall:
     def _cut(self, chunk: Chunk) -> None:
         """A server that goes on beyond what it was asked for is not listened to any longer."""
         room = self._room
-        self._room -= len(chunk.text) + sum(map(len, _arguments(chunk)))
+        self._room -= len(chunk.text)
+        if chunk.tool_calls:
+            self._room -= sum(map(len, _arguments(chunk)))
         if self._room < 0:
             chunk.text = chunk.text[:room]
             self.attempt.finish_reason, self._provisional = "length", False
@@ -174,7 +177,8 @@ class UpstreamCall:
         if attempt.first_chunk_at is None:
             attempt.first_chunk_at = attempt.last_chunk_at
         self._texts.append(chunk.text)
-        self._texts.extend(_arguments(chunk))
+        if chunk.tool_calls:
+            self._texts.extend(_arguments(chunk))
 
     def _enough(self, silent_seconds: float) -> bool:
         """Whether a whole answer has waited long enough for its last frames; raises when the silence is too long."""

@@ -1,7 +1,7 @@
 """The lean client: geventhttpclient's parser on kept connections, without an object per token."""
 
 from service.errors import UpstreamError
-from service.llm.pace import Pace
+from service.llm.pace import LONGEST_SECONDS, Pace
 from service.llm.wire.connections import Server
 from service.llm.wire.exchange import Exchange
 from service.llm.wire.give_way import GiveWay
@@ -20,6 +20,7 @@ class LeanTransport:
         self._exchange = Exchange(server.connections, request, tick_seconds)
         self._response = Response()
         self._pace = pace
+        self._came_late = False
         self._others = GiveWay()
 
     @property
@@ -27,8 +28,10 @@ class LeanTransport:
         return self._exchange.sent
 
     def receive(self, *, spoke: bool) -> Arrived | None:
-        if not self._others.wait() and spoke:
+        # what comes less often than the pace would not come together for it
+        if not self._others.wait() and spoke and not self._came_late:
             self._pace.wait()
+        began = self._pace.now()
         try:
             data = self._exchange.receive()
         except Exception as error:  # noqa: BLE001 - a socket's, a resolver's, or a bug
@@ -36,6 +39,7 @@ class LeanTransport:
             raise translate(error) from None
         if data is None:
             return None
+        self._came_late = self._pace.now() - began > LONGEST_SECONDS
         self._others.took(len(data))
         return self._parsed(data)
 
