@@ -147,6 +147,9 @@ class Turns:
         with self.admit():
             prompt = compose(request, self.defaults, caller, turn_id)
             books.record.asked(prompt)
+            if caller.gone():
+                # one who has left while the service was busy costs nothing
+                raise CallerGone
             books.account.begin(prompt)
             yield Start(caller.request_id, prompt.model)
             turn = RunningTurn(

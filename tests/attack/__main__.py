@@ -48,7 +48,8 @@ def main() -> int:
 def soaked(turns: int, minutes: float) -> int:
     finding = soak.run(turns, minutes)
     print("\n".join([*finding.lines, *finding.complaints]))
-    print(f"{finding.turns} turns in {finding.seconds:.0f} s")
+    report.write_soak(finding.markdown(), ROOT / "build")
+    print(f"{finding.turns} turns in {finding.seconds:.0f} s; build/soak.md")
     return 1 if finding.complaints else 0
 
 

@@ -40,6 +40,11 @@ def write(outcomes: Sequence[Outcome], seconds: float, directory: Path) -> None:
     (directory / "attack.md").write_text(markdown(outcomes, seconds), encoding="utf-8")
 
 
+def write_soak(table: str, directory: Path) -> None:
+    directory.mkdir(exist_ok=True)
+    (directory / "soak.md").write_text(table, encoding="utf-8")
+
+
 def _row(outcome: Outcome) -> tuple[str, ...]:
     verdict = "held" if outcome.passed else "FAIL: " + "; ".join(outcome.complaints)
     return outcome.row, outcome.title, verdict, outcome.before, outcome.saw, outcome.victims

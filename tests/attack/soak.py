@@ -19,8 +19,10 @@ from tests.support.service import SHIPPED_CHAIN, Service
 from tests.support.simulator import SimulatorProcess, directive
 
 WORKERS = 2
-GENERATIONS = 3
+GENERATIONS = 5
 SAMPLE_SECONDS = 2.0
+# in the table of samples
+MOST_LINES = 60
 WARM_SHARE = 0.15
 LEAST_SAMPLES = 4
 # a worker's pools and caches fill up for a while
@@ -74,33 +76,64 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """A sample, and when it was taken. under_way: turns that hold a slot."""
+
+    generation: int
+    seconds: float
+    turns: int
+    under_way: int
+    sample: Sample
+
+
+@dataclass(frozen=True)
 class Finding:
     turns: int
     seconds: float
     lines: list[str]
     complaints: list[str]
+    taken: list[Taken]
+
+    def markdown(self) -> str:
+        """Samples evenly over the whole run."""
+        heads = ("generation", "seconds", "turns", "under way", *(f.name for f in fields(Sample)))
+        rows = [heads, tuple("---" for _ in heads)]
+        for one in self.taken[:: max(1, len(self.taken) // MOST_LINES)]:
+            figures = (one.generation, one.seconds, one.turns, one.under_way)
+            measured = (getattr(one.sample, field.name) for field in fields(Sample))
+            rows.append(tuple(f"{value:.0f}" for value in (*figures, *measured)))
+        table = [f"| {' | '.join(row)} |" for row in rows]
+        told = [f"- {line}" for line in (*self.lines, *self.complaints)]
+        end = f"{self.turns} turns in {self.seconds:.0f} s"
+        return "\n".join([*table, "", *told, "", end, ""])
 
 
 def run(turns: int, minutes: float) -> Finding:
     """Until there were so many turns, or for so long."""
     began = time.monotonic()
-    lines, complaints = list[str](), list[str]()
+    lines, complaints, taken = list[str](), list[str](), list[Taken]()
     with running() as service:
         until = began + 60 * minutes
-        for generation in range(GENERATIONS):
-            if generation:
+        for generation in range(1, GENERATIONS + 1):
+            if generation > 1:
                 replace_workers(service)
-            left = (until - time.monotonic()) / (GENERATIONS - generation)
-            wanted = turns * (generation + 1) // GENERATIONS
-            samples = soaked(service, wanted, left)
+            left = (until - time.monotonic()) / (GENERATIONS + 1 - generation)
+            wanted = turns * generation // GENERATIONS
+            samples = []
+            for turns_now, under_way, sample in soaked(service, wanted, left):
+                taken.append(
+                    Taken(generation, time.monotonic() - began, turns_now, under_way, sample)
+                )
+                samples.append(sample)
             lines += judged(generation, samples, complaints)
-        service.until("chat_turns_in_flight", 0, timeout=60)
+            # every slot is free again
+            service.until("chat_turns_in_flight", 0, timeout=60)
         counted = int(service.metric("chat_turns_total"))
         if counted != int(service.metric("chat_turns_started_total")):
             complaints.append("a turn has no ending")
         bugs = [event for event in service.events() if event["event"] == "bug"]
         complaints += [f"{len(bugs)} bugs"] if bugs else []
-    return Finding(counted, time.monotonic() - began, lines, complaints)
+    return Finding(counted, time.monotonic() - began, lines, complaints, taken)
 
 
 @contextmanager
@@ -133,22 +166,23 @@ def replace_workers(service: Service) -> None:
     service.wait_ready(60)
 
 
-def soaked(service: Service, turns: int, seconds: float) -> list[Sample]:
-    """Samples while it is under load."""
+def soaked(service: Service, turns: int, seconds: float) -> Iterator[tuple[int, int, Sample]]:
+    """Samples while it is under load, with the turns so far and those under way."""
     hammers = [
         hammer(service, GOOD, 24, seconds),
         hammer(service, FAULTS, 6, seconds),
         hammer(service, LEFT, 4, seconds, leave_after=0.05),
     ]
-    samples, until = [], time.monotonic() + seconds
+    until = time.monotonic() + seconds
     while time.monotonic() < until - SAMPLE_SECONDS:
         time.sleep(SAMPLE_SECONDS)
-        samples.append(sampled(service))
-        if service.metric("chat_turns_total") >= turns:
+        sample = sampled(service)
+        so_far = int(service.metric("chat_turns_total"))
+        yield so_far, int(service.metric("chat_turns_in_flight")), sample
+        if so_far >= turns:
             break
     for one in hammers:
         one.stop()
-    return samples
 
 
 def hammer(
@@ -174,7 +208,7 @@ def sampled(service: Service) -> Sample:
 def judged(generation: int, samples: list[Sample], complaints: list[str]) -> list[str]:
     warm = samples[int(len(samples) * WARM_SHARE) :]
     if len(warm) < LEAST_SAMPLES:
-        complaints.append(f"generation {generation + 1}: too short to judge")
+        complaints.append(f"generation {generation}: too short to judge")
         return []
     half = len(warm) // 2
     lines = []
@@ -183,7 +217,7 @@ def judged(generation: int, samples: list[Sample], complaints: list[str]) -> lis
             statistics.median(getattr(one, field.name) for one in part)
             for part in (warm[:half], warm[half:])
         )
-        lines.append(f"generation {generation + 1}: {field.name} {first:.0f} -> {last:.0f}")
+        lines.append(f"generation {generation}: {field.name} {first:.0f} -> {last:.0f}")
         if last > first * MOST_GROWTH[field.name] and last > first + SPARE[field.name]:
             complaints.append(f"{lines[-1]} grows")
     return lines

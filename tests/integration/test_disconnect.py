@@ -1,5 +1,7 @@
 """A caller who leaves: the upstream call ends with them, whatever it is doing, and what it cost is on the bill."""
 
+import os
+import signal
 import uuid
 
 import pytest
@@ -194,3 +196,18 @@ def test_callers_who_send_and_leave_at_once_leave_nothing_behind(patient, simula
     patient.until("chat_turns_in_flight", 0)
     simulator.wait(open_max=0)
     assert not [event for event in patient.events() if event["level"] == "error"]
+
+
+@LEAN
+def test_the_llm_is_not_asked_for_callers_who_left_before_they_were_heard(patient, simulator):
+    (worker,) = patient.workers()
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        left = [ask(patient, directive(tokens=2)) for _ in range(20)]
+        close([stream for stream, _ in left])
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    turns = [patient.turn(request_id) for _, request_id in left]
+    assert {turn["ending"] for turn in turns} == {"disconnected"}
+    assert [turn["attempts"] for turn in turns] == [[]] * len(turns)
+    assert simulator.stats()["requests"] == 0

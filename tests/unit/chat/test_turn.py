@@ -89,16 +89,23 @@ def test_a_turn_without_a_slot_reaches_no_upstream():
     assert stage.journal == ["begun", "ended rejected"]
 
 
+def test_nothing_is_asked_for_a_caller_who_has_left_before():
+    stage = Stage([Token("a"), DONE])
+    stage.caller.leaves_at = 1
+    assert list(stage.run()) == []
+    assert stage.journal == ["begun", "slot taken", "slot freed", "ended disconnected"]
+
+
 def test_a_caller_who_leaves_is_noticed_at_the_next_tick():
     stage = Stage([Token("a"), TICK, TICK, Token("b"), DONE])
-    stage.caller.leaves_at = 3
+    stage.caller.leaves_at = 4
     assert list(stage.run()) == [START, Token("a"), TICK]
     assert stage.journal == [*WHOLE, "ended disconnected"]
 
 
 def test_a_caller_who_leaves_is_noticed_while_text_flows():
     stage = Stage([step for _ in range(1000) for step in (0.01, Token("x"))])
-    stage.caller.leaves_at = 2
+    stage.caller.leaves_at = 3
     seen = list(stage.run())
     assert stage.record.ending == "disconnected"
     # looks are a quarter of a second apart: no more often, or every token would cost a system call
