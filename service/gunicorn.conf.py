@@ -104,7 +104,7 @@ def on_starting(_server: Arbiter) -> None:
     libraries.load()
     _load_encoding()
     gc.freeze()
-    # in a process of its own, since connections do not outlive a fork
+    # in a separate process, since connections do not survive a fork
     preparing = multiprocessing.get_context("fork").Process(target=_prepare)
     preparing.start()
     preparing.join()

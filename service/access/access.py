@@ -1,4 +1,4 @@
-"""Access to the service, for one worker: who asks, an account for each turn, and what is left for whom."""
+"""Access to the service, for one worker: identification, an account for each turn, and what is left of each limit."""
 
 import time
 import uuid
@@ -108,7 +108,7 @@ class Access:
         )
 
     def start(self) -> None:
-        """Waits until the keys are known, or the store is known to be away."""
+        """Waits until the keys are known, or the store is known to be unavailable."""
         self._keeper.look()
         self._keeper.start()
         self.lane.start()
@@ -118,7 +118,7 @@ class Access:
         """Whether all rows have reached the store, or the disk."""
         return self._writer.flush(seconds)
 
-    # who asks
+    # identification
 
     @property
     def is_open(self) -> bool:

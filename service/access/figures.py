@@ -1,4 +1,4 @@
-"""What a caller is told of limits: as headers, by `GET /usage`, and by an error where one is in the way."""
+"""How limits are reported to callers: as headers, by `GET /usage`, and as errors."""
 
 import math
 from dataclasses import dataclass

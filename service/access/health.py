@@ -14,7 +14,7 @@ class StoreReplaced(StoreAway):
 
 
 class Health:
-    """One worker's view. It begins as up: the first who asks finds out."""
+    """One worker's view. It starts as up; the first query finds out."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener

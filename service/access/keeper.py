@@ -19,7 +19,7 @@ from service.access.store import Store
 from service.access.upkeep import LEASE_SECONDS
 
 LOOK_SECONDS = 2.0
-# while the store is away
+# while the store is unavailable
 RETRY_SECONDS = 1.0
 # however many unknown keys are tried
 SHORTEST_PAUSE_SECONDS = 0.1

@@ -1,4 +1,4 @@
-"""Limits while the store is away: each worker holds them by itself, from what the store said last.
+"""Limits while the store is unavailable: each worker enforces them on its own, from the last known state.
 
 So a key may have more than it is allowed, by the number of workers at most; what was spent is charged when the store
 is back.

@@ -60,7 +60,7 @@ def change(connection: Connection, calendar: Calendar, key: Key) -> None:
 def rotate(
     connection: Connection, name: str, secret_hash: str, now_us: int, old_ends_at_us: int
 ) -> None:
-    """A new secret; those that are there go on for a while. Those that have ended are taken away."""
+    """A new secret; the existing ones stay valid for a while. Expired ones are deleted."""
     number = _next_change(connection)
     own = schema.secrets.c.key == name
     ends = schema.secrets.c.expires_at_us

@@ -1,4 +1,4 @@
-"""Rows of the ledger on the local disk, while the store is away: one file per process, one JSON object per line.
+"""Ledger rows on the local disk while the store is unavailable: one file per process, one JSON object per line.
 
 A file belongs to who holds its lock. When a process is gone its lock is, too: another one takes its rows over.
 """

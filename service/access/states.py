@@ -109,7 +109,7 @@ class LockedStates:
             self._states[key, place] = states[1]
 
     def forget_users(self, key: str, count: int) -> None:
-        """Rows that were taken away."""
+        """Rows that were deleted."""
         self._users[key] -= count
 
     def save(self) -> None:

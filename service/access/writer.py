@@ -1,6 +1,6 @@
 """Writes the ledger beside the answers: a turn's end waits for nothing, and its row is in the store a moment later.
 
-While the store is away rows wait in a file on the local disk. A row may be sent twice, and is written once.
+While the store is unavailable, rows wait in a file on the local disk. A row may be sent twice but is written once.
 """
 
 import itertools

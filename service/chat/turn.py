@@ -60,7 +60,7 @@ class Caller(Protocol):
 
 
 class Record(Protocol):
-    """What is told of one turn; end() is taken once, later calls change nothing."""
+    """What is recorded of one turn; only the first end() counts."""
 
     def asked(self, prompt: Prompt) -> None: ...
     def waited(self, seconds: float) -> None: ...
@@ -80,7 +80,7 @@ class CallerGone(Exception):
 
 @dataclass(frozen=True)
 class Books:
-    """Both accounts of one turn: what it may cost, and what is told of it."""
+    """Both accounts of one turn: what it may cost, and what is recorded of it."""
 
     account: Account
     record: Record

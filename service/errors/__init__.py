@@ -5,7 +5,7 @@ ChatError
 │   ├── PayloadTooLarge
 │   ├── UnsupportedMediaType
 │   └── RequestTimeout             the body did not arrive
-├── Unauthorized, Forbidden        who asks, before there is a turn
+├── Unauthorized, Forbidden        the key, before there is a turn
 ├── Rejected                       our own limits
 │   ├── RateLimited
 │   ├── BudgetExceeded
@@ -41,7 +41,7 @@ ChatError
 │   MisdirectedRequest             no turn
 └── Internal                       a bug
 
-The message of an error is a fixed sentence: nothing that a caller, a library or the LLM wrote ever reaches a client.
+The message of an error is a fixed sentence: text from a caller, a library or the LLM never reaches a client.
 """
 
 from service.errors.base import (

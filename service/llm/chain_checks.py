@@ -1,4 +1,4 @@
-"""What can be told of a chain without running it: refused at start, in one sentence that names the line to change."""
+"""What can be checked without running a chain: refused at start, in one sentence that names the line to change."""
 
 import inspect
 from collections.abc import Iterator
@@ -123,7 +123,7 @@ def _check_concurrency(chain: Any, where: str) -> None:
     own = (getattr(chain, "config", None) or {}).get("max_concurrency")
     if isinstance(chain, Pregel) and 1 in (most, own):
         raise UnusableChain(
-            f"{where}: a graph with max_concurrency=1 waits for itself for ever when it is streamed; take it away"
+            f"{where}: a graph with max_concurrency=1 deadlocks when it is streamed; remove it"
         )
 
 

@@ -91,7 +91,7 @@ def chain_input(prompt: Prompt, wanted: Wanted, *, keeps_history: bool = False) 
         "input": prompt.question,
     }
     if wanted == "messages":
-        # a graph has an instruction of its own
+        # a graph brings its own system prompt
         own = [SystemMessage(prompt.system)] if "system" in prompt.own else []
         fields["messages"] = [*own, *fields["history"], HumanMessage(prompt.question)]
     return fields

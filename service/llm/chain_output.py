@@ -16,7 +16,7 @@ UNSAID = frozenset({"system", "history", "input"})
 
 
 class NotJson(ValueError):
-    """A value that cannot be told as JSON, or is too long."""
+    """A value that is not JSON, or is too long."""
 
 
 def jsonable(value: Any) -> Any:

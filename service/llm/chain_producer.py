@@ -15,7 +15,7 @@ from service.llm.graph_outputs import GraphOutputs
 
 
 class Producer:
-    """Runs in a greenlet of its own. outputs: what the chain has handed out, besides what was said."""
+    """Runs in a separate greenlet. outputs: what the chain has handed out, besides what was said."""
 
     def __init__(self, plan: Plan, turn: ChainTurn, watcher: ChainWatcher) -> None:
         self._input = chain_input(turn.running.prompt, plan.wanted, keeps_history=bool(plan.needs))

@@ -1,4 +1,4 @@
-"""Runs a chain for a turn: in a greenlet of its own, whose reader is never kept waiting; the usual shape directly."""
+"""Runs a chain for a turn: the usual shape directly, any other in a separate greenlet that never blocks its reader."""
 
 import contextlib
 from collections.abc import Generator, Iterator

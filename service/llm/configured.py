@@ -4,4 +4,4 @@ from langchain_openai import ChatOpenAI
 
 
 class ConfiguredChatOpenAI(ChatOpenAI):
-    """A class of its own, so that it is told apart from the models that chains make."""
+    """A subclass, so that it can be distinguished from models that chains create."""

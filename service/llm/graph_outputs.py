@@ -16,7 +16,7 @@ INTERRUPT = "__interrupt__"
 
 
 class GraphOutputs:
-    """One per turn. tell_data: a name and a value. interrupted: a node waits for a human, whom `interrupt` asks."""
+    """One per turn. tell_data: a name and a value. interrupted: a node called `interrupt` and waits for a human."""
 
     def __init__(self, turn: ChainTurn, tell_data: Callable[[str, Any], None]) -> None:
         self.interrupted = False
@@ -68,7 +68,7 @@ class GraphOutputs:
             self._turn.put(Said(uuid4(), text))
 
     def _was_said(self, text: str) -> bool:
-        """By a model whose text a node has put into a message of its own."""
+        """By a model whose text a node has put into a new message."""
         said = text.strip() in self._turn.shown_texts
         self._turn.shown_texts.discard(text.strip())
         return said

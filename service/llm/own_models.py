@@ -15,7 +15,7 @@ def announce(warn: Callable[[list[str]], None]) -> None:
     """Lets those that no guard stands around report their usage, and says which they are."""
     found = list(_unguarded())
     for model in found:
-        # a base URL of its own switches it off in silence
+        # a custom base URL silently disables it
         if getattr(model, "stream_usage", True) is None:
             model.stream_usage = True
     if found:

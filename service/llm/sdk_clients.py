@@ -18,7 +18,7 @@ class Unguardable(ValueError):
 
 
 def without_retries(model: Any) -> None:
-    """The guard makes them. Raises Unguardable for a class that does not let go of its own."""
+    """The guard retries instead. Raises Unguardable for a class whose own retries cannot be turned off."""
     _set_fields(model, RETRIES, 0)
     _each_client(model, max_retries=0)
     if "transport" in type(model).model_fields:

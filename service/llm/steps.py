@@ -118,7 +118,7 @@ def _threads() -> ThreadPool:
 
 @functools.cache
 def _loop() -> asyncio.AbstractEventLoop:
-    """In a greenlet of its own, which the patched selectors let the others run."""
+    """In a separate greenlet; the patched selectors let the others run."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="asyncio", daemon=True).start()
     return loop

@@ -141,7 +141,7 @@ class Breaker:
         elif outcome != "neutral":
             self._tally.add(permit.origin, systemic=outcome == "systemic")
             if len(self._tally) >= self._failures:
-                # those whom it did not hold have failed as well
+                # the ones it did not block have failed as well
                 self._open(self._tally.scope if self.state == "closed" else EVERYBODY)
 
     def adopt_open(self, seconds: float, scope: Scope = EVERYBODY) -> None:

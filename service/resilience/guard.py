@@ -32,7 +32,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Asking:
-    """One model call under way: who asks, and what is left of its retries."""
+    """One model call under way: its origin, and what is left of its retries."""
 
     call: ModelCall
     turn: RunningTurn

@@ -62,7 +62,7 @@ def output(stream: TextIO, dropped: Callable[[int], None]) -> Output:
 
 
 def _not_blocking(descriptor: int) -> int:
-    """A description of its own, since others may share this one; sockets, and pipes of another user, have but one."""
+    """A new open file description, since others may share this one; sockets and another user's pipes have only one."""
     try:
         return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

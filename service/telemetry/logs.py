@@ -140,7 +140,7 @@ def ignored(variables: list[str]) -> None:
 
 
 def adopt(name: str) -> None:
-    """Sends a logger that has handlers of its own through ours."""
+    """Sends a logger that has its own handlers through ours."""
     logger = logging.getLogger(name)
     logger.handlers.clear()
     logger.propagate = True

@@ -1,4 +1,4 @@
-"""Who pays: the API key of a request, and what its holder is told of limits."""
+"""The API key of a request, and the limit headers of its response."""
 
 import re
 from typing import Any, Protocol

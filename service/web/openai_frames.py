@@ -7,7 +7,7 @@ from service.web import json_text, openai_errors
 
 PING = b": ping\n\n"
 END = b"data: [DONE]\n\n"
-# what a chain hands out as calls of tools is told in OpenAI's own field
+# a chain's tool calls go into OpenAI's own field
 TOOL_CALLS = "tool_calls"
 FINISH_REASONS = {"stop", "length", "tool_calls", "content_filter"}
 

@@ -1,4 +1,4 @@
-"""The part of the API's description that is a stream's: each event with its data, told apart by its name."""
+"""The events of a stream in the API's description: one schema per event, discriminated by its name."""
 
 from typing import Any
 

@@ -13,7 +13,7 @@ ReadUntil = Callable[[Iterator[Event], Callable[[], bool]], Event | None]
 class PatientBody:
     """Spaces while the turn goes on, then `finished`'s bytes. close() ends the turn, even if it was never iterated.
 
-    The status line has left with the first space: a failure is told in the body alone.
+    The status line has left with the first space, so a failure is reported in the body only.
     """
 
     def __init__(

@@ -100,6 +100,6 @@ def _fail(bug: Exception, report_bug: Bug) -> Response:
 
 
 def _problem(error: errors.ChatError) -> Response:
-    """In the words of who asks."""
+    """In the error format of the API that was called."""
     respond = openai_errors.response if request.path.startswith("/v1/") else problems.response
     return respond(error, g.request_id)

@@ -22,7 +22,7 @@ WAIT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Office:
-    """models: those that a key may be for. folder: where rows wait while the store is away."""
+    """models: those that a key may be scoped to. folder: where rows wait while the store is unavailable."""
 
     address: str
     folder: Path

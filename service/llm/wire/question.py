@@ -13,7 +13,7 @@ from service.llm.wire.payload import OLD_LIMIT, Payload
 from service.llm.wire.redirect import Redirected
 from service.llm.wire.refusal import Overflow, ParameterRefused, WindowExceeded
 
-# a server may refuse several parameters, each in a refusal of its own
+# a server may reject several parameters, one per response
 MOST_TIMES = 8
 
 
@@ -70,7 +70,7 @@ class Question:
         self.habits.keep(self.learned)
 
     def explain(self, refusal: ChatError) -> None:
-        """What a caller is told of the fields: of those that were the caller's."""
+        """The error details for the caller: only fields that the caller sent."""
         if isinstance(refusal, ParameterRefused):
             refusal.details = tuple(each for each in refusal.details if each.field in self.own)
         elif isinstance(refusal, WindowExceeded) and OLD_LIMIT in self.own:
