@@ -1,4 +1,4 @@
-"""Other people's code that every worker needs: loaded once, before the workers are forked, and shared by them.
+"""Third-party code that every worker needs: imported once, before the fork, and shared.
 
 Ours is loaded in each worker, so that a reload takes new code, and nothing that it makes crosses the fork. Neither may
 what is named here begin a thread, a greenlet or a connection by being imported.

@@ -1,4 +1,4 @@
-"""Waiting for others who hold the same rows: as long as they get on, and no longer.
+"""Waits for others that hold the same rows, for as long as they make progress.
 
 Workers and replicas that are busy are no fault of the store. Somebody who holds on to a lock is.
 """

@@ -1,4 +1,4 @@
-"""The connection to SQLite or PostgreSQL, with what each of them needs to be exact and never in the way.
+"""Connections to SQLite or PostgreSQL, set up so that limits are exact and the event loop never blocks.
 
 SQLite begins a transaction that writes by taking the write lock: one that reads first would lose updates, or fail at
 once. Its calls block, so a service makes them in a thread that is not the event loop's. PostgreSQL ends by itself what

@@ -1,4 +1,4 @@
-"""Whether the store is asked at all: one failure is enough not to wait for it again until it has been seen well."""
+"""Whether to query the store: after one failure it is left alone until a probe succeeds."""
 
 from service.access.listener import Listener
 

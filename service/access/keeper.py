@@ -1,4 +1,4 @@
-"""Looks after one worker's view of the store: keys that changed, signs of life, answers that others left open.
+"""Keeps one worker's view of the store current: changed keys, heartbeats, answers that dead workers left open.
 
 One background thread; callers who meet a key that they do not know wait for its next look.
 """

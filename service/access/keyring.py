@@ -1,4 +1,4 @@
-"""The keys that a worker knows, in memory: checking one asks nobody, and costs the same whichever it is."""
+"""The keys that a worker knows, in memory: checking one takes no query, and the same time for every key."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Where a worker's store jobs run: off the event loop, one after the other, and in nobody's greenlet.
+"""Runs a worker's store jobs one after the other, off the event loop and outside the callers' greenlets.
 
 Callers wait for an answer, and not longer than they want to; whoever gives up, or is killed, leaves nothing half done.
 All who wait at the same time are served by one transaction.

@@ -1,4 +1,4 @@
-"""What the room tells the outside; telemetry listens, access knows nothing of it."""
+"""What the access room reports; telemetry listens, and the room does not know it."""
 
 from typing import Protocol
 

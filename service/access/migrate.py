@@ -1,4 +1,4 @@
-"""Brings the tables to this version: at each start, by whichever process comes first, while the others wait."""
+"""Migrates the schema at each start: the first process does it while the others wait."""
 
 import time
 from collections.abc import Callable, Iterator

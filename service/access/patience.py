@@ -1,4 +1,4 @@
-"""Waiting for the store for as long as something comes from it.
+"""Waits for the store for as long as it keeps replying.
 
 Time is counted in turns of our own loop: one that is late sees that time has passed before it sees what has arrived.
 """

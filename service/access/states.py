@@ -1,4 +1,4 @@
-"""The rows that decide, locked for one transaction: keys first and in order, and under each key all of its users.
+"""The state rows of one transaction, locked: keys first and in order, then all users under each key.
 
 Whoever changes a user's row, a lease or the ledger of a key holds that key's row, so nothing else needs a lock, and
 two transactions never wait for each other in a circle.

@@ -1,4 +1,4 @@
-"""One process of this service after the other writes an SQLite file.
+"""Lets the processes of this service write an SQLite file one at a time.
 
 SQLite itself cannot tell a busy worker from somebody who holds on to the file. Here only workers wait for each other,
 so that whoever is in the way afterwards is somebody else.

@@ -1,4 +1,4 @@
-"""What has to be done now and then: workers say that they live, answers of dead ones are closed, old rows go."""
+"""Periodic work: worker heartbeats, closing the answers of dead workers, deleting old rows."""
 
 from collections.abc import Collection
 from typing import Any

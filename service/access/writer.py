@@ -1,4 +1,4 @@
-"""Writes the ledger beside the answers: a turn's end waits for nothing, and its row is in the store a moment later.
+"""Writes the ledger in the background: the end of a turn waits for nothing, and its row is stored a moment later.
 
 While the store is unavailable, rows wait in a file on the local disk. A row may be sent twice but is written once.
 """

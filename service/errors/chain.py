@@ -1,4 +1,4 @@
-"""What a step of a chain does that is no model call."""
+"""Failures of chain steps other than model calls."""
 
 from service.errors.base import ChatError
 from service.errors.upstream import AnswerEmpty

@@ -1,4 +1,4 @@
-"""What is no turn, and bugs."""
+"""Errors outside of a turn, and bugs."""
 
 from service.errors.base import ChatError
 

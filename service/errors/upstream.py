@@ -1,4 +1,4 @@
-"""What a model, or its server, does."""
+"""Failures of a model or its server."""
 
 from typing import ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""A model call's events, put together once: merging LangChain's chunks one by one is quadratic, and adds usage up."""
+"""Combines the events of one model call: merging LangChain's chunks one by one is quadratic, and adds usage up."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A provider's model with the options of one call: as fields, whose names differ, since not all take them per call."""
+"""A provider's model with one call's options set as fields, since not every class takes them per call."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a chain sets up that does nothing here, or less than it seems to: said once, when a worker starts."""
+"""Warnings about what a chain sets up that has no effect here: logged once, when a worker starts."""
 
 import inspect
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What a chain is composed of; what functions and graphs call is theirs."""
+"""Finds the parts that a chain is composed of; what functions and graphs call inside stays theirs."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

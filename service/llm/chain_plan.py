@@ -1,4 +1,4 @@
-"""How a chain is run: looked at once, when the worker starts."""
+"""Decides how a chain is run: once, when the worker starts."""
 
 from dataclasses import dataclass
 from typing import Any

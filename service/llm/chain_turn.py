@@ -1,4 +1,4 @@
-"""The turn that a chain runs in, as its parts find it: by a context variable, which LangChain's executors carry on."""
+"""The turn that a chain runs in, found through a context variable, which LangChain's executors propagate."""
 
 import contextlib
 import time

@@ -1,4 +1,4 @@
-"""What a chain has bound in one provider's form, in another's: where a fallback of another provider is asked."""
+"""Converts options that a chain bound in one provider's form to another's, for a fallback at another provider."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a model call will take at most, before it is made: nothing is counted, so that it costs nothing to ask."""
+"""An upper bound for a model call before it is made, without a tokenizer, so that it costs nothing."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Packages of other providers, which are there only if they were asked for.
+"""Optional packages of other providers.
 
 gunicorn's master looks for them, to refuse in one sentence; so nothing here may load one.
 """

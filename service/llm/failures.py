@@ -1,4 +1,4 @@
-"""What models' clients raise, in our words: by what it carries and what it is called, whoever's package it is."""
+"""Maps the exceptions of model clients to our errors: by what they carry and their names, whatever the package."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What a provider's message holds beside its text, and is sent back in the next call: signed thoughts, say."""
+"""Provider data beside a message's text that has to be sent back in the next call, such as signed thinking."""
 
 from typing import Any
 

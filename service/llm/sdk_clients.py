@@ -1,4 +1,4 @@
-"""What providers' clients do behind the guard's back, switched off: retries, and waiting without an end."""
+"""Turns off what providers' SDKs do behind the guard's back: retries, and waits without a limit."""
 
 from functools import partial
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a step of a chain raised, outside of its model calls: one table. Never a breaker's business."""
+"""Maps what chain steps raise outside of model calls to errors, in one table. They never touch a breaker."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How long the steps of a running chain take: each without what ran inside of it."""
+"""Measures the steps of a running chain, each without the steps inside it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Makes an iterator that never keeps its reader waiting out of any stream of chunks."""
+"""Turns any stream of chunks into an iterator that never blocks for longer than a tick."""
 
 import time
 from collections.abc import Callable, Generator

@@ -1,4 +1,4 @@
-"""Which failures count against a model, and whose they are.
+"""Which failures count against a model, and which callers they belong to.
 
 One caller's input may make a model fail each time, and must not take it from everybody. So a turn and a question count
 once, and failures that all come from one caller are held against that caller alone.

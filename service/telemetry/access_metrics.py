@@ -1,4 +1,4 @@
-"""What the access room tells, as metrics; changes of state in the log, too."""
+"""Events of the access room as metrics; changes of state also in the log."""
 
 from service.chat.account import BudgetPeriod, KeyProblem, LimitName
 from service.telemetry import metrics

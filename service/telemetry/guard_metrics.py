@@ -1,4 +1,4 @@
-"""What the guard does, as metrics; changes of state in the log, too."""
+"""Events of the guard as metrics; changes of state also in the log."""
 
 from service.chat.attempt import RetryDenial
 from service.errors import ErrorCode

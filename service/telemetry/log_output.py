@@ -1,4 +1,4 @@
-"""Standard output that nobody is made to wait for: a line that does not fit into a full pipe is dropped and counted.
+"""Standard output that never blocks: a line that does not fit into a full pipe is dropped and counted.
 
 A log driver that blocks would otherwise stop every worker at its next line, and the master after them. The kernel's
 buffer is the queue: it is shared by all processes, needs no thread, and survives forks.

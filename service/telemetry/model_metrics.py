@@ -1,4 +1,4 @@
-"""What models do not take, and what a look at their servers finds before anybody asks."""
+"""Parameters that models reject, and what the look at their servers found at start, as metrics and log lines."""
 
 from collections.abc import Mapping
 

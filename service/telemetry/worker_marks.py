@@ -1,4 +1,4 @@
-"""What becomes of workers: files that each makes for itself, and the master reads.
+"""How workers end: files that each writes for itself, and the master reads.
 
 Loads nothing but pathlib, since gunicorn's configuration uses it before the workers monkey-patch.
 """

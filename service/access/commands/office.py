@@ -1,4 +1,4 @@
-"""What every command needs: the store, opened when it is first asked, and sentences for what goes wrong."""
+"""What every command shares: the store, opened on first use, and one-sentence errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

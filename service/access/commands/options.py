@@ -1,4 +1,4 @@
-"""What is typed at a terminal, as values: limits, money, times. What cannot be understood is one sentence."""
+"""Command-line values: limits, money, times. What cannot be parsed gets a one-sentence error."""
 
 import re
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Bodies that are coded although nobody asked: gzip, deflate, and brotli where its library is there."""
+"""Decodes bodies that are compressed although nobody asked: gzip, deflate, and brotli if its library is installed."""
 
 import importlib
 import zlib

@@ -1,4 +1,4 @@
-"""Which frames are no part of an answer, but say that there is none."""
+"""Recognises frames that report a failure instead of answering."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is known of one model of one server, as long as the worker lives."""
+"""What has been learned about one model of one server during the worker's lifetime."""
 
 from collections.abc import Callable
 from dataclasses import replace

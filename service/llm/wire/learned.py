@@ -1,4 +1,4 @@
-"""What a model does not take, as its refusals say it: which questions it is asked instead."""
+"""What a model's refusals say about parameters, and how it is asked instead."""
 
 import json
 from dataclasses import dataclass, replace

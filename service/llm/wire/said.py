@@ -1,4 +1,4 @@
-"""What a server said of a failure: gathered from whatever shape it came in, and bounded."""
+"""What a server said about a failure: gathered from whatever shape it came in, and bounded."""
 
 import re
 from collections import deque
