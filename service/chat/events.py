@@ -112,6 +112,11 @@ class Failed:
     error: ChatError
 
 
+def fields_of(record: Usage | Start | Data | Restart) -> dict[str, Any]:
+    """Not a deep copy, as asdict() makes one."""
+    return {name: getattr(record, name) for name in record.__slots__}
+
+
 # what the guard says of one model call
 CallEvent = Token | Thinking | ToolCalls | Restart | Done | Tick
 # what a turn says to its caller

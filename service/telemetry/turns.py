@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from service.chat.attempt import Attempt
-from service.chat.events import Done, Usage
+from service.chat.events import Done, fields_of
 from service.chat.prompt import Prompt
 from service.chat.turn import Caller
 from service.errors import ChatError, Ending
@@ -153,7 +153,7 @@ class TurnRecord:
             else round(first - self._started_at, 4),
             "longest_gap_seconds": round(self._longest_gap, 4),
             "overhead_seconds": round(max(0.0, duration - self._waited), 4),
-            "answer_usage": _usage(done.usage) if done else None,
+            "answer_usage": fields_of(done.usage) if done else None,
             "answer_cost_usd": done.cost_usd if done else None,
             **_bill(self._attempts),
             "attempts": [_attempt_line(attempt) for attempt in self._attempts],
@@ -221,10 +221,6 @@ def _count_bill(attempt: Attempt, labels: tuple[str, str, str]) -> None:
         series(metrics.UNPRICED, attempt.model).inc(_tokens(attempt))
     else:
         series(metrics.COST, attempt.model).inc(attempt.cost_usd)
-
-
-def _usage(usage: Usage) -> dict[str, Any]:
-    return {name: getattr(usage, name) for name in usage.__slots__}
 
 
 def _tokens(attempt: Attempt) -> int:

@@ -5,7 +5,17 @@ Every event has its data on one line of JSON in UTF-8; what ends a line for some
 
 from typing import Any
 
-from service.chat.events import Data, Done, Failed, Restart, Start, Thinking, Token, Usage
+from service.chat.events import (
+    Data,
+    Done,
+    Failed,
+    Restart,
+    Start,
+    Thinking,
+    Token,
+    Usage,
+    fields_of,
+)
 from service.web import json_text
 from service.web.error_body import error_body
 
@@ -42,7 +52,7 @@ def encode(
 def _fields(event: Start | Thinking | Data | Restart) -> dict[str, Any]:
     if isinstance(event, Thinking):
         return {"text": json_text.quoted(event.text)} if event.text else {}
-    return {name: getattr(event, name) for name in event.__slots__}
+    return fields_of(event)
 
 
 def done(event: Done) -> dict[str, Any]:

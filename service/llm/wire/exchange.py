@@ -35,7 +35,7 @@ class Exchange:
         self._opening: Any = None
         if not self._ask_at_once():
             # DNS, connect and TLS can take long, and none of them ticks
-            self._opening = gevent.spawn(self._open)
+            self._opening = gevent.spawn(self._for_reader, self._open)
 
     @property
     def connected(self) -> bool:
@@ -46,6 +46,8 @@ class Exchange:
         try:
             if self._opening is not None and not self._opened():
                 return None
+            if self._error is not None:
+                raise self._error
             data = self._received()
         except OSError:
             if not self._kept:
@@ -76,45 +78,44 @@ class Exchange:
         if sock is None:
             return False
         self._socket, self._kept = sock, True
-        request, sent = self._request(0), 0
-        sock.settimeout(0.0)
-        # one that is dead shows itself when it is read
-        with contextlib.suppress(OSError):
-            sent = sock.send(request)
-        self.sent = sent == len(request)
-        if not self.sent:
-            self._opening = gevent.spawn(self._send_rest, sock, request[sent:])
+        self._for_reader(self._send_what_fits)
         return True
 
-    def _send_rest(self, sock: Any, rest: bytes) -> None:
+    def _send_what_fits(self) -> None:
+        request, sent = self._request(0), 0
+        self._socket.settimeout(0.0)
+        # one that is dead shows itself when it is read
+        with contextlib.suppress(OSError):
+            sent = self._socket.send(request)
+        self.sent = sent == len(request)
+        if not self.sent:
+            rest = request[sent:]
+            self._opening = gevent.spawn(self._for_reader, lambda: self._send(rest))
+
+    def _for_reader(self, step: Callable[[], None]) -> None:
         try:
-            sock.settimeout(None)
-            sock.sendall(rest)
-            self.sent = True
+            step()
         except Exception as error:  # noqa: BLE001 - it is raised in the reader
             self._error = error
 
     def _open(self) -> None:
-        try:
-            sock, self._kept = self._connections.take()
-            self._send(sock, 0)
-        except Exception as error:  # noqa: BLE001 - it is raised in the reader
-            self._error = error
+        sock, self._kept = self._connections.take()
+        self._ask(sock, 0)
 
     def _open_fresh(self) -> None:
-        try:
-            self._send(self._connections.fresh(), 1)
-        except Exception as error:  # noqa: BLE001 - it is raised in the reader
-            self._error = error
+        self._ask(self._connections.fresh(), 1)
 
-    def _send(self, sock: Any, sent_before: int) -> None:
+    def _ask(self, sock: Any, sent_before: int) -> None:
         if self._closed:
             self._connections.release_socket(sock)
             return
         self._socket = sock
+        self._send(self._request(sent_before))
+
+    def _send(self, request: bytes) -> None:
         # a long conversation takes its time; whoever iterates has the deadlines
-        sock.settimeout(None)
-        sock.sendall(self._request(sent_before))
+        self._socket.settimeout(None)
+        self._socket.sendall(request)
         self.sent = True
 
     def _opened(self) -> bool:
@@ -122,8 +123,6 @@ class Exchange:
         if not self._opening.ready():
             return False
         self._opening = None
-        if self._error is not None:
-            raise self._error
         return True
 
     def _replace(self) -> None:
@@ -131,7 +130,7 @@ class Exchange:
         self._kept, self._error = False, None
         if sock is not None:
             self._connections.release_socket(sock)
-        self._opening = gevent.spawn(self._open_fresh)
+        self._opening = gevent.spawn(self._for_reader, self._open_fresh)
 
     def _received(self) -> bytes | None:
         data: bytes | None
