@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from tests.support.callers import Callers, endings
+from tests.support.callers import Callers, endings, nobody_noticed
 from tests.support.service import ROOT
 from tests.support.simulator import directive
 from tests.support.stack import eventually
@@ -42,18 +42,6 @@ def under_load(swarm, change):
         return [each.result(180) for each in streams], short
 
 
-def nobody_noticed(figures, what, streams, short):
-    broken = [each for each in streams if not each.is_good or each.tokens != TOKENS]
-    failed = [each for each in short if not each.is_good]
-    figures.append(
-        f"swarm, {what}: {len(streams)} open streams, {len(broken)} broken;"
-        f" {len(short)} short requests, {len(failed)} failed"
-    )
-    assert not broken, endings(streams)
-    assert not failed, endings(short)
-    assert len(short) > 20
-
-
 def test_prometheus_finds_whom_to_ask(swarm):
     [prometheus] = swarm.tasks(f"{NAME}_prometheus")
 
@@ -76,14 +64,14 @@ def test_no_answer_is_broken_by_an_update(swarm, figures):
     streams, short = under_load(swarm, lambda: swarm.deploy(image))
     assert swarm.image() == image
     assert not set(before) & set(swarm.tasks())
-    nobody_noticed(figures, "update of 2 tasks", streams, short)
+    nobody_noticed(figures, "swarm, update of 2 tasks", (streams, short), TOKENS)
 
 
 def test_no_answer_is_broken_by_a_rollback(swarm, figures):
     back = ("service", "rollback", "--detach=false", "--quiet", SERVICE)
     streams, short = under_load(swarm, lambda: swarm.docker(*back))
     assert swarm.image() == "chat-service:test"
-    nobody_noticed(figures, "rollback", streams, short)
+    nobody_noticed(figures, "swarm, rollback", (streams, short), TOKENS)
 
 
 def test_an_image_that_does_not_work_goes_back_by_itself(swarm):
@@ -102,7 +90,7 @@ def test_no_answer_is_broken_by_more_tasks_and_fewer(swarm, figures):
             swarm.scale(count)
 
     streams, short = under_load(swarm, change)
-    nobody_noticed(figures, "scale 2, 4, 2", streams, short)
+    nobody_noticed(figures, "swarm, scale 2, 4, 2", (streams, short), TOKENS)
 
 
 def test_a_task_that_is_killed_costs_its_own_answers_and_their_readers_see_it(swarm, figures):

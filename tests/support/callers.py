@@ -101,6 +101,22 @@ def endings(outcomes: list[Outcome]) -> dict[str, int]:
     return dict(Counter(f"{each.status} {each.ending}" for each in outcomes))
 
 
+def nobody_noticed(
+    figures: list[str], what: str, outcomes: tuple[list[Outcome], list[Outcome]], tokens: int
+) -> None:
+    """outcomes: of streams of so many tokens, and of short requests. Notes the figures; asserts that all are good."""
+    streams, short = outcomes
+    broken = [each for each in streams if not each.is_good or each.tokens != tokens]
+    failed = [each for each in short if not each.is_good]
+    figures.append(
+        f"{what}: {len(streams)} open streams, {len(broken)} broken;"
+        f" {len(short)} short requests, {len(failed)} failed"
+    )
+    assert not broken, endings(streams)
+    assert not failed, endings(short)
+    assert len(short) > 20
+
+
 async def _ask(
     door: tuple[str, int],
     path: str,
