@@ -139,11 +139,12 @@ def nginx_reloaded(trial: Trial) -> None:
 def all_slots_taken(trial: Trial) -> None:
     """The next one is refused at once and told when to come again; probes answer as ever."""
     stack, total = trial.stack, WORKERS * trial.stack.plan.slots
-    # which worker takes a request is the kernel's choice, so some are refused before all slots are taken
+    # which worker takes a request is the kernel's choice: of two idle ones it may be the same each time,
+    # so many are asked at once, and some are refused before all slots are taken
     asked: list[Asking] = []
     taken = lambda: stack.primary.stats()["open"]  # noqa: E731
-    while taken() < total and len(asked) < 20 * total:
-        asked.append(trial.client.asking(STREAM, directive(tokens=1, first=7)))
+    while taken() < total and len(asked) < 40 * total:
+        asked += many(trial, 2 * total, directive(tokens=1, first=7))
         time.sleep(0.2)
     trial.check(taken() == total, f"{taken()} of {total} slots could be taken")
     refused = Expected("rejected", "", "overloaded", 503, "", (0, 2))
