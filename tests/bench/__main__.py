@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tests.bench.conditions import Condition, conditions
 from tests.bench.measure import Direct, Figures, measure, measure_alone
 from tests.bench.report import draw, table
 from tests.bench.rows import ROWS, Row
@@ -24,6 +25,7 @@ from tests.support.service import ROOT
 from tests.support.simulator import SimulatorProcess
 
 Results = dict[str, dict[str, list[Figures]]]
+Kind = type[Stock] | type[Ours]
 
 
 def rounds(count: int, rows: tuple[Row, ...]) -> Results:
@@ -38,18 +40,26 @@ def rounds(count: int, rows: tuple[Row, ...]) -> Results:
 
 
 def _round(
-    rows: tuple[Row, ...], kinds: tuple[type[Stock] | type[Ours], ...], simulator: SimulatorProcess
+    rows: tuple[Row, ...], kinds: tuple[Kind, ...], simulator: SimulatorProcess
 ) -> Iterator[tuple[Row, str, Figures]]:
     for kind in kinds:
         with kind(simulator.base_url) as server:
             for row in rows:
-                if (kind is Ours or row.stock) and not row.fresh:
+                if (kind is Ours or row.stock) and not row.alone:
                     yield row, server.name, measure(row, server, simulator)
     for row in rows:
-        if row.fresh:
-            with Ours(simulator.base_url) as server:
-                yield row, server.name, measure(row, server, simulator)
+        if row.alone:
+            with conditions(row, simulator) as condition:
+                for kind in kinds:
+                    if kind is Ours or row.stock:
+                        yield row, kind.name, _alone(row, kind, condition)
     yield from _without_service(rows, simulator)
+
+
+def _alone(row: Row, kind: Kind, condition: Condition) -> Figures:
+    settings = condition.settings if kind is Ours else {}
+    with kind(condition.simulator.base_url, **condition.environment, **settings) as server:
+        return measure(row, server, condition.simulator, condition.key)
 
 
 def _without_service(

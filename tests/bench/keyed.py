@@ -17,20 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from service.access.allowance import Limits
-from service.access.database import database_url
-from service.access.migrate import migrate
+from tests.bench.conditions import keyed, priced
 from tests.bench.servers import Ours
-from tests.support.access_store import make_key
 from tests.support.postgres import PostgresServer
 from tests.support.service import Service
 from tests.support.simulator import SimulatorProcess, directive
 
 QUESTION = json.dumps({"question": directive(tokens=2)})
 CALLERS = 32
-PRICES = '[models."sim"]\ninput = 1\ncached_input = 1\noutput = 1\nas_of = 2026-01-01\n'
-# every limit is there, and none is reached
-AMPLE = Limits(10**9, 10**10, 10**6, 10**17, 10**18)
 
 
 @contextmanager
@@ -38,24 +32,21 @@ def servers(upstream: str) -> Iterator[dict[str, tuple[Service, str | None]]]:
     """By name, with the key to ask with."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="keyed-")))
-        (folder / "prices.toml").write_text(PRICES)
         postgres = stack.enter_context(PostgresServer())
         stores = {
-            "open": None,
             "SQLite": f"sqlite:///{folder}/access.sqlite3",
             "PostgreSQL": postgres.address(),
         }
-        running: dict[str, tuple[Service, str | None]] = {}
+        wanted: dict[str, tuple[dict[str, object], str | None]] = {
+            "open": (priced(folder) | {"ACCESS": "open"}, None)
+        }
         for name, address in stores.items():
-            settings: dict[str, object] = {"PRICES_FILE": folder / "prices.toml"}
-            key = None
-            if address is None:
-                settings |= {"ACCESS": "open"}
-            else:
-                migrate(database_url(address))
-                key = make_key(address, "bench", limits=AMPLE)
-                settings |= {"DATABASE_URL": address, "DATA_DIR": folder / name}
-            running[name] = stack.enter_context(Ours(upstream, **settings)), key
+            (folder / name).mkdir()
+            wanted[name] = keyed(folder / name, address)
+        running = {
+            name: (stack.enter_context(Ours(upstream, **settings)), key)
+            for name, (settings, key) in wanted.items()
+        }
         yield running
 
 

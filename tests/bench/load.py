@@ -1,10 +1,10 @@
 """The load generator: one process, raw sockets, one loop; it measures what a reader sees, and its own CPU.
 
-echo '{"port": …, "path": "/chat/stream", "streams": 200, "body": {…}, "ramp_seconds": 2}' | python -m tests.bench.load
+echo '{"port": …, "path": "/chat/stream", "streams": 200, "body": {…}, "key": ""}' | python -m tests.bench.load
 
-`at_once` bounds how many are open at a time; the bodies of `beside` are sent one after the other, again and again, by
-one more caller who is not measured. Prints one JSON object, times in seconds. A stream is whole when its last
-chunk came after a `[DONE]`, an answer when its body came whole.
+They begin within `ramp_seconds`; `at_once` bounds how many are open at a time; the bodies of `beside` are sent one
+after the other, again and again, by one more caller who is not measured. Prints one JSON object, times in seconds. A
+stream is whole when its last chunk came after a `[DONE]`, an answer when its body came whole.
 """
 
 import itertools
@@ -75,8 +75,9 @@ class Reader:
 
 def run(order: dict[str, Any]) -> dict[str, Any]:
     port, streams = int(order["port"]), int(order["streams"])
-    request = _request(order["path"], order["body"])
-    others = itertools.cycle(_request(order["path"], body) for body in order.get("beside", []))
+    path, key = order["path"], order["key"]
+    request = _request(path, order["body"], key)
+    others = itertools.cycle(_request(path, body, key) for body in order.get("beside", []))
     ramp = float(order.get("ramp_seconds", 0))
     began, cpu_before = time.monotonic(), time.process_time()
     readers = [Reader(began + ramp * place / streams) for place in range(streams)]
@@ -103,11 +104,12 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
     return _told(readers, time.monotonic() - began, time.process_time() - cpu_before)
 
 
-def _request(path: str, content: dict[str, Any]) -> bytes:
+def _request(path: str, content: dict[str, Any], key: str) -> bytes:
     body = json.dumps(content, ensure_ascii=False).encode()
+    authorization = f"Authorization: Bearer {key}\r\n" if key else ""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{authorization}\r\n"
     )
     return head.encode() + body
 

@@ -55,7 +55,8 @@ class Figures:
     overloaded: bool
 
 
-def measure(row: Row, server: Server, simulator: SimulatorProcess) -> Figures:
+def measure(row: Row, server: Server, simulator: SimulatorProcess, key: str = "") -> Figures:
+    """key: what the callers have."""
     simulator.reset()
     serving = server.pids()
     idle_bytes = processes.memory_bytes(serving)
@@ -63,7 +64,7 @@ def measure(row: Row, server: Server, simulator: SimulatorProcess) -> Figures:
     upstream_before = processes.cpu_seconds([simulator.pid])
     # a file: a pipe that nobody reads would fill, and hold the load
     with tempfile.TemporaryFile() as order, tempfile.TemporaryFile() as output:
-        order.write(json.dumps(_order(row, server)).encode())
+        order.write(json.dumps(_order(row, server, key)).encode())
         order.seek(0)
         load = subprocess.Popen(
             [sys.executable, "-m", "tests.bench.load"], cwd=ROOT, stdin=order, stdout=output
@@ -146,13 +147,14 @@ def _most_memory(row: Row, load: "subprocess.Popen[bytes]", serving: list[int]) 
     return most
 
 
-def _order(row: Row, server: Server) -> dict[str, Any]:
+def _order(row: Row, server: Server, key: str) -> dict[str, Any]:
     order: dict[str, Any] = {
         "port": server.port,
         "path": row.path,
         "streams": row.streams,
         "ramp_seconds": row.ramp_seconds,
         "body": row.body,
+        "key": key,
     }
     if row.at_once:
         order["at_once"] = row.at_once

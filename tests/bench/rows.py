@@ -15,6 +15,7 @@ class Row:
     pace: tokens per second of each stream, 0 for as fast as they go.
 
     fresh: in a service that has served nothing before, since a worker keeps the memory that it once had.
+    tls: to the model. keyed: callers have a key, with all its limits.
     chain: which one of our service; a row that names one is measured beside LangChain alone, without a service.
     beside: bodies that one more caller sends all the while, one after the other; only the load itself is measured.
     """
@@ -30,9 +31,16 @@ class Row:
     stock: bool = True
     direct: bool = False
     fresh: bool = False
+    tls: bool = False
+    keyed: bool = False
     thoughts: int = 0
     chain: str = ""
     beside: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is measured in servers that serve no other row."""
+        return self.fresh or self.tls or self.keyed
 
     @property
     def body(self) -> dict[str, Any]:
@@ -86,6 +94,7 @@ THINKING = Row(
     at_once=8,
     stock=False,
 )
+TLS = replace(SATURATED, name="saturated, TLS to the model", tls=True)
 PACED = Row("paced: 200 streams of 50 tokens/s", 200, 250, 50, 0.02, 2.0, direct=True)
 FEW = Row("few: 20 streams of 50 tokens/s", 20, 250, 50, 0.02, 0.4, direct=True)
 OPENAI_SATURATED = replace(SATURATED, name="OpenAI's shape, saturated", path=OPENAI)
@@ -106,6 +115,7 @@ MANY = Row(
 )
 # too few to be paced: what a token costs is not blurred by how many come at once
 TURNS = Row("turns of one token, 8 at once", 1000, 1, at_once=8)
+KEYED = replace(TURNS, name="turns of one token, with a key", keyed=True)
 TURNS_20 = Row("turns of 20 tokens, 8 at once", 400, 20, at_once=8)
 TURNS_200 = Row("turns of 200 tokens, 8 at once", 128, 200, at_once=8)
 SHORT = Row("answers of 200 tokens", 120, 200, 200, at_once=6, stock=False)
@@ -128,7 +138,9 @@ ROWS = (
     SATURATED,
     OPENAI_SATURATED,
     THINKING,
+    TLS,
     TURNS,
+    KEYED,
     TURNS_20,
     TURNS_200,
     PACED,

@@ -27,8 +27,9 @@ class Stock:
 
     name = "stock"
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, **environment: object) -> None:
         self.port = free_port()
+        given = {name: str(value) for name, value in environment.items()}
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "gunicorn", "-k", "gevent", "-w", str(WORKERS)),
@@ -36,7 +37,7 @@ class Stock:
                 "tests.bench.stock_app:app",
             ],
             cwd=ROOT,
-            env=os.environ | {"OPENAI_BASE_URL": upstream, "OPENAI_API_KEY": "none"},
+            env=os.environ | {"OPENAI_BASE_URL": upstream, "OPENAI_API_KEY": "none"} | given,
             stdout=subprocess.DEVNULL,
         )
 
