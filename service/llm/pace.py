@@ -15,10 +15,15 @@ BUSY_SHARE = 0.12
 CALMER_SHARE = 0.2
 VERY_BUSY_SHARE = 0.3
 LATE_SECONDS = 0.02
+# a few streams cost little, however often they are read
+SECONDS_PER_STREAM = 0.004
 
 
 class Pace:
-    """One per worker. A worker is busy when it used much of a core, or when its sleeps end late."""
+    """One per worker. A worker is busy when it used much of a core, or when its sleeps end late.
+
+    streams: how many are read at this pace.
+    """
 
     def __init__(
         self,
@@ -29,6 +34,7 @@ class Pace:
         self.now = clock
         self._cpu_clock = cpu_clock
         self._sleep = sleep
+        self.streams = 0
         self._delay_seconds = 0.0
         self._measured_at = clock()
         self._cpu_seconds = cpu_clock()
@@ -39,9 +45,10 @@ class Pace:
         now = self.now()
         if now - self._measured_at >= MEASURE_SECONDS:
             self._measure(now)
-        if self._delay_seconds > 0:
+        delay = min(self._delay_seconds, self.streams * SECONDS_PER_STREAM)
+        if delay > 0:
             # all streams at the same moments: the loop wakes once for many
-            pause = self._delay_seconds - now % self._delay_seconds
+            pause = delay - now % delay
             self._sleep(pause)
             late = self.now() - now - pause
             self._latest_seconds = max(self._latest_seconds, late)

@@ -20,6 +20,7 @@ class LeanTransport:
         self._exchange = Exchange(server.connections, request, tick_seconds)
         self._response = Response()
         self._pace = pace
+        self._paced = False
         self._came_late = False
         self._others = GiveWay()
 
@@ -28,6 +29,9 @@ class LeanTransport:
         return self._exchange.sent
 
     def receive(self, *, spoke: bool) -> Arrived | None:
+        if spoke and not self._paced:
+            self._paced = True
+            self._pace.streams += 1
         # what comes less often than the pace would not come together for it
         if not self._others.wait() and spoke and not self._came_late:
             self._pace.wait()
@@ -44,6 +48,9 @@ class LeanTransport:
         return self._parsed(data)
 
     def close(self, *, overrun: bool) -> None:
+        if self._paced:
+            self._paced = False
+            self._pace.streams -= 1
         self._exchange.end(reusable=self._response.reusable and not overrun)
 
     def _parsed(self, data: bytes) -> Arrived:
