@@ -85,8 +85,10 @@ def at_once(service: Service, key: str | None, turns: int) -> float:
     """Turns per second."""
     callers = [Caller(service, key) for _ in range(CALLERS)]
     each = turns // CALLERS
-    began = time.perf_counter()
     with ThreadPoolExecutor(CALLERS) as threads:
+        # connections that are opened, and workers that have met a crowd
+        list(threads.map(lambda caller: [caller.ask() for _ in range(5)], callers))
+        began = time.perf_counter()
         list(threads.map(lambda caller: [caller.ask() for _ in range(each)], callers))
     return each * CALLERS / (time.perf_counter() - began)
 
