@@ -109,7 +109,6 @@ MANY = Row(
     5,
     0.02,
     6.0,
-    stock=False,
     direct=True,
     fresh=True,
 )

@@ -98,6 +98,7 @@ TARGETS = (
         below=150,
     ),
     Target("200 streams, gap p99, ms", _ours(rows.PACED, "gap_p99", 1000), below=100),
+    Target("1,000 streams, CPU per token, stock / ours", _ratio(rows.MANY), least=3),
     Target("1,000 streams, first token p99, ms", _ours(rows.MANY, "first_p99", 1000), below=1000),
     Target("1,000 streams, KB per stream", _ours(rows.MANY, "memory_kb_per_stream"), below=100),
     Target("2,000 tokens, CPU per token / 200 tokens'", _growth(rows.LONG), below=1.2),
