@@ -28,19 +28,16 @@ class Key:
     def is_usable(self, now_us: int) -> bool:
         return not self.disabled and (self.expires_at_us is None or now_us < self.expires_at_us)
 
-    def offers(self, name: str, *, is_chain: bool) -> bool:
-        """Whether it may ask for this model or chain, whatever that costs."""
-        allowed = self.chains if is_chain else self.models
-        return allowed is None or name in allowed
+    def offers(self, model: str, chain: str | None) -> bool:
+        """Whether it may ask for them together, whatever that costs."""
+        return (self.models is None or model in self.models) and (
+            self.chains is None or chain is None or chain in self.chains
+        )
 
     def may_use(self, model: str, chain: str | None, *, priced: bool) -> bool:
         """A budget cannot hold what has no price."""
         budgeted = self.limits.money or self.per_user.money
-        return (
-            (self.models is None or model in self.models)
-            and (self.chains is None or chain is None or chain in self.chains)
-            and (priced or self.allow_unpriced or not budgeted)
-        )
+        return self.offers(model, chain) and (priced or self.allow_unpriced or not budgeted)
 
 
 def limits_of(stored: Mapping[str, Any]) -> Limits:

@@ -119,17 +119,19 @@ class _Listed:
 
     def __init__(self, limits: Limits, owner: str) -> None:
         self._created = int(time.time())
-        self._owners = [
-            *((name, owner) for name in limits.models),
-            *((name, CHAIN) for name in limits.chains),
+        # a model's name means the default chain with it, a chain's the chain with the default model
+        model, chain = limits.models[0], limits.chains[0]
+        self._names = [
+            *((name, owner, name, chain) for name in limits.models),
+            *((name, CHAIN, model, name) for name in limits.chains),
         ]
 
     def of(self, key: Key) -> list[dict[str, Any]]:
         """Those that this key may use."""
         return [
             {"id": name, "object": "model", "created": self._created, "owned_by": owner}
-            for name, owner in self._owners
-            if key.offers(name, is_chain=owner == CHAIN)
+            for name, owner, model, chain in self._names
+            if key.offers(model, chain)
         ]
 
 

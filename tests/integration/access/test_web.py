@@ -18,7 +18,7 @@ from service.access.money import picodollars
 from service.access.secret import new_secret
 from tests.support.access_store import FILE, change_key, make_key, unlimited_store
 from tests.support.contract import check_problem
-from tests.support.service import ROOT, Service
+from tests.support.service import ROOT, SHIPPED_CHAIN, Service
 from tests.support.simulator import directive
 
 PRICES = '[models."sim"]\ninput = 1\ncached_input = 1\noutput = 100\nas_of = 2026-01-01\n'
@@ -265,6 +265,42 @@ def test_a_key_for_one_model_and_one_chain_gets_no_other(serve, address):
     service = serve(LLM_MODELS="large")
     assert ask(service, key)[0] == 200
     check_problem("forbidden", *ask(service, key, model="large"))
+
+
+TWO_CHAINS = SHIPPED_CHAIN.read_text() + 'CHAINS["other"] = build_chat\n'
+# models and chains of a key, and what it may name as a model in OpenAI's API
+NAMES = [
+    (None, None, {"sim", "large", "chat", "other"}),
+    ({"sim"}, {"chat"}, {"sim", "chat"}),
+    ({"sim"}, None, {"sim", "chat", "other"}),
+    # a chain's name is asked for with the default model, and a model's with the default chain
+    ({"large"}, None, {"large"}),
+    (None, {"other"}, {"other"}),
+]
+
+
+def test_openais_clients_are_shown_what_their_key_may_use_and_get_no_other(serve, address):
+    service = serve(LLM_MODELS="large", chain=TWO_CHAINS)
+    for number, (models, chains, names) in enumerate(NAMES):
+        headers = bearer(make_key(address, f"team-{number}", models=models, chains=chains))
+        status, _, body = service.request("GET", "/v1/models", headers=headers)
+        assert (status, {each["id"] for each in json.loads(body)["data"]}) == (200, names)
+        for name in ("sim", "large", "chat", "other"):
+            status, _, body = service.request("GET", f"/v1/models/{name}", headers=headers)
+            unknown = json.loads(body).get("error", {}).get("code")
+            assert (status, unknown) == ((200, None) if name in names else (404, "model_not_found"))
+            completion = {"model": name, "messages": [{"role": "user", "content": "hi"}]}
+            status, answered, told = service.post("/v1/chat/completions", completion, headers)
+            if name in names:
+                assert (status, told["model"]) == (200, "large" if name == "large" else "sim")
+            else:
+                error = told["error"]
+                assert (status, error["code"], error["type"]) == (
+                    403,
+                    "forbidden",
+                    "permission_error",
+                )
+                assert answered["x-should-retry"] == "false"
 
 
 def test_a_model_without_a_price_is_not_for_a_budget(serve, address):

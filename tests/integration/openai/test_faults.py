@@ -71,7 +71,7 @@ def running(**settings):
     with (
         SimulatorProcess() as simulator,
         Service(
-            simulator.base_url, FALLBACK_BASE_URL=simulator.base_url, **SETTINGS, **settings
+            simulator.base_url, FALLBACK_BASE_URL=simulator.base_url, **SETTINGS | settings
         ) as service,
         Nginx(f"127.0.0.1:{service.port}", CLIENT_REQUESTS_PER_SECOND=5000) as nginx,
         openai.OpenAI(base_url=f"http://127.0.0.1:{nginx.port}/v1", api_key="none") as client,
@@ -97,14 +97,16 @@ class Read:
 
     @classmethod
     def streamed(cls, chunks):
-        read = cls()
+        read, models = cls(), set()
         for chunk in chunks:
-            read.model = chunk.model
+            models.add(chunk.model)
             if chunk.usage:
                 read.usage = (chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
             for choice in chunk.choices:
                 read.text += choice.delta.content or ""
                 read.finish_reason = choice.finish_reason or read.finish_reason
+        # each of them names who answers
+        (read.model,) = models
         return read
 
 
@@ -187,7 +189,8 @@ def test_where_the_fallback_fails_too_the_client_raises_and_adds_no_attempts(
 
 
 def test_an_outage_is_bridged_and_the_way_back_is_found():
-    with running(BREAKER_FAILURES=2) as stack:
+    # streams are opened before it is known who answers
+    with running(BREAKER_FAILURES=2, STREAM_HOLD_SECONDS=0.1) as stack:
         simulator = stack.simulator
         simulator.set_default(f"model={PRIMARY} fault=503")
         for number in range(12):
