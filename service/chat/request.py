@@ -22,6 +22,8 @@ from service.errors import Detail, InvalidRequest, PayloadTooLarge
 MOST_DETAILS = 20
 # texts hold them, too, but not as densely; parsing more takes the loop several milliseconds
 MOST_BRACKETS = 40_000
+# of strings, which have two. A message has up to seven strings; the rest is for tools that some clients always send
+MOST_QUOTES, MOST_QUOTES_PER_MESSAGE = 8_000, 16
 REASONS: Mapping[str, str] = {
     "missing": "is required",
     "extra_forbidden": "is not a field of this request",
@@ -106,7 +108,7 @@ class Limits:
 
 def parse(body: bytes, limits: Limits) -> ChatRequest:
     """Raises InvalidRequest or PayloadTooLarge; their details name fields, never what was in them."""
-    request = _shaped(_decoded(body), limits)
+    request = _shaped(decoded(body, limits), limits)
     check(request, limits)
     return request
 
@@ -117,9 +119,14 @@ def check(request: ChatRequest, limits: Limits) -> None:
     _check_choices(request, limits)
 
 
-def _decoded(body: bytes) -> object:
+def decoded(body: bytes, limits: Limits) -> object:
+    """What is in it is counted before anything is built. Raises InvalidRequest."""
     if body.count(b"{") + body.count(b"[") > MOST_BRACKETS:
         raise _invalid("", "has too many objects or lists")
+    # a quote within a text is escaped
+    quotes = body.count(b'"') - body.count(b'\\"')
+    if quotes > MOST_QUOTES + MOST_QUOTES_PER_MESSAGE * limits.max_history_messages:
+        raise _invalid("", "has too many fields or messages")
     # orjson refuses NaN, lone surrogates, invalid UTF-8 and nesting deeper than 1024
     try:
         return orjson.loads(body)

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-import orjson
-
-from service.chat.request import ChatRequest, Limits, Message, check
+from service.chat.request import ChatRequest, Limits, Message, check, decoded
 from service.errors import Detail, InvalidRequest
 
 USER_SHAPE = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -37,7 +35,7 @@ class _Conversation:
 
 def parse(body: bytes, limits: Limits) -> tuple[ChatRequest, Understood]:
     """Raises InvalidRequest or PayloadTooLarge; details name the parameter."""
-    asked = _decoded(body)
+    asked = _object(decoded(body, limits))
     for name, is_nothing, why in UNSUPPORTED:
         if not is_nothing(asked.get(name)):
             _refuse(name, why)
@@ -69,11 +67,7 @@ def _check(request: ChatRequest, limits: Limits) -> None:
         raise
 
 
-def _decoded(body: bytes) -> dict[str, Any]:
-    try:
-        asked = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        _refuse("", "must be JSON in UTF-8")
+def _object(asked: object) -> dict[str, Any]:
     if not isinstance(asked, dict):
         _refuse("", "must be an object")
     if len(asked) > MOST_FIELDS:

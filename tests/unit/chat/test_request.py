@@ -96,7 +96,7 @@ def test_any_text_arrives_as_it_was_sent(text):
         b'{"question": "a", "temperature": 1e400}',
         b'{"question": "a", "max_tokens": 01}',
         b"[" * 30_000,
-        b'{"a":' * 30_000,
+        b'{"a":' * 2_000,
     ],
 )
 def test_what_is_no_json_in_utf8_is_refused(body):
@@ -108,6 +108,24 @@ def test_what_is_no_json_in_utf8_is_refused(body):
 )
 def test_more_objects_than_any_request_has_are_not_read(many):
     assert refusal(many) == (Detail("", "has too many objects or lists"),)
+
+
+@pytest.mark.parametrize(
+    "many",
+    [
+        {"question": "a"} | {f"f{number}": 1 for number in range(20_000)},
+        {"question": "a", "history": [{"role": "user", "content": "b"}] * 8_000},
+        # each ends like an escaped quote
+        {"question": "a"} | {f"{number}\\": 1 for number in range(20_000)},
+    ],
+)
+def test_more_strings_than_any_request_has_are_not_read(many):
+    assert refusal(json.dumps(many).encode()) == (Detail("", "has too many fields or messages"),)
+
+
+def test_quotes_within_a_text_are_text():
+    text = '"' * 30_000
+    assert ask(WIDE, question=text).question == text
 
 
 @pytest.mark.parametrize("body", [b"null", b"1", b'"question"', b"true", b"[]", b'["question"]'])
