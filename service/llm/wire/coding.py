@@ -8,6 +8,8 @@ from service.errors import UpstreamError
 
 # one read of a body becomes no more than this, or a few bytes would fill the memory
 MOST_BYTES = 8 * 1024 * 1024
+# one on the other
+MOST_CODINGS = 3
 COMPRESSED = frozenset(
     {"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip"}
 )
@@ -24,9 +26,12 @@ class Decoder(Protocol):
 def decoder_for(codings: str) -> Decoder | None:
     """Of a Content-Encoding; None where there is nothing to decode. Raises UpstreamError for one that is unknown."""
     names = [name.strip().lower() for name in codings.split(",")]
-    steps = [_decoder(name) for name in reversed(names) if name not in ("", "identity")]
-    if not steps:
+    names = [name for name in names if name not in ("", "identity")]
+    if not names:
         return None
+    if len(names) > MOST_CODINGS:
+        raise UpstreamError(cause="malformed: content coding")
+    steps = [_decoder(name) for name in reversed(names)]
     return steps[0] if len(steps) == 1 else _InTurn(steps)
 
 
@@ -85,22 +90,31 @@ class _Zlib:
             raise UpstreamError(cause="malformed: content coding") from None
 
     def _decode(self, data: bytes) -> bytes:
+        pieces, left = [], MOST_BYTES
+        # of as many gzip members as there are in it
+        while data:
+            piece = self._inflated(data, left)
+            left -= len(piece)
+            if self._inflate.unconsumed_tail or left <= 0:
+                raise UpstreamError(cause="malformed: content coding")
+            pieces.append(piece)
+            if not self._inflate.eof:
+                break
+            data = self._inflate.unused_data.lstrip(b"\0")
+            self._inflate, self._begun = zlib.decompressobj(GZIP_OR_ZLIB), False
+        return b"".join(pieces)
+
+    def _inflated(self, data: bytes, most: int) -> bytes:
         try:
-            decoded = self._inflate.decompress(data, MOST_BYTES)
+            piece = self._inflate.decompress(data, most)
         except zlib.error:
             if self._begun:
                 raise
             # deflate without its header
             self._inflate = zlib.decompressobj(RAW)
-            decoded = self._inflate.decompress(data, MOST_BYTES)
-        self._begun = self._begun or bool(data)
-        if self._inflate.unconsumed_tail:
-            raise UpstreamError(cause="malformed: content coding")
-        if rest := self._inflate.unused_data:
-            self._inflate = zlib.decompressobj(GZIP_OR_ZLIB)
-            self._begun = False
-            decoded += self._decode(rest) if rest.strip(b"\0") else b""
-        return decoded
+            piece = self._inflate.decompress(data, most)
+        self._begun = True
+        return piece
 
 
 class _Brotli:

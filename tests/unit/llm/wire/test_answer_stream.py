@@ -126,6 +126,9 @@ WAYS = {
     ],
     "gzip": [whole(200, gzip.compress(HELLO), Content_Encoding="gzip", **EVENTS)],
     "x-gzip": [whole(200, gzip.compress(HELLO), Content_Encoding="x-gzip", **EVENTS)],
+    "gzip in several members": [
+        whole(200, gzip.compress(b"") * 3000 + gzip.compress(HELLO), Content_Encoding="gzip", **EVENTS)
+    ],
     "gzip in pieces": stream(
         *bytewise(gzip.compress(HELLO)),
         head=b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -198,6 +201,7 @@ BAD_HTTP = {
         cut,
     ],
     "a bad chunk": [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", cut],
+    "gzip a thousand times": [whole(200, HELLO, Content_Encoding="gzip," * 1000)],
     "no gzip": [whole(200, b"\x1f\x8b" + HELLO, Content_Encoding="gzip")],
     "a coding that nobody asked for": [whole(200, HELLO, Content_Encoding="zstd")],
     "no content": [b"HTTP/1.1 204 No Content\r\n\r\n"],
