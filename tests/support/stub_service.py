@@ -54,6 +54,7 @@ class StubService(ThreadingHTTPServer):
         self.script: Sequence[Step] = answered("An answer.")
         self.status = 200
         self.request_schema: dict[str, Any] = {}
+        self.models_by_key: dict[str | None, list[str]] = {}
         self.asked: list[tuple[dict[str, str], dict[str, Any]]] = []  # headers, body
 
     def __enter__(self) -> Self:
@@ -77,11 +78,21 @@ class _Handler(BaseHTTPRequestHandler):
             described = {"ChatRequest": {"properties": self._stub.request_schema}}
             body = json.dumps({"components": {"schemas": described}}).encode()
             return self._answer(200, "application/json", body)
+        if self.path == "/v1/models":
+            return self._list_models()
         file = STATIC / ("index.html" if self.path == "/" else self.path.removeprefix("/static/"))
         if not file.is_file():
             return self._answer(404, "text/plain", b"")
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         return self._answer(200, kind, file.read_bytes())
+
+    def _list_models(self) -> None:
+        _, _, key = self.headers.get("Authorization", "").partition(" ")
+        models = self._stub.models_by_key.get(key or None)
+        if models is None:
+            return self._answer(401, "application/json", refusal("unauthorized"))
+        data = [{"id": name, "owned_by": "stub"} for name in models]
+        return self._answer(200, "application/json", json.dumps({"data": data}).encode())
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

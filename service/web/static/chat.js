@@ -37,8 +37,9 @@ function addView(turn) {
   const view = new TurnView(turn, {
     ask: () => answer(turn, view),
     edit: () => edit(turn),
-    enterKey: (key) => {
+    enterKey: async (key) => {
       access.keep(key);
+      await choices.refresh(); // the key may allow another model than the one chosen
       answer(turn, view);
     },
   });
@@ -97,6 +98,7 @@ function refuseKey(error) {
   if (error.code !== "unauthorized") return;
   error.hadKey = access.key() !== null;
   access.forget();
+  choices.refresh();
 }
 
 /** Every ending comes by here; a conversation that was left behind is not touched. */

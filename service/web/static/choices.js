@@ -1,45 +1,75 @@
-// The lists of models and chains, where there is a choice. They come from the API's description, which needs no key.
+// The lists of models and chains, where there is a choice. The API's description names them all, the service's own
+// choice first; the reader's access key may allow fewer.
 
+import { access } from "./access.js";
 import { visits } from "./memory.js";
 
 const FIELDS = ["model", "chain"];
 // the model that make run starts where there is no key
 const ENGLISH_ONLY = "smollm2-135m-instruct";
+const PATIENCE_MS = 3_000;
 
 /** `fields` is what the lists add to a request; `onChange` is called once they are known, and at each choice. */
 export function setUpChoices(onChange) {
   const lists = FIELDS.map((field) => document.getElementById(`${field}-list`));
-  describeRequest().then((properties) => {
-    FIELDS.forEach((field, at) => fill(lists[at], field, optionsOf(properties[field])));
+  const description = describeRequest();
+  const defaults = {};
+
+  /** Called whenever the access key has changed. */
+  async function refresh() {
+    const key = access.key();
+    const [properties, allows] = await Promise.all([description, askWhatIsAllowed(key)]);
+    if (key !== access.key()) return; // the change that came meanwhile has begun a look of its own
+    FIELDS.forEach((field, at) => {
+      const names = optionsOf(properties[field]);
+      [defaults[field]] = names;
+      fill(lists[at], names.filter((name) => allows(field, name)));
+    });
     document.getElementById("choices").hidden = lists.every((list) => list.parentElement.hidden);
     onChange();
-  });
-  for (const list of lists) list.addEventListener("change", onChange);
+  }
+
+  for (const list of lists) {
+    list.addEventListener("change", () => {
+      visits.remember(`chat.${list.name}`, list.value);
+      onChange();
+    });
+  }
+  refresh();
+  const isAskedFor = ({ name, value }) => value !== "" && value !== defaults[name];
   return {
-    fields: () => Object.fromEntries(lists.filter(isChosen).map(({ name, value }) => [name, value])),
+    fields: () => Object.fromEntries(lists.filter(isAskedFor).map(({ name, value }) => [name, value])),
     isEnglishOnly: () => lists[0].value === ENGLISH_ONLY,
+    refresh,
   };
 }
 
 async function describeRequest() {
+  const { components } = await read("openapi.json");
+  return components?.schemas.ChatRequest.properties ?? {}; // without it the page asks the default model
+}
+
+/** Resolves to a test of (field, name). Where the service does not say, nothing is hidden from the reader. */
+async function askWhatIsAllowed(key) {
+  const { data } = await read("v1/models", key ? { Authorization: `Bearer ${key}` } : {});
+  const allowed = data?.map(({ id, owned_by: owner }) => `${owner === "chain" ? "chain" : "model"} ${id}`);
+  return (field, name) => allowed?.includes(`${field} ${name}`) ?? true;
+}
+
+async function read(address, headers = {}) {
   try {
-    const response = await fetch("openapi.json");
-    const description = await response.json();
-    return description.components.schemas.ChatRequest.properties;
+    const response = await fetch(address, { headers, signal: AbortSignal.timeout(PATIENCE_MS) });
+    return await response.json();
   } catch {
-    return {}; // without it the page asks the default model
+    return {};
   }
 }
 
 const optionsOf = (schema) => (schema?.enum ?? []).filter((name) => typeof name === "string");
 
-function fill(list, field, names) {
+function fill(list, names) {
   list.replaceChildren(...names.map((name) => new Option(name)));
   list.parentElement.hidden = names.length < 2;
-  const chosen = visits.recall(`chat.${field}`);
+  const chosen = visits.recall(`chat.${list.name}`);
   if (names.includes(chosen)) list.value = chosen;
-  list.addEventListener("change", () => visits.remember(`chat.${field}`, list.value));
 }
-
-// The first is the service's own choice: nothing has to be asked for.
-const isChosen = (list) => list.selectedIndex > 0;

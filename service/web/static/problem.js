@@ -6,6 +6,7 @@ import { now } from "./turn.js";
 
 // Ours, not the service's: it has given us no number that its operator could look up.
 const WITHOUT_REQUEST = new Set(["network", "unauthorized"]);
+const KEY_PROBLEMS = new Set(["unauthorized", "forbidden"]);
 // The reasons which this page can cause have words in both languages; another one is shown as it came.
 const LIMIT = /^may have at most (\d+) (\w+)$/;
 
@@ -28,7 +29,7 @@ export class ProblemView {
     const { state, error, requestId } = turn;
     const failed = state === "failed";
     this.#parts.problem.hidden = !failed && state !== "stopped";
-    this.#parts.keyForm.hidden = !failed || error.code !== "unauthorized";
+    this.#parts.keyForm.hidden = !failed || !KEY_PROBLEMS.has(error.code);
     if (this.#parts.problem.hidden) return;
     this.#parts.problem.dataset.code = failed ? error.code : "stopped";
     this.#parts.reason.textContent = failed ? reason(error) : words().stopped;

@@ -58,6 +58,58 @@ def test_the_services_models_are_listed(open_page, serve):
     expect(page.figure("model")).to_have_text("other")
 
 
+def test_a_key_is_offered_only_what_it_may_use(open_page, serve, tmp_path):
+    data = unlimited_store(tmp_path / "data")
+    models = frozenset({"other", "third"})
+    key = make_key(f"sqlite:///{data / FILE}", "team", models=models)
+    page = open_page(serve(DATA_DIR=data, LLM_MODELS="other,third"))
+    listed = page.page.get_by_label("Model").locator("option")
+    expect(listed).to_have_text(["sim", "other", "third"])
+    page.ask("hi", state="failed")
+    page.page.get_by_label("Access key").fill(key)
+    page.page.get_by_role("button", name="Use key").click()
+    page.expect_state("done")
+    expect(page.figure("model")).to_have_text("other")
+    expect(listed).to_have_text(["other", "third"])
+    page.open()
+    expect(listed).to_have_text(["other", "third"])
+
+
+def test_the_lists_follow_the_key(page, stub):
+    stub.request_schema = {"model": {"enum": ["one", "two", "three", None]}}
+    stub.models_by_key = {None: ["one", "two", "three"], "csk_team": ["two"]}
+    page.open()
+    listed = page.page.locator("#model-list option")
+    expect(listed).to_have_text(["one", "two", "three"])
+    refuse(stub, 401, "unauthorized")
+    page.ask("hi", state="failed")
+    answer(stub, "Welcome.")
+    page.page.get_by_label("Access key").fill("csk_team")
+    page.page.get_by_role("button", name="Use key").click()
+    page.expect_state("done")
+    expect(listed).to_have_text(["two"])
+    expect(page.page.locator("#choices")).to_be_hidden()
+    assert stub.asked[-1][1]["model"] == "two"
+    refuse(stub, 401, "unauthorized")
+    page.ask("revoked", state="failed")
+    expect(listed).to_have_text(["one", "two", "three"])
+
+
+def test_another_key_can_replace_one_that_is_expired(page, stub):
+    refuse(stub, 401, "unauthorized")
+    page.ask("hi", state="failed")
+    refuse(stub, 403, "forbidden")
+    field = page.page.get_by_label("Access key")
+    field.fill("csk_old")
+    field.press("Enter")
+    expect(page.problem).to_contain_text("expired")
+    answer(stub, "Welcome.")
+    field.fill("csk_new")
+    field.press("Enter")
+    page.expect_state("done")
+    assert stub.asked[-1][0]["authorization"] == "Bearer csk_new"
+
+
 @pytest.mark.parametrize(
     ("locale", "words"), [("en-US", "speaks English only"), ("ko-KR", "영어만 할 수 있습니다")]
 )
