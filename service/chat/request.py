@@ -42,7 +42,8 @@ REASONS: Mapping[str, str] = {
     "finite_number": "must be a finite number",
 }
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+# as fields are named; what is longer may be a key
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
 
 
 def _whole(number: object) -> object:

@@ -22,7 +22,7 @@ from service.telemetry.log_text import text_line
 
 SECRET_SHAPES = re.compile(
     # not within a word, such as the request id task-0001; JSON writes a line's end as a letter
-    r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))sk-[A-Za-z0-9*_-]{3,}|csk_[A-Za-z0-9]{4,}"
+    r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))sk-[A-Za-z0-9*_-]{3,}|csk(?:_|%5[Ff])[A-Za-z0-9]{4,}"
     r"|(?i:bearer)\s+[^\s\"\\]+|://[^/\s:@\"]*:[^/\s@\"]+@"
 )
 REDACTED = "[redacted]"

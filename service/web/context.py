@@ -1,7 +1,6 @@
 """Who is asking: ids, the body, and whether the connection still stands."""
 
 import contextlib
-import re
 import select
 import socket
 import uuid
@@ -24,11 +23,11 @@ from service.errors import (
     RequestTimeout,
     UnsupportedMediaType,
 )
+from service.web.caller_ids import is_well_formed
 from service.web.joined_writes import JoinedWrites
 from service.web.keys import Access, KeyAccount, add_figures, key_of
 
 C = TypeVar("C", bound="WebCaller")
-ID_SHAPE = re.compile(r"[A-Za-z0-9._-]{8,64}")
 ID_HEADERS = ("X-Request-ID", "X-User-ID", "X-Session-ID")
 PIECE_BYTES = 65536
 # what is read and thrown away of a body over the limit, so that its sender sees the answer and no broken pipe
@@ -47,7 +46,7 @@ def request_id_of(headers: Headers) -> str:
 
 def _id_of(headers: Headers, name: str) -> str | None:
     value = headers.get(name, "")
-    return value if ID_SHAPE.fullmatch(value) else None
+    return value if is_well_formed(value) else None
 
 
 class Connection:

@@ -10,7 +10,7 @@ from service.chat.account import Account
 from service.errors import Unauthorized
 
 # in a URL it would be in the logs of every proxy on the way
-KEY_SHAPE = re.compile("csk_[0-9A-Za-z]{8}")
+KEY_SHAPE = re.compile("csk(?:_|%5[Ff])[0-9A-Za-z]{8}")
 SECOND_US = 1_000_000
 
 

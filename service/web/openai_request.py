@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 
 from service.chat.request import ChatRequest, Limits, Message, check, decoded
 from service.errors import Detail, InvalidRequest
+from service.web.caller_ids import is_well_formed
 
-USER_SHAPE = re.compile(r"[A-Za-z0-9._-]{8,64}")
 INSTRUCTIONS = ("system", "developer")
 MESSAGES = re.compile(r"(question|system|history)\b")
 # of a request, and of a message: more than all that OpenAI's clients know
@@ -199,7 +199,7 @@ def _user(value: Any) -> str | None:
         _refuse("user", "must be a text")
     if not value:
         return None
-    if USER_SHAPE.fullmatch(value):
+    if is_well_formed(value):
         return value
     return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
