@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 
 from tests.crash import (
+    chain_cases,
     downstream_cases,
     outage_cases,
     process_cases,
@@ -26,6 +27,7 @@ from tests.support.service import ROOT
 CASES = (
     *upstream_cases.CASES,
     *outage_cases.CASES,
+    *chain_cases.CASES,
     *downstream_cases.CASES,
     *sorted(
         process_cases.CASES + redis_cases.CASES + surroundings_cases.CASES + store_cases.CASES,

@@ -27,6 +27,7 @@ class Saw:
     done: dict[str, Any] | None = None
     restarts: int = 0
     thoughts: int = 0
+    tools: list[str] = field(default_factory=list)
     whole: bool = False
     seconds: float = 0.0
     first_seconds: float | None = None
@@ -125,6 +126,8 @@ def take(saw: Saw, event: Event) -> None:
         saw.restarts += 1
     elif event.name == "thinking":
         saw.thoughts += 1
+    elif event.name == "data" and event.json()["name"] == "tool":
+        saw.tools.append(event.json()["value"]["state"])
     elif event.name == "done":
         saw.done = event.json()
     elif event.name == "error":

@@ -28,7 +28,7 @@ STARTING = threading.BoundedSemaphore(2)
 @dataclass(frozen=True)
 class Plan:
     """What a case's stack is made of. slots: turns per worker; upstream: instead of the first simulator's address;
-    redis, clock: what the case itself plays with."""
+    redis, clock: what the case itself plays with; chain: the text of chain.py, by default the shipped one."""
 
     fallback: bool = False
     slots: int = 4
@@ -36,6 +36,7 @@ class Plan:
     settings: dict[str, object] = field(default_factory=dict)
     redis: RedisServer | None = None
     clock: Path | None = None
+    chain: str | None = None
 
 
 # what most cases are met with; the fuller budget gives each case on a shared stack its retries anew
@@ -61,7 +62,11 @@ def running(plan: Plan) -> Iterator[Stack]:
             primary = held.enter_context(SimulatorProcess())
             spare = held.enter_context(SimulatorProcess())
             prices = write_prices(held)
-            service = Service(plan.upstream or primary.base_url, **settings(plan, spare, prices))
+            service = Service(
+                plan.upstream or primary.base_url,
+                chain=plan.chain,
+                **settings(plan, spare, prices),
+            )
             held.callback(service.stop)
             service.wait_ready(START_SECONDS)
             service.until("chat_admission_slots", WORKERS * plan.slots, timeout=START_SECONDS)
