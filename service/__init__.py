@@ -1,3 +1,3 @@
-"""A chat service for people: imports nothing, since monkey-patching has to come first."""
+"""The chat service. Imports nothing, because monkey-patching has to happen first."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The composition root: with service/protection.py the only file that knows every room."""
+"""The composition root. Only this file and service/protection.py import from every room."""
 
 import time
 from collections.abc import Callable
@@ -27,12 +27,12 @@ from service.web import chat, openai, openapi, pages, probes, site, usage
 from service.web.context import Entry
 from service.web.drain import Drain
 
-# what makes it impossible to start: one sentence each
+# errors that prevent a start, each reported as one sentence
 REFUSALS = (UnusableChain, providers.UnusableModel, price_file.UnusablePrices)
 
 
 def create_app(settings: Settings) -> Flask:
-    """One per worker, after its fork. Raises one of REFUSALS."""
+    """Called in each worker after the fork. Raises one of REFUSALS."""
     dropped = metrics.LOG_LINES_DROPPED.inc
     logs.configure(settings.log_level, settings.secrets, dropped, settings.log_format)
     clock = time.monotonic
@@ -102,7 +102,7 @@ def _open(settings: Settings, protection: Protection) -> Access:
 def build_chains(
     settings: Settings, protection: Protection, timed: Callable[[str, str, float], None]
 ) -> chains.Chains:
-    """timed: a chain, its step, and how long it took. Raises one of REFUSALS."""
+    """timed is called with chain, step and seconds. Raises one of REFUSALS."""
     primary = protection.primary_model()
     found = chains.builders()
     around = Surroundings(
@@ -122,7 +122,7 @@ def build_chains(
 
 
 def _providers_of(settings: Settings) -> dict[str, str]:
-    """Of every model that may be asked."""
+    """The provider of each model that may be called."""
     fallback = settings.fallback
     return dict.fromkeys(settings.models, settings.provider) | (
         {fallback.name: fallback.provider} if fallback else {}

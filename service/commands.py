@@ -1,6 +1,6 @@
-"""The entry of `flask keys`, `flask usage` and `flask ledger`: the other composition root, for people at a terminal.
+"""The entry of `flask keys`, `flask usage` and `flask ledger`: the composition root of the terminal commands.
 
-It is small on purpose: neither the chain nor an HTTP client is loaded, and nothing is patched.
+Deliberately small: it loads neither the chain nor an HTTP client, and nothing is monkey-patched.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""How the service is served; each number with its reason. Read by gunicorn's master before it forks.
+"""gunicorn's configuration, with the reason for each number. Read by the master before it forks.
 
-Nothing above on_starting may load the app or an HTTP client: modules that took hold of `ssl` before it is patched stay
-unpatched. Nothing anywhere may begin a greenlet or open a connection in the master: it would live on in every fork.
+Nothing above on_starting may load the app or an HTTP client: modules that import `ssl` before it is patched stay
+unpatched. Nothing may start a greenlet or open a connection in the master: every fork would inherit it.
 """
 
 import gc
@@ -26,7 +26,7 @@ from service.web.worker import patch_master
 
 try:
     settings = environment.load()
-    # each worker reads them for itself; here a mistake is one sentence
+    # each worker reads it again; reading it here turns a mistake into one sentence
     price_file.read(settings.prices_path)
     for provider in settings.providers:
         extras.require(provider)
@@ -40,7 +40,7 @@ except (
 ) as refusal:
     raise SystemExit(f"The service cannot start: {refusal}.") from None
 
-# the values of prometheus_client are chosen when it is imported: the directory has to be known before
+# prometheus_client chooses its value class on import, so the directory has to be set before that
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="chat-metrics-")
 metrics_directory = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
@@ -52,30 +52,30 @@ bind = (
 )
 worker_class = "service.web.worker.Worker"
 workers = settings.web_concurrency
-# admission refuses long before: what is above it serves probes, the page, and refusals
+# admission limits turns well below this; the rest is for probes, the page and refusals
 worker_connections = settings.max_concurrent_turns * 2 + 200
-# longer than nginx keeps an idle connection to us (10 s), so that it is nginx who closes it
+# longer than nginx keeps idle connections (10 s), so that nginx is the one that closes them
 keepalive = 15
-# a worker whose loop does not turn for this long is broken; no limit for requests, which have their own
+# a worker whose event loop is stuck for this long is broken; requests have their own deadlines
 timeout = 60
-# the app ends every answer before this; what is left then is a bug
+# the app ends every answer before this; anything left is a bug
 graceful_timeout = settings.graceful_timeout_seconds
-# recycling stops a worker from accepting while its long answers end
+# off: a worker that is being recycled would accept nothing while its long answers finish
 max_requests = 0
-# its libraries are; see on_starting
+# only third-party libraries are preloaded; see on_starting
 preload_app = False
-# what a peer says of addresses, schemes and mount points is read nowhere but in web/context.py
+# forwarded headers are read only in web/context.py
 forwarded_allow_ips = ""
 forwarder_headers = ""
 secure_scheme_headers: dict[str, str] = {}
-# a core file would hold keys and questions
+# a core dump would contain keys and questions
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-# heartbeat files: a disk that blocks must not look like a dead worker
+# for heartbeat files: a blocked disk must not look like a dead worker
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - gunicorn makes its files there without names
 worker_tmp_dir = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
-# it writes below HOME, which is read-only in a container
+# its socket goes below HOME, which is read-only in a container
 control_socket_disable = True
-# one line per turn from the app, one per request from nginx
+# the app logs each turn, and nginx each request
 accesslog = None
 proc_name = "chat"
 LEDGER_SECONDS = 2
@@ -99,12 +99,12 @@ logger_class = OurLogger
 
 
 def on_starting(_server: Arbiter) -> None:
-    """What all workers share, and what has to be done once."""
+    """Loads what all workers share, and does what has to be done once."""
     patch_master()
     libraries.load()
     _load_encoding()
     gc.freeze()
-    # in a separate process, since connections do not survive a fork
+    # in a separate process, because connections do not survive a fork
     preparing = multiprocessing.get_context("fork").Process(target=_prepare)
     preparing.start()
     preparing.join()
@@ -144,7 +144,7 @@ def when_ready(server: Arbiter) -> None:
     server.chat_workers = exposition.Workers(
         metrics_directory,
         pids=lambda: list(server.WORKERS),
-        # the first thing that the master does on SIGTERM is to let go of its listeners
+        # on SIGTERM, the master closes its listeners first
         accepting=lambda: bool(server.LISTENERS),
     )
     try:
@@ -157,22 +157,22 @@ def when_ready(server: Arbiter) -> None:
 def post_worker_init(worker: Worker) -> None:
     worker.wsgi.extensions["drain"].watch(worker)
     if worker.age == 1:
-        # once is enough; before anybody asks
+        # once per start, before the first request
         worker.wsgi.extensions["look"]()
     worker.wsgi.extensions["access"].start()
     worker.wsgi.extensions["loop"].start()
-    # what is loaded stays: a full collection that walks all of it holds every stream up for 0.1 s
+    # loaded modules stay: a full collection that walks them all delays every stream by 0.1 s
     gc.collect()
     gc.freeze()
-    # a turn makes hundreds of objects that end with it: at 700, the default, each turn would pay for collections
+    # a turn creates hundreds of short-lived objects: with the default of 700, each turn would pay for collections
     gc.set_threshold(YOUNG_OBJECTS)
     WorkerMarks(metrics_directory, "ready").set(worker.pid)
 
 
 def worker_exit(_server: Arbiter, worker: Worker) -> None:
-    # one that could not load the app has none
+    # missing if the worker could not load the app
     if app := getattr(worker, "wsgi", None):
-        # the last turns' rows: what does not reach the database in this time waits on the disk
+        # the last turns' rows: any that do not reach the database in time wait on the disk
         app.extensions["access"].stop(LEDGER_SECONDS)
     WorkerMarks(metrics_directory, "left").set(worker.pid)
 

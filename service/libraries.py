@@ -1,7 +1,7 @@
-"""Third-party code that every worker needs: imported once, before the fork, and shared.
+"""Third-party code that every worker needs, imported once before the fork and shared.
 
-Ours is loaded in each worker, so that a reload takes new code, and nothing that it makes crosses the fork. Neither may
-what is named here begin a thread, a greenlet or a connection by being imported.
+Our own code is loaded in each worker, so that a reload picks up changes and none of its objects cross the fork. Nothing
+listed here may start a thread, a greenlet or a connection on import.
 """
 
 import gc
@@ -23,14 +23,14 @@ NAMES = (
     *("prometheus_client.multiprocess", "pybreaker", "redis", "sqlalchemy.dialects.postgresql"),
     *("sqlalchemy.dialects.sqlite", "structlog", "tenacity", "tiktoken_ext.openai_public"),
 )
-# prompts go to the configured LLM and nowhere else: these variables would send them elsewhere
+# prompts go to the configured LLM and nowhere else; these variables would also send them to a tracing service
 TRACERS = ("LANGSMITH_", "LANGCHAIN_")
 OFF = {"LANGSMITH_TRACING": "false"}
 ignored: list[str] = []
 
 
 def load() -> None:
-    """In a process that is patched. No collection will write to the pages of what is loaded."""
+    """Requires a patched process. Freezes the loaded objects, so that no garbage collection copies their pages."""
     leave_tracers_out()
     gc.disable()
     for name in NAMES:
@@ -41,7 +41,7 @@ def load() -> None:
 
 
 def leave_tracers_out() -> None:
-    """Before anything of LangChain's is loaded; what was set is kept in `ignored`."""
+    """Called before LangChain is loaded; the variables that were set are kept in `ignored`."""
     for name, value in list(os.environ.items()):
         if name.startswith(TRACERS) and OFF.get(name) != value:
             ignored.append(name)

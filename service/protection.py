@@ -1,4 +1,4 @@
-"""The models under protection: clients, prices, breakers and the guard around them, one set per worker."""
+"""The guarded models: clients, prices, breakers and the guard around them, one set per worker."""
 
 import time
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from service.settings.names import OPENAI
 from service.telemetry import model_metrics, turns
 from service.telemetry.guard_metrics import GuardMetrics
 
-# how long a turn may go without a look at clock, caller and drain
+# how often a turn checks clock, caller and drain
 TICK_SECONDS = 0.25
 
 
 class Protection:
-    """Upstreams, breakers and the guard around them; one breaker for each model at each place."""
+    """Upstreams, breakers and the guard around them. Each model has one breaker per server."""
 
     def __init__(self, settings: Settings, listener: GuardMetrics) -> None:
         self._settings = settings
@@ -52,20 +52,20 @@ class Protection:
         return {breaker.model: breaker.state for breaker in self._all}
 
     def dearest(self, model: str, usage: Usage) -> float | None:
-        """Wherever this model may be asked; None where one of them has no price."""
+        """The highest price among the servers this model may be called at; None if any of them has no price."""
         costs = [route.upstream.cost(route.upstream.name or model, usage) for route in self._routes]
         known = [cost for cost in costs if cost is not None]
         return max(known) if len(known) == len(costs) else None
 
     def cost(self, model: str, usage: Usage) -> float | None:
-        """Of a model of a chain's own."""
+        """The cost of a call to a model that a chain created itself."""
         return self._prices.at("").cost(model, usage)
 
     def guard(self) -> Guard:
         return self._around(self._routes)
 
     def own_guard(self, model: Any) -> Guard:
-        """Around a model of a chain's own, and its copies; the fallback is everybody's."""
+        """The guard for a model that a chain created itself, and for its copies; the fallback is shared."""
         sdk_clients.with_timeouts(model, self._access.connect_seconds, self._access.read_seconds)
         place = providers.place_of(model)
         if place not in self._own:
@@ -116,7 +116,7 @@ class Protection:
         return models.build_model(name, access)
 
     def look(self) -> None:
-        """Asks each server for its list of models, and says what is set up wrong."""
+        """Fetches each server's list of models and reports configuration mistakes."""
         for client, asked, fallback in self._looks:
             if (finding := client.look(asked)) is not None:
                 model_metrics.found(finding.problem, finding.says, fallback=fallback)
@@ -149,7 +149,7 @@ class Protection:
         else:
             opener = providers.provider_opener(model, name, TICK_SECONDS)
         upstream = Upstream(name, opener, self._estimate, published.cost, provider)
-        # the same model may be reached in two places, each with its own health
+        # the same model may be available at two servers, each with its own health
         twice = name is not None and name in self._settings.models
         breakers = Breakers(lambda one: self._breaker(f"{one} (fallback)" if twice else one))
         for one in asked:
@@ -187,7 +187,7 @@ def _patience(settings: Settings) -> Patience:
 
 
 def _probe_seconds(settings: Settings) -> float:
-    """How long a probe may keep the next one out: one of a model that is being loaded takes longer."""
+    """How long a probe may block the next one; a model that is still loading takes longer."""
     first = settings.first_token_timeout_seconds or ALONE_SECONDS
     return first + settings.connect_timeout_seconds
 
@@ -200,8 +200,8 @@ def _sharing(settings: Settings, listener: GuardMetrics) -> RedisSharing | None:
 
 
 def _access(settings: Settings) -> Access:
-    # later than every deadline of the app: when a process that was held up goes on, the socket's time is judged first,
-    # before what has arrived meanwhile is read
+    # later than every deadline of the app: after a process was suspended, the socket's timeout is checked first,
+    # before data that has arrived in the meantime is read
     return Access(
         base_url=settings.address,
         api_key=settings.api_key,

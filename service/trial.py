@@ -1,6 +1,6 @@
-"""`make chain`: runs a chain once and prints what happens in it; QUESTION, CHAIN, SESSION and SYSTEM say what is asked.
+"""`make chain`: runs a chain once and prints what happens; QUESTION, CHAIN, SESSION and SYSTEM are its input.
 
-The third composition root: settings, model and guard are the service's own, without HTTP, accounts and limits.
+The third composition root: the service's settings, model and guard, without HTTP, accounts and limits.
 """
 
 import os
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gevent import monkey
 
-# as the worker is
+# patched like a worker
 monkey.patch_all()
 
 IGNORED = [name for name in os.environ if name.startswith(("LANGSMITH_", "LANGCHAIN_"))]
@@ -40,7 +40,7 @@ FAILED, REFUSED = 1, 3
 
 @dataclass(frozen=True)
 class Terminal:
-    """Who asks."""
+    """The caller."""
 
     request_id: str = "make-chain"
     address: str = ""
@@ -49,7 +49,7 @@ class Terminal:
 
 
 class Trial:
-    """One turn of one chain. steps: name, and the seconds of each of its runs."""
+    """One turn of one chain. steps: the seconds of each run, by step name."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -62,7 +62,7 @@ class Trial:
         self._steps[step].append(seconds)
 
     def run(self) -> int:
-        """The exit code."""
+        """Returns the exit code."""
         name = os.environ.get("CHAIN") or self._chains.names[0]
         if name not in self._chains.names:
             print(f"chain: there is no chain {name!r}, but {', '.join(self._chains.names)}")
@@ -94,7 +94,7 @@ class Trial:
         about = details or failure.cause or failure.message
         print(f"\nfailed    {failure.code} ({failure.status}): {about}")
         if isinstance(failure, Internal) and failure.__cause__ is not None:
-            # at a terminal it is the chain's author who reads it
+            # the reader is the chain's author, who needs the message
             traceback.print_exception(failure.__cause__, file=sys.stdout)
         return FAILED
 

@@ -1,4 +1,4 @@
-"""Process entry: the environment → settings → the app that gunicorn's workers serve."""
+"""The WSGI entry point: environment → settings → the app that gunicorn's workers serve."""
 
 import os
 
@@ -16,11 +16,11 @@ from service import settings  # noqa: E402
 from service.app import REFUSALS, create_app  # noqa: E402
 from service.telemetry import logs  # noqa: E402
 
-# gunicorn's code for a worker that cannot boot: its master ends, too, and starts no other
+# gunicorn's exit code for a worker that cannot boot: the master then exits instead of starting another
 WORKER_BOOT_ERROR = 3
 
 loaded = settings.load()
-# a chain's own models look for their keys here, also for those that came from files
+# models that chains create read their keys from here, including keys that came from files
 os.environ |= loaded.for_packages
 try:
     app = create_app(loaded)

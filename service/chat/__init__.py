@@ -1,1 +1,1 @@
-"""The core: what a turn is. Knows no web framework, no model library, no metrics library."""
+"""The core: what a turn is. Depends on no web framework, model library or metrics library."""

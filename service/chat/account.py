@@ -1,4 +1,4 @@
-"""What a turn may use, and what it has used: the core asks, the access room answers."""
+"""What a turn may use and has used: the interface that the access room implements."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from service.chat.prompt import Prompt
 from service.chat.running_turn import ModelCall
 from service.errors import ChatError, Ending
 
-# what a key, or a user under it, may be limited by
+# the limits of a key, or of a user under it
 LimitName = Literal[
     "requests_per_minute", "tokens_per_minute", "open_answers", "budget_day", "budget_month"
 ]
 BudgetPeriod = Literal["day", "month"]
-# why a request was not taken for the holder of a key
+# why a request's key was not accepted
 KeyProblem = Literal["no_key", "malformed", "unknown", "disabled", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The most that a model call should take. cost_usd None: the model has no price."""
+    """An upper estimate for a model call. cost_usd None: the model has no price."""
 
     model: str
     input_tokens: int
@@ -29,13 +29,13 @@ class Estimate:
 
 
 class Account(Protocol):
-    """One turn's. end() is taken once, later calls change nothing."""
+    """The account of one turn. Only the first end() counts."""
 
     def begin(self, prompt: Prompt) -> None:
         """Raises Forbidden, RateLimited, BudgetExceeded, PayloadTooLarge or Unavailable."""
 
     def hold(self, call: ModelCall) -> AbstractContextManager[object]:
-        """While a model call runs. Raises Forbidden, RateLimited, BudgetExceeded or Unavailable."""
+        """Held while a model call runs. Raises Forbidden, RateLimited, BudgetExceeded or Unavailable."""
 
     def attempt(self, attempt: Attempt) -> None: ...
     def end(self, ending: Ending, error: ChatError | None) -> None: ...

@@ -1,4 +1,4 @@
-"""The account of one attempt at an upstream: when, how it ended, and what it used."""
+"""The record of one attempt at an upstream: when it ran, how it ended and what it used."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,19 +6,19 @@ from typing import Literal
 from service.chat.events import Usage
 from service.errors import ErrorCode, SetUp
 
-# ended without an error: whole, or cut by us or the caller
+# ended without an error: complete, or cancelled by us or the caller
 NoError = Literal["ok", "cancelled"]
 AttemptResult = NoError | ErrorCode
-# why a failed attempt is not made again although its failure would allow it
+# why a retryable failure was not retried
 RetryDenial = Literal["budget", "deadline", "waits", "retry_after"]
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One request to one upstream, as it went. Times are seconds of a monotonic clock; None: it did not happen.
+    """One request to one upstream. Times are monotonic seconds; None: it did not happen.
 
-    id: what the upstream was sent as X-Request-ID. provider: whose API it speaks. refused: what of our set-up it does
-    not accept.
+    id: sent upstream as X-Request-ID. provider: whose API is used. refused: which part of our configuration the
+    provider rejects.
     """
 
     model: str
@@ -38,7 +38,7 @@ class Attempt:
 
     @property
     def mean_gap(self) -> float | None:
-        """Mean seconds between contents; None for fewer than two."""
+        """Mean seconds between pieces of content; None for fewer than two."""
         if self.chunks < 2 or self.first_chunk_at is None or self.last_chunk_at is None:
             return None
         return (self.last_chunk_at - self.first_chunk_at) / (self.chunks - 1)

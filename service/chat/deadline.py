@@ -8,7 +8,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A point in time that is passed on by value."""
+    """A point in time, passed by value."""
 
     at: float
     clock: Clock
@@ -25,10 +25,10 @@ class Deadline:
 
 
 class Silence:
-    """How long the upstream has said nothing, as far as it is the upstream's doing.
+    """How long the upstream has been silent, not counting delays of our own process.
 
-    One step counts at most cap_seconds: if our own process was held up for longer (stopped, overloaded, a frozen
-    machine), that lateness is not the upstream's.
+    A step counts for at most cap_seconds: if our process was held up for longer (stopped, overloaded, a frozen
+    machine), the excess is not the upstream's fault.
     """
 
     __slots__ = ("_cap", "_clock", "_since", "seconds")
@@ -40,11 +40,11 @@ class Silence:
         self.seconds = 0.0
 
     def resume(self) -> None:
-        """A step begins: time from here on is the upstream's."""
+        """Starts a step: from here on, time counts against the upstream."""
         self._since = self._clock()
 
     def step(self) -> float:
-        """The step brought nothing; returns the silence so far."""
+        """Ends a step that brought nothing; returns the silence so far."""
         now = self._clock()
         self.seconds += min(now - self._since, self._cap)
         self._since = now

@@ -1,4 +1,4 @@
-"""What a model says, and what a turn says to its caller: two closed sets of events."""
+"""The events of a model call and the events of a turn: two closed sets."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,9 +10,9 @@ UsageSource = Literal["reported", "estimated"]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one attempt; None where not reported.
+    """Tokens of one attempt; None: not reported.
 
-    cached_input_tokens is the cheaper part of input_tokens, cache_written_tokens the dearer one (Anthropic's).
+    Both are parts of input_tokens: cached_input_tokens cost less, cache_written_tokens cost more (Anthropic).
     """
 
     input_tokens: int
@@ -24,10 +24,10 @@ class Usage:
 
 @dataclass(slots=True)
 class Chunk:
-    """What a model said since the last look: text (maybe of many tokens), and perhaps how it ended.
+    """What arrived from a model since the last read: text (possibly many tokens), and possibly how the answer ended.
 
     tool_calls: deltas of OpenAI's shape, {"index", "id"?, "function": {"name"?, "arguments"?}}. provisional: the finish
-    reason came together with content, as some servers write it into every frame: more may follow.
+    reason came with content; more may follow, because some servers send one in every frame.
     """
 
     text: str = ""
@@ -39,7 +39,7 @@ class Chunk:
 
 
 class Tick:
-    """Nothing came for a while, although the producer had its turn: time to look at clock and client."""
+    """Nothing arrived within a tick: a chance to check the clock and the caller."""
 
     __slots__ = ()
 
@@ -52,7 +52,7 @@ TICK = Tick()
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The turn is admitted and asks this model."""
+    """The turn was admitted and calls this model."""
 
     request_id: str
     model: str
@@ -67,21 +67,21 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """The model thinks, and perhaps says what: no part of the answer."""
+    """The model is thinking, perhaps with its text: not a part of the answer."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCalls:
-    """Parts of calls that the model asks for, as in Chunk."""
+    """Parts of the tool calls that the model requests, as in Chunk."""
 
     deltas: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What the chain says beside the text: sources, progress. value is JSON."""
+    """Data the chain sends besides the text, such as sources or progress. value is JSON."""
 
     name: str
     value: Any
@@ -89,7 +89,7 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """The text so far is void: another attempt starts the answer from the beginning."""
+    """Discards the text so far: another attempt starts the answer from the beginning."""
 
     reason: ErrorCode
     model: str
@@ -97,7 +97,7 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The answer is whole."""
+    """The answer is complete."""
 
     finish_reason: str
     model: str
@@ -107,17 +107,17 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The answer is not whole, and this is why."""
+    """The answer is incomplete, and why."""
 
     error: ChatError
 
 
 def fields_of(record: Usage | Start | Data | Restart) -> dict[str, Any]:
-    """Not a deep copy, as asdict() makes one."""
+    """A shallow copy, unlike asdict()."""
     return {name: getattr(record, name) for name in record.__slots__}
 
 
-# what the guard says of one model call
+# the events of one model call
 CallEvent = Token | Thinking | ToolCalls | Restart | Done | Tick
-# what a turn says to its caller
+# the events of a turn
 Event = Start | Token | Thinking | Data | Restart | Done | Failed | Tick

@@ -1,4 +1,4 @@
-"""What the model is asked: the request with the deployment's defaults filled in."""
+"""The request with the deployment's defaults filled in."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +10,7 @@ OPTIONAL = ("system", "model", "temperature", "max_tokens")
 
 @dataclass(frozen=True)
 class Defaults:
-    """What applies where a request is silent. None, and an empty system: nothing is sent."""
+    """Used where a request specifies nothing. None, or an empty system: not sent."""
 
     model: str
     system: str
@@ -21,9 +21,9 @@ class Defaults:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a chain is asked. Texts are passed on as they are: braces mean nothing.
+    """The input of a chain. Texts are passed on verbatim: braces have no meaning.
 
-    address: where the request came from. own: the optional fields that the caller gave, as against the deployment's
+    address: where the request came from. own: the optional fields that the caller set, rather than the deployment's
     defaults.
     """
 
@@ -44,7 +44,7 @@ class Prompt:
 
 
 class Asker(Protocol):
-    """Who the prompt comes from."""
+    """Where the prompt comes from."""
 
     @property
     def request_id(self) -> str: ...

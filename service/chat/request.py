@@ -1,4 +1,4 @@
-"""What a caller may ask: JSON bytes in, a ChatRequest or a refusal out."""
+"""Parses a request: JSON bytes in, a ChatRequest or a refusal out."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from pydantic import (
 from service.errors import Detail, InvalidRequest, PayloadTooLarge
 
 MOST_DETAILS = 20
-# texts hold them, too, but not as densely; parsing more takes the loop several milliseconds
+# texts contain them too, but not this many; parsing more would block the loop for several milliseconds
 MOST_BRACKETS = 40_000
 # of strings, which have two. A message has up to seven strings; the rest is for tools that some clients always send
 MOST_QUOTES, MOST_QUOTES_PER_MESSAGE = 8_000, 16
@@ -47,7 +47,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
 
 
 def _whole(number: object) -> object:
-    """JSON has one kind of number: 5.0 is as whole as 5."""
+    """JSON does not distinguish 5.0 from 5."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
@@ -61,13 +61,13 @@ class Message(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """One turn's request, its shape checked; lengths and models are checked against Limits."""
+    """A request whose shape is valid; lengths and names are checked against Limits afterwards."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     question: Annotated[str, Field(pattern=r"\S", description="What the user asks.")]
     system: Annotated[str | None, Field(description="Replaces the system prompt.")] = None
-    # the first wrong message is reason enough: the list of all of them would hold up the loop for a second
+    # stop at the first invalid message: listing them all could block the loop for a second
     history: Annotated[
         list[Message], FailFast(), Field(description="The conversation so far, oldest first.")
     ] = []
@@ -82,7 +82,7 @@ class ChatRequest(BaseModel):
 
     @property
     def stop(self) -> tuple[str, ...]:
-        """Where the model ends; only OpenAI's clients can say it."""
+        """Stop sequences; only the OpenAI-compatible API accepts them."""
         return self._stop
 
     def stop_at(self, stop: tuple[str, ...]) -> None:
@@ -95,7 +95,7 @@ MESSAGE_FIELDS = frozenset(Message.model_fields)
 
 @dataclass(frozen=True)
 class Limits:
-    """What this deployment accepts. Lengths are in characters (code points); max_output_tokens None: any number."""
+    """What this deployment accepts. Lengths are in characters (code points); max_output_tokens None: unlimited."""
 
     models: tuple[str, ...]
     chains: tuple[str, ...]
@@ -108,7 +108,7 @@ class Limits:
 
 
 def parse(body: bytes, limits: Limits) -> ChatRequest:
-    """Raises InvalidRequest or PayloadTooLarge; their details name fields, never what was in them."""
+    """Raises InvalidRequest or PayloadTooLarge; their details name fields, never their contents."""
     request = _shaped(decoded(body, limits), limits)
     check(request, limits)
     return request
@@ -128,7 +128,7 @@ def decoded(body: bytes, limits: Limits) -> object:
     quotes = body.count(b'"') - body.count(b'\\"')
     if quotes > MOST_QUOTES + MOST_QUOTES_PER_MESSAGE * limits.max_history_messages:
         raise _invalid("", "has too many fields or messages")
-    # orjson refuses NaN, lone surrogates, invalid UTF-8 and nesting deeper than 1024
+    # orjson rejects NaN, lone surrogates, invalid UTF-8 and nesting deeper than 1024
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -171,7 +171,7 @@ def _check_names(given: dict[str, Any], known: frozenset[str], parents: list[str
 def _unknown(parents: list[str], name: str) -> Detail:
     if NAME.fullmatch(name):
         return Detail(".".join([*parents, name]), REASONS["extra_forbidden"])
-    # it may be any text of the caller's, such as a prompt: it is not repeated
+    # the name could be anything, such as a prompt, so it is not repeated
     return Detail(".".join(parents), "has an unknown field")
 
 

@@ -1,4 +1,4 @@
-"""What all model calls of one turn share, and what the guard has to know of each of them."""
+"""What the model calls of a turn share, and what the guard needs to know about each of them."""
 
 import os
 import time
@@ -18,10 +18,10 @@ Report = Callable[[Attempt], None]
 
 
 class ModelCall(Protocol):
-    """What a chain asks of a model; its messages are the llm room's business.
+    """A chain's call to a model, as the guard sees it: the messages stay in the llm room.
 
-    model: the name asked. question: the same for the same question. takes_back: whether what has been passed on can be
-    thrown away. offers_tools: whether tool calls are an answer. most_chars: a longer answer is cut there.
+    question: equal for equal questions. takes_back: whether text that was passed on can be discarded. offers_tools:
+    whether tool calls are an answer. most_chars: where a longer answer is cut.
     """
 
     @property
@@ -40,16 +40,16 @@ Hold = Callable[[ModelCall], AbstractContextManager[object]]
 
 
 def free(_call: ModelCall) -> AbstractContextManager[object]:
-    """Nothing has to be held for a model call."""
+    """The default hold: model calls are free."""
     return nullcontext()
 
 
 @dataclass(slots=True)
 class RunningTurn:
-    """takes_back: whether the caller can be asked to throw text away. gone: nobody waits for the rest.
+    """takes_back: whether the caller can discard text. gone: nobody is waiting for the rest.
 
-    limit: what ends the turn whatever its chain makes of it, since chains catch errors. hold: what a model call may
-    cost, while it runs.
+    limit: the error that ends the turn even if its chain catches it. hold: reserves what a model call may cost, while
+    it runs.
     """
 
     prompt: Prompt
@@ -65,7 +65,7 @@ class RunningTurn:
     attempts: list[Attempt] = field(default_factory=list)
 
     def begin_call(self) -> bool:
-        """Whether it is the turn's first. Raises ChainLimitReached."""
+        """Returns whether it is the turn's first. Raises ChainLimitReached."""
         if self.limit is None and self.calls >= self.most_calls:
             self.limit = ChainLimitReached(cause=f"{self.most_calls} model calls")
         if self.limit is not None:
@@ -75,7 +75,7 @@ class RunningTurn:
 
     @contextmanager
     def holding(self, call: ModelCall) -> Iterator[None]:
-        """Raises what ends the turn where its money does not reach."""
+        """Raises the refusal, which ends the turn, if the call cannot be paid for."""
         with ExitStack() as held:
             try:
                 held.enter_context(self.hold(call))
@@ -85,7 +85,7 @@ class RunningTurn:
             yield
 
     def begin_attempt(self, model: str, now: float, provider: str) -> Attempt:
-        """The attempt's id is never sent upstream twice, whatever the caller's own ids are."""
+        """Its id is unique upstream, whatever ids the callers choose."""
         attempt_id = f"{self.prompt.turn_id}.{len(self.attempts) + 1}"
         attempt = Attempt(model, now, id=attempt_id, provider=provider)
         self.attempts.append(attempt)
@@ -93,13 +93,13 @@ class RunningTurn:
 
 
 class ModelGuard(Protocol):
-    """A model call under protection: its events, the last one Done; or it raises a ChatError."""
+    """Makes a model call under protection: yields its events, the last one Done, or raises a ChatError."""
 
     def answer(self, call: ModelCall, turn: RunningTurn) -> Generator[CallEvent, None, None]: ...
 
 
 def new_turn_id() -> str:
-    """A UUIDv7 (RFC 9562): random, and in the order of time."""
+    """A UUIDv7 (RFC 9562): random, and sorted by time."""
     milliseconds = time.time_ns() // 1_000_000
     value = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 7 << 76

@@ -1,7 +1,7 @@
 """What a turn is, on one page: validate → admit → prompt → allowance → chain → events → accounting.
 
-A turn is a plain generator. Each step takes at most a tick, so that at each step it can look at the clock, at the
-caller and at the drain; nobody watches it from outside, and closing it cancels the upstream at once.
+A turn is a plain generator. Each step takes at most a tick, so it can check the clock, the caller and the drain every
+time; nothing watches it from outside, and closing it cancels the upstream request at once.
 """
 
 import traceback
@@ -21,7 +21,7 @@ from service.errors import ChatError, Draining, Ending, Internal
 
 
 class Caller(Protocol):
-    """Who asked, and whether they are still there."""
+    """Who sent the request, and whether they are still connected."""
 
     @property
     def route(self) -> str: ...
@@ -35,32 +35,32 @@ class Caller(Protocol):
     def session_id(self) -> str | None: ...
     @property
     def key(self) -> str:
-        """The name of the API key that pays."""
+        """The name of the API key that is billed."""
 
     @property
     def key_user(self) -> str | None:
-        """Who is limited under it."""
+        """The user whose limits apply under that key."""
 
     def open_account(self, turn_id: str) -> Account: ...
 
     def read(self) -> bytes:
-        """The body. Raises InvalidRequest or one of its kinds."""
+        """Returns the body. Raises InvalidRequest or a subclass."""
 
     def parse(self, body: bytes, limits: Limits) -> ChatRequest:
-        """Raises InvalidRequest or one of its kinds."""
+        """Raises InvalidRequest or a subclass."""
 
     def begun(self, turn: RunningTurn) -> None:
-        """What its model calls share, for who has to tell of it."""
+        """Called once the turn is running."""
 
     @property
     def takes_back(self) -> bool:
-        """Whether the caller can be asked to throw text away."""
+        """Whether the caller can discard text."""
 
     def gone(self) -> bool: ...
 
 
 class Record(Protocol):
-    """What is recorded of one turn; only the first end() counts."""
+    """What telemetry records of a turn. Only the first end() counts."""
 
     def asked(self, prompt: Prompt) -> None: ...
     def waited(self, seconds: float) -> None: ...
@@ -75,12 +75,12 @@ class Record(Protocol):
 
 
 class CallerGone(Exception):
-    """Nobody reads any more."""
+    """The caller has disconnected."""
 
 
 @dataclass(frozen=True)
 class Books:
-    """Both accounts of one turn: what it may cost, and what is recorded of it."""
+    """The two accounts of a turn: what it may cost, and what telemetry records."""
 
     account: Account
     record: Record
@@ -98,9 +98,9 @@ class Books:
 
 @dataclass(frozen=True)
 class Turns:
-    """Runs turns. clock: monotonic seconds; drained: whether running answers have to end now.
+    """Runs turns. clock: monotonic seconds. drained: whether running answers must end now.
 
-    answer: a turn's events without Start, each within a tick, the last one Done; or it raises a ChatError.
+    answer: yields a turn's events after Start, each within a tick and the last one Done, or raises a ChatError.
     """
 
     limits: Limits
@@ -115,9 +115,9 @@ class Turns:
     most_calls: int
 
     def run(self, caller: Caller) -> Generator[Event, None, None]:
-        """Events of one turn; the last is Done or Failed, unless the caller has gone.
+        """Yields a turn's events; the last is Done or Failed, unless the caller has gone.
 
-        The turn is recorded and its slot is free before its last event is handed out.
+        The turn is recorded and its slot released before the last event is yielded.
         """
         turn_id = new_turn_id()
         books = Books(caller.open_account(turn_id), self.begin(caller, turn_id))
@@ -148,7 +148,7 @@ class Turns:
             prompt = compose(request, self.defaults, caller, turn_id)
             books.record.asked(prompt)
             if caller.gone():
-                # one who has left while the service was busy costs nothing
+                # a caller who left while waiting costs nothing
                 raise CallerGone
             books.account.begin(prompt)
             yield Start(caller.request_id, prompt.model)

@@ -1,15 +1,15 @@
 """The one error tree.
 
 ChatError
-├── InvalidRequest                 the caller's fault, seen before the model is asked
+├── InvalidRequest                 the caller's mistake, found before a model is called
 │   ├── PayloadTooLarge
 │   ├── UnsupportedMediaType
-│   └── RequestTimeout             the body did not arrive
-├── Unauthorized, Forbidden        the key, before there is a turn
+│   └── RequestTimeout             the body did not arrive in time
+├── Unauthorized, Forbidden        the API key, before the turn begins
 ├── Rejected                       our own limits
 │   ├── RateLimited
 │   ├── BudgetExceeded
-│   ├── Unavailable                nobody can be let in now
+│   ├── Unavailable                requests cannot be authorized right now
 │   ├── Overloaded
 │   ├── CircuitOpen
 │   └── Draining
@@ -22,23 +22,23 @@ ChatError
 │   ├── ContentFiltered
 │   ├── UpstreamError
 │   │   ├── UpstreamConflict
-│   │   ├── UpstreamUnavailable    it says so itself
+│   │   ├── UpstreamUnavailable    HTTP 503
 │   │   └── UpstreamUnreachable    nothing was sent
 │   │       └── UpstreamUntrusted
-│   ├── AnswerEmpty                it ended without a word
-│   │   └── AnswerSpent            its tokens went into thinking
-│   └── UpstreamTimeout            it stayed silent
+│   ├── AnswerEmpty                it ended without text
+│   │   └── AnswerSpent            thinking used up its tokens
+│   └── UpstreamTimeout            it was silent for too long
 │       ├── ConnectTimeout         nothing was sent
 │       ├── ThinkingTimeout        it thought for too long
-│       └── TurnTimeout            it spoke, but for too long
+│       └── TurnTimeout            it was answering, but for too long
 ├── ChainFailure                   the chain, outside of model calls
 │   ├── StepTimeout
 │   ├── DependencyFailed
 │   ├── ChainLimitReached
-│   └── ChainSilent                it said nothing, and asked no model
+│   └── ChainSilent                it produced nothing and called no model
 ├── NotFound, MethodNotAllowed,
 │   UriTooLong, HeadersTooLarge,
-│   MisdirectedRequest             no turn
+│   MisdirectedRequest             not turns
 └── Internal                       a bug
 
 The message of an error is a fixed sentence: text from a caller, a library or the LLM never reaches a client.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeVar
 
-# how a turn ends; completed and disconnected are no error's
+# how a turn ends; all but completed and disconnected are the ending of an error
 Ending = Literal[
     "completed",
     "invalid",
@@ -52,14 +52,14 @@ ErrorCode = Literal[
 
 @dataclass(frozen=True)
 class Detail:
-    """One reason for a refusal: the field's path in the request, and a fixed sentence about it."""
+    """One reason for a refusal: the field's path in the request, and a fixed phrase about it."""
 
     field: str
     reason: str
 
 
 class ChatError(Exception):
-    """An ending other than an answer. Raised in the rooms, translated once, at the edge."""
+    """Anything that ends a turn other than an answer. Raised anywhere, turned into a response only at the edge."""
 
     code: ClassVar[ErrorCode]
     status: ClassVar[int]
@@ -75,7 +75,7 @@ class ChatError(Exception):
         retry_after_seconds: float | None = None,
         cause: str | None = None,
     ) -> None:
-        """cause: what happened, in words of our own, for the log alone."""
+        """cause: what happened, in our own words, only for the log."""
         super().__init__(self.code)
         self.details = details
         self.retry_after_seconds = retry_after_seconds
@@ -86,5 +86,5 @@ Kind = TypeVar("Kind", bound=ChatError)
 
 
 def kinds(root: type[Kind]) -> list[type[Kind]]:
-    """All errors below it, in the order of the tree."""
+    """All its subclasses, in the order of the tree."""
     return [kind for child in root.__subclasses__() for kind in (child, *kinds(child))]

@@ -1,4 +1,4 @@
-"""Refusals before a model is asked: the caller's fault, or our own limits."""
+"""Refusals before a model is called: the caller's mistakes, and our own limits."""
 
 from typing import ClassVar
 
@@ -31,7 +31,7 @@ class RequestTimeout(InvalidRequest):
 
 
 class Unauthorized(ChatError):
-    """cause: no_key, or what is wrong with the one that was given."""
+    """cause: no_key, or what is wrong with the key."""
 
     code = "unauthorized"
     status = 401
@@ -67,7 +67,7 @@ class BudgetExceeded(Rejected):
 
 
 class Unavailable(Rejected):
-    """nginx says the same where it finds no replica."""
+    """nginx sends the same error if it finds no replica."""
 
     code = "unavailable"
     status = 503

@@ -5,7 +5,7 @@ from service.errors.upstream import AnswerEmpty
 
 
 class ChainFailure(ChatError):
-    """A step of the chain that is no model call: no breaker, no retry."""
+    """A chain step other than a model call failed: it affects no breaker and is not retried."""
 
 
 class StepTimeout(ChainFailure):
@@ -17,7 +17,7 @@ class StepTimeout(ChainFailure):
 
 
 class DependencyFailed(ChainFailure):
-    """Also for chains to raise."""
+    """Chains may raise it, too."""
 
     code = "dependency_failed"
     status = 502

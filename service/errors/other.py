@@ -39,7 +39,7 @@ class Internal(ChatError):
     message = "The service ran into an error. Please quote the request ID when you report this."
 
 
-# what can happen to a request that is no turn
+# the errors of requests that never become a turn
 
 
 NO_TURN = (NotFound, MethodNotAllowed, UriTooLong, HeadersTooLarge, MisdirectedRequest)

@@ -6,12 +6,12 @@ from service.errors.base import ChatError, Detail, Ending
 
 
 class UpstreamFailure(ChatError):
-    """What the guard may do about it.
+    """Failures of the LLM; the class attributes say what the guard may do about each.
 
-    repeatable: asking the same model again may help; most_attempts, where it is set, bounds the attempts that end so.
-    reroutable: another model may be asked. trips: it counts against the model's circuit breaker; else it is neutral.
-    systemic: it cannot be due to what was asked. retry_forbidden: the server says that asking again is no use.
-    retry_after_in_words: when to come back is said in a sentence alone.
+    repeatable: a retry at the same model may help; most_attempts, if set, limits the attempts. reroutable: the fallback
+    may be tried. trips: counts against the model's circuit breaker; otherwise it is neutral. systemic: cannot be caused
+    by the question. retry_forbidden: the server says that a retry is useless. retry_after_in_words: the time to wait
+    was given only in a sentence.
     """
 
     ending: ClassVar[Ending] = "upstream_failed"
@@ -42,7 +42,7 @@ class UpstreamQuotaExhausted(UpstreamFailure):
     default_retry_after_seconds = 300
 
 
-# what of our own set-up a provider refuses; access: it knows the key, and does not let it in
+# the part of our configuration that a provider rejects; access: the key is valid but not allowed
 SetUp = Literal["key", "model", "address", "access"]
 
 
@@ -72,7 +72,7 @@ class UpstreamInvalidRequest(UpstreamFailure):
 
 
 class ContextTooLong(UpstreamInvalidRequest):
-    """The conversation does not fit: a model with a larger window may take it."""
+    """The conversation does not fit, but may fit a model with a larger context window."""
 
     reroutable = True
 
@@ -95,13 +95,13 @@ class UpstreamError(UpstreamFailure):
 
 
 class UpstreamConflict(UpstreamError):
-    """About this request alone, as HTTP 409."""
+    """Concerns only this request, like HTTP 409."""
 
     trips = False
 
 
 class UpstreamUnavailable(UpstreamError):
-    """HTTP 503: the server speaks of itself, not of the request."""
+    """HTTP 503: about the server, not the request."""
 
     systemic = True
 
@@ -113,7 +113,7 @@ class UpstreamUnreachable(UpstreamError):
 
 
 class UpstreamUntrusted(UpstreamUnreachable):
-    """Its certificate is wrong, and will be a second later."""
+    """Its certificate is invalid, so a retry is pointless."""
 
     repeatable = False
 
@@ -128,7 +128,7 @@ class AnswerEmpty(UpstreamFailure):
 
 
 class AnswerSpent(AnswerEmpty):
-    """Asking again would spend the same tokens again."""
+    """A retry would only spend the same tokens again."""
 
     repeatable = False
 
@@ -144,7 +144,7 @@ class UpstreamTimeout(UpstreamFailure):
 
 
 class ConnectTimeout(UpstreamTimeout):
-    """A lost packet is worth a second try; a host that drops them all is not worth a third."""
+    """A lost packet justifies a second attempt; a host that drops every packet does not justify a third."""
 
     repeatable = True
     most_attempts = 2
@@ -152,7 +152,7 @@ class ConnectTimeout(UpstreamTimeout):
 
 
 class ThinkingTimeout(UpstreamTimeout):
-    """It lives, so its breaker does not count this; another model may come to an end sooner."""
+    """The model is alive, so its breaker does not count this; another model may finish sooner."""
 
     trips = False
 

@@ -13,7 +13,7 @@ from service.settings.model import SECRETS, CommandSettings, Settings
 
 
 class UnsafeSettings(ValueError):
-    """The environment does not describe a service that can run. The text names variables, never their values."""
+    """The service cannot run with this environment. The text names variables, never their values."""
 
 
 Kind = TypeVar("Kind", bound=Group)
