@@ -1,1 +1,1 @@
-"""The room that guards the LLM calls: admission, deadlines, retries, circuit breaking."""
+"""Guards the LLM calls: admission, deadlines, retries and circuit breaking."""

@@ -1,4 +1,4 @@
-"""A bounded number of turns, and a short bounded wait for one."""
+"""Limits the number of concurrent turns, with a short wait for a free slot."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from service.errors import Overloaded
 
 
 class Admission:
-    """Slots of one worker. More turns than these wait wait_seconds at most, then they are refused."""
+    """The slots of one worker. Further turns wait for at most wait_seconds and are then refused."""
 
     def __init__(self, slots: int, wait_seconds: float) -> None:
         self._slots = threading.BoundedSemaphore(slots)
@@ -16,7 +16,7 @@ class Admission:
 
     @contextmanager
     def admit(self) -> Iterator[None]:
-        """Raises Overloaded when no slot came free in time."""
+        """Raises Overloaded if no slot becomes free in time."""
         if not self._slots.acquire(timeout=self._wait_seconds):
             raise Overloaded(cause="no free slot")
         try:

@@ -1,7 +1,7 @@
-"""Which failures count against a model, and which callers they belong to.
+"""Decides which failures count against a model, and against which callers.
 
-One caller's input may make a model fail each time, and must not take it from everybody. So a turn and a question count
-once, and failures that all come from one caller are held against that caller alone.
+One caller's input may make a model fail every time, and must not block the model for everybody else. So each turn and
+each question count once, and failures that all come from one caller count against that caller only.
 """
 
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from hashlib import blake2b
 
 from service.chat.running_turn import ModelCall, RunningTurn
 
-# whose requests: each element narrows the one before it; () is everybody
+# whose requests are meant: each element narrows the previous one; () means everybody
 Scope = tuple[str, ...]
 EVERYBODY: Scope = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a model call comes from. caller: the address and the user, as digests."""
+    """Where a model call comes from. caller: digests of the address and the user."""
 
     turn: str
     question: int
@@ -33,7 +33,7 @@ class Origin:
 
 
 class Tally:
-    """The failures since the last success or change of state. scope: the narrowest that holds them all."""
+    """The failures since the last success or change of state. scope: the narrowest one that covers them all."""
 
     def __init__(self) -> None:
         self._turns: set[str] = set()
@@ -44,7 +44,7 @@ class Tally:
         return len(self._turns)
 
     def add(self, origin: Origin, *, systemic: bool) -> None:
-        """systemic: the failure cannot be due to what was asked, nor to the one who asked."""
+        """systemic: neither the question nor the caller can be the cause of the failure."""
         if origin.turn in self._turns or (not systemic and origin.question in self._questions):
             return
         caller = EVERYBODY if systemic else origin.caller
@@ -62,5 +62,5 @@ def _common(one: Scope, other: Scope) -> Scope:
 
 
 def _digest(name: str) -> str:
-    """Breakers tell each other of callers through Redis, which need not know who they are."""
+    """Breakers share scopes through Redis, which should not learn who the callers are."""
     return blake2b(name.encode(), digest_size=6).hexdigest()

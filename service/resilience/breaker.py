@@ -1,8 +1,8 @@
-"""A circuit breaker for streams: pybreaker as the state machine, nothing held during an attempt.
+"""A circuit breaker for streams: pybreaker is the state machine, and no lock is held during an attempt.
 
-admit() before the attempt, one outcome after it. pybreaker's own call() would hold its lock while an answer streams,
-take a caller's leaving for a failure, an excluded error for a success, and let a crowd in when half open; and it counts
-every failure, whatever was asked and whoever asked it.
+admit() comes before an attempt, and one outcome after it. pybreaker's own call() would hold its lock while an answer
+streams, count a disconnect as a failure and an excluded error as a success, and admit every waiting call when half
+open; it also counts every failure, whatever was asked and whoever asked.
 """
 
 import math
@@ -16,27 +16,27 @@ from service.errors import CircuitOpen
 from service.resilience.blame import EVERYBODY, Origin, Scope, Tally
 from service.resilience.listener import BreakerState, Listener
 
-# systemic: a failure that cannot be due to what was asked
+# systemic: a failure that the question cannot have caused
 Outcome = Literal["success", "failure", "systemic", "neutral"]
-# a probe that another worker makes: look again soon
+# another worker is probing: check again soon
 ELSEWHERE_SECONDS = 1.0
-# a caller whose probe failed lets others go first: it may have been the input
+# a caller whose probe failed goes last, because its input may be the cause
 YIELD_SECONDS = 1.0
 
 
 class Sharing(Protocol):
-    """Keeps breakers of the same model in other workers informed: best effort, and never waited for long."""
+    """Keeps the breakers of other workers informed, best effort and without a long wait."""
 
     def opened(self, model: str, scope: Scope) -> None: ...
     def closed(self, model: str) -> None: ...
     def lease_probe(self, model: str) -> bool:
-        """Whether this worker may make the one probe."""
+        """Whether this worker may make the probe."""
 
     def free_probe(self, model: str) -> None: ...
 
 
 class Alone:
-    """No other workers."""
+    """Sharing for a single worker."""
 
     def opened(self, model: str, scope: Scope) -> None:
         pass
@@ -52,7 +52,7 @@ class Alone:
 
 
 class Permit:
-    """The right to make one attempt. The first outcome counts; one of an earlier state changes nothing."""
+    """The right to make one attempt. Only the first outcome counts, and only while the breaker's state is the same."""
 
     def __init__(self, breaker: "Breaker", origin: Origin, era: int, *, probe: bool) -> None:
         self._breaker = breaker
@@ -68,16 +68,16 @@ class Permit:
             self._breaker.record(self, outcome)
 
     def content(self) -> None:
-        """The first content came: enough for a probe."""
+        """The first content arrived, which is enough for a probe to succeed."""
         if self.probe:
             self.settle("success")
 
 
 class Breaker:
-    """One upstream model's breaker in one worker. Monotonic clock; pybreaker's wall clock is not asked.
+    """The breaker of one upstream model in one worker. It uses a monotonic clock instead of pybreaker's wall clock.
 
-    It may be open for one caller alone, who made all the failures; the others are admitted as if it was closed.
-    failures: so many open it. probe_seconds: a probe that takes longer does not keep the next one out.
+    It may be open only for the one caller who caused all the failures; others are then admitted as if it were closed.
+    failures: how many open it. probe_seconds: after this, a running probe no longer blocks the next one.
     """
 
     def __init__(
@@ -114,11 +114,11 @@ class Breaker:
         return state
 
     def rejects(self, origin: Origin) -> bool:
-        """Whether it is open for them, and will be for a while."""
+        """Whether it is open for this origin, and will stay open for a while."""
         return self.state == "open" and origin.within(self._scope)
 
     def admit(self, origin: Origin) -> Permit:
-        """Raises CircuitOpen, with the seconds after which asking again makes sense."""
+        """Raises CircuitOpen, with the seconds to wait before a retry makes sense."""
         if self.state == "closed" or not origin.within(self._scope):
             return Permit(self, origin, self._era, probe=False)
         wait = self._open_until - self._clock()
@@ -131,7 +131,7 @@ class Breaker:
         return self._admit_probe(origin)
 
     def record(self, permit: Permit, outcome: Outcome) -> None:
-        """Called by the permit."""
+        """Called by Permit."""
         if permit.era != self._era:
             return
         if permit.probe:
@@ -141,11 +141,11 @@ class Breaker:
         elif outcome != "neutral":
             self._tally.add(permit.origin, systemic=outcome == "systemic")
             if len(self._tally) >= self._failures:
-                # the ones it did not block have failed as well
+                # callers that were not blocked have failed, too
                 self._open(self._tally.scope if self.state == "closed" else EVERYBODY)
 
     def adopt_open(self, seconds: float, scope: Scope = EVERYBODY) -> None:
-        """Another worker's breaker is open for this much longer."""
+        """Another worker's breaker is open for these seconds."""
         elapsed = self._open_until <= self._clock()
         wider = scope == EVERYBODY and self._scope != EVERYBODY
         if self.state != "open" or elapsed or wider:
@@ -164,7 +164,7 @@ class Breaker:
         finally:
             self._leasing = False
         if era != self._era:
-            # another worker opened or closed it while we asked
+            # another worker opened or closed it in the meantime
             return self.admit(origin)
         if not leased:
             self._open_until = self._clock() + ELSEWHERE_SECONDS
@@ -209,7 +209,7 @@ class Breaker:
 
 
 class Breakers:
-    """One for each model of a place, made when it is first asked: chains may name models that no setting has."""
+    """The breakers of one server, created per model on first use: chains may call models that no setting names."""
 
     def __init__(self, make: Callable[[str], Breaker]) -> None:
         self._make = make

@@ -1,12 +1,12 @@
-"""A bound on retries: a browning-out upstream must not see a multiple of the callers' requests."""
+"""Limits retries: an upstream that is failing must not receive a multiple of the callers' requests."""
 
 CAPACITY = 10.0
 
 
 class RetryBudget:
-    """A bucket of one worker: full at start, each turn adds a share, each retry takes one.
+    """A token bucket per worker: full at start; each turn adds a share, and each retry takes one.
 
-    A retry that the model answers gives its own back, so that what is spent is what was asked in vain.
+    A retry that the model answers is given back, so only failed retries are spent.
     """
 
     def __init__(self, share_per_turn: float) -> None:
@@ -16,14 +16,14 @@ class RetryBudget:
 
     @property
     def may_refill(self) -> bool:
-        """Whether a retry is under way that may give its own back."""
+        """Whether a running retry may still be given back."""
         return self._under_way > 0
 
     def earn(self) -> None:
         self._add(self._share)
 
     def draw(self) -> bool:
-        """Whether one more retry may be made; if so, it is taken, and has to be ended."""
+        """Takes one retry if there is one; the caller must end() it."""
         if self._level < 1:
             return False
         self._level -= 1
@@ -31,7 +31,7 @@ class RetryBudget:
         return True
 
     def end(self, *, answered: bool) -> None:
-        """Of a retry that was drawn."""
+        """Ends a retry that was drawn."""
         self._under_way -= 1
         if answered:
             self._add(1)

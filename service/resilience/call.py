@@ -1,4 +1,4 @@
-"""One request to one upstream under its deadlines; the account of it is an Attempt."""
+"""Makes one request to one upstream under its deadlines, recorded as an Attempt."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ CallStep = Token | Thinking | ToolCalls | Tick
 
 
 class ModelStream(Protocol):
-    """What a model says, each next within a tick. Raises ChatErrors only; close cancels the request at once.
+    """A model's answer; each next() returns within a tick. Raises only ChatErrors; close() cancels the request at once.
 
-    sent: whether the model has been asked, as far as one can know.
+    sent: whether the request has been sent, as far as can be known.
     """
 
     @property
@@ -41,9 +41,9 @@ class ModelStream(Protocol):
 
 @dataclass(frozen=True)
 class Upstream:
-    """A server's models. name: the only one that is asked there, None for whatever a call names.
+    """The models of one server. name: the only model called there; None: the one that the call names.
 
-    open: begins an attempt, whose id (X-Request-ID) comes second. provider: whose API it speaks.
+    open: starts an attempt; its second argument is the attempt's id (X-Request-ID). provider: whose API is used.
     """
 
     name: str | None
@@ -57,10 +57,10 @@ class Upstream:
 
 
 class UpstreamCall:
-    """Carries out one attempt: iterate events() for tokens and ticks; however it ends, `attempt` is its true account.
+    """Makes one attempt. Iterate events() for tokens and ticks; however it ends, `attempt` records it.
 
     Raises TurnTimeout, UpstreamTimeout, UpstreamError, ContentFiltered, AnswerEmpty, or what the stream raised. An
-    answer that has given its finish reason is whole, whatever fails after it; a reason that content follows was none.
+    answer with a finish reason is complete, whatever fails after it, unless more content follows the reason.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class UpstreamCall:
             elif self._enough(self._watch.silent()):
                 return
             elif chunk is TICK or self.attempt.finish_reason is None:
-                # a frame without text is a tick, too: any number of them may come, and the caller has to be looked at
+                # a frame without text counts as a tick: there may be any number of them, and the caller must be checked
                 yield TICK
             if self._late(chunk):
                 if self.attempt.finish_reason is not None:
@@ -124,7 +124,7 @@ class UpstreamCall:
                 raise TurnTimeout(cause="turn deadline")
 
     def _next(self, stream: ModelStream) -> Chunk | Tick | None:
-        """None at the end; what fails after the finish reason is an end, too."""
+        """None at the end; a failure after the finish reason also counts as the end."""
         self._watch.resume()
         try:
             return next(stream)
@@ -136,7 +136,7 @@ class UpstreamCall:
             return None
 
     def _take(self, chunk: Chunk) -> bool:
-        """Whether the chunk has something to pass on."""
+        """Whether the chunk contains anything to pass on."""
         self._opened = True
         attempt = self.attempt
         attempt.usage = chunk.usage or attempt.usage
@@ -158,7 +158,7 @@ class UpstreamCall:
             raise ThinkingTimeout(cause="thinking without end")
 
     def _cut(self, chunk: Chunk) -> None:
-        """A server that goes on beyond what it was asked for is not listened to any longer."""
+        """Cuts an answer that exceeds the requested length."""
         room = self._room
         self._room -= len(chunk.text)
         if chunk.tool_calls:
@@ -172,7 +172,7 @@ class UpstreamCall:
         attempt = self.attempt
         attempt.last_chunk_at = self._clock()
         attempt.chunks += 1
-        # white space alone is no answer
+        # whitespace alone is not an answer
         self._worded = self._worded or bool(chunk.tool_calls) or not chunk.text.isspace()
         if attempt.first_chunk_at is None:
             attempt.first_chunk_at = attempt.last_chunk_at
@@ -181,16 +181,16 @@ class UpstreamCall:
             self._texts.extend(_arguments(chunk))
 
     def _enough(self, silent_seconds: float) -> bool:
-        """Whether a whole answer has waited long enough for its last frames; raises when the silence is too long."""
+        """Whether a complete answer has waited long enough for its last frames. Raises if the silence is too long."""
         if self.attempt.finish_reason is None:
             self._watch.check()
             return False
-        # more text may follow a reason that came with some; and the connection is reused only if its answer is read to
+        # more text may follow a reason that came with text; and a connection is reused only if its answer was read to
         # the end
         return silent_seconds >= (self._idle_seconds if self._provisional else LAST_FRAMES_SECONDS)
 
     def _late(self, chunk: Chunk | Tick) -> bool:
-        """Whether the turn's time is over and what had arrived by then is read: it may hold the end of the answer."""
+        """Whether the turn's time is over. What has arrived by then is read first: it may contain the answer's end."""
         if not self._deadline.passed():
             return False
         now = self._clock()
@@ -211,7 +211,7 @@ class UpstreamCall:
         attempt.result = "ok"
 
     def _empty(self) -> ChatError:
-        """It ended without a word, though perhaps not without thinking."""
+        """The error for an answer without text, with or without thinking."""
         reason = self.attempt.finish_reason
         if reason == "refusal":
             return ContentFiltered(cause="finish_reason")
@@ -225,7 +225,7 @@ class UpstreamCall:
         attempt = self.attempt
         attempt.ended_at = self._clock()
         counted = attempt.usage is not None and (attempt.usage.output_tokens or not self._texts)
-        # whoever leaves before the first byte has asked all the same
+        # a request that was cancelled before the first byte was sent all the same
         asked = self._opened or (self._sent and attempt.result == "cancelled")
         if asked and not counted:
             attempt.usage = self._upstream.estimate(self._call, "".join(self._texts))

@@ -1,4 +1,4 @@
-"""The model call under protection, on one page: ask each model, retry, go on to the next; restart what was cut."""
+"""The guarded model call, on one page: try each model, retry, fall back to the next, restart an answer that was cut."""
 
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -21,7 +21,7 @@ Steps = Generator[CallEvent, None, Attempt]
 
 @dataclass(frozen=True)
 class Route:
-    """A way to an answer: an upstream, and the breaker of each of its models."""
+    """An upstream, and the breaker of each of its models."""
 
     upstream: Upstream
     breakers: Breakers
@@ -32,7 +32,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Asking:
-    """One model call under way: its origin, and what is left of its retries."""
+    """A running model call, its origin and its retries."""
 
     call: ModelCall
     turn: RunningTurn
@@ -41,7 +41,7 @@ class Asking:
 
 
 class Interrupted(Exception):
-    """An answer was cut after its first content."""
+    """The answer was cut after its first content."""
 
     def __init__(self, failure: UpstreamFailure) -> None:
         super().__init__(failure.code)
@@ -50,7 +50,7 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Guard:
-    """routes: the primary, and perhaps a fallback. sleep and clock are in monotonic seconds."""
+    """routes: the primary, and possibly a fallback. sleep and clock use monotonic seconds."""
 
     routes: tuple[Route, ...]
     retry: RetryPolicy
@@ -61,7 +61,7 @@ class Guard:
     tick_seconds: float
 
     def answer(self, call: ModelCall, turn: RunningTurn) -> Generator[CallEvent, None, None]:
-        """What the model says, perhaps a restart, ticks, then one Done; or a ChatError is raised."""
+        """Yields the model's events, ticks, at most one Restart, and a final Done, or raises a ChatError."""
         retries = self.retry.begin(turn.deadline)
         asking = Asking(call, turn, Origin.of(call, turn), retries)
         first = turn.begin_call()
@@ -75,9 +75,9 @@ class Guard:
         yield _done(attempt)
 
     def _ask_each(self, asking: Asking) -> Steps:
-        """The first route that begins to answer; until then nothing has been shown, and changing over is silent.
+        """Tries the routes in order until one begins to answer; nothing has been shown until then, so nobody notices.
 
-        Where none does, the first failure is raised: a spare's troubles are not what the caller asked about.
+        If none does, the first failure is raised: the caller asked for the primary, not for the fallback.
         """
         first: ChatError | None = None
         for place in range(len(self.routes)):
@@ -102,11 +102,11 @@ class Guard:
             try:
                 return (yield from self._try(route, permit, asking, limits))
             except UpstreamFailure as failure:
-                # nobody waits for a breaker that has opened meanwhile
+                # no wait if the breaker has opened in the meantime
                 shut = breaker.rejects(asking.origin)
                 wait = None if shut else asking.retries.after(failure)
                 if wait is None or not (yield from self._drawn(place, asking)):
-                    # what is asked again has not failed yet: breakers count turns, and not attempts
+                    # a call that is retried has not failed yet: breakers count turns, not attempts
                     permit.settle(_outcome(failure))
                     raise
                 yield from self._pause(wait)
@@ -114,14 +114,14 @@ class Guard:
                 self.listener.retried(failure.code)
 
     def _spared(self, place: int, asking: Asking) -> bool:
-        """Whether a route behind this one would take the call."""
+        """Whether a later route would accept the call."""
         behind = (route.breaker(asking.call) for route in self.routes[place + 1 :])
         return any(not breaker.rejects(asking.origin) for breaker in behind)
 
     def _try(self, route: Route, permit: Permit, asking: Asking, limits: Limits) -> Steps:
-        """One attempt. Raises Interrupted once there was content, else what the attempt raised.
+        """Makes one attempt. Raises Interrupted after the first content, before it the attempt's own error.
 
-        Whether an UpstreamFailure counts is the caller's to say, unless the attempt is a probe.
+        The caller decides whether an UpstreamFailure counts, unless the attempt is a probe.
         """
         upstream_call = UpstreamCall(
             route.upstream, asking.call, asking.turn, limits, self.tick_seconds, self.clock
@@ -153,7 +153,7 @@ class Guard:
         return upstream_call.attempt
 
     def _restart(self, cut: UpstreamFailure, asking: Asking) -> Steps:
-        """One more attempt, from the beginning. Whatever it fails of, the first failure is reported."""
+        """Makes one more attempt, from the beginning. If it fails, the first failure is reported."""
         if asking.turn.restarted or not asking.call.takes_back:
             raise cut
         asking.turn.restarted = True
@@ -173,7 +173,7 @@ class Guard:
             raise cut from None
 
     def _drawn(self, place: int, asking: Asking) -> Generator[CallEvent, None, bool]:
-        """Whether the budget has a retry. Where a spare would take the call, nobody waits for one to be given back."""
+        """Whether the budget has a retry. Waits for one to be given back, unless a fallback would accept the call."""
         while not asking.retries.draw():
             if self._spared(place, asking) or not asking.retries.may_wait(self.tick_seconds):
                 self.listener.retry_denied("budget")
@@ -189,7 +189,7 @@ class Guard:
 
 
 def _may_go_on(failure: ChatError) -> bool:
-    """Whether another route may be asked."""
+    """Whether another route may be tried."""
     return isinstance(failure, CircuitOpen) or (
         isinstance(failure, UpstreamFailure) and failure.reroutable
     )
@@ -202,7 +202,7 @@ def _outcome(failure: UpstreamFailure) -> Outcome:
 
 
 def _admit_again(breaker: Breaker, origin: Origin, failure: UpstreamFailure) -> Permit:
-    """A breaker that opened meanwhile ends the retries, with the failure that there was."""
+    """A breaker that opened in the meantime ends the retries with the original failure."""
     try:
         return breaker.admit(origin)
     except CircuitOpen:
@@ -210,7 +210,7 @@ def _admit_again(breaker: Breaker, origin: Origin, failure: UpstreamFailure) -> 
 
 
 def _announced(restart: Restart, steps: Steps) -> Steps:
-    """The restart is announced with its first text, so that one which fails leaves the text that there is."""
+    """Announces the restart with its first text, so that a failed restart does not discard the text so far."""
     announced = False
     while True:
         try:
@@ -227,7 +227,7 @@ def _announced(restart: Restart, steps: Steps) -> Steps:
 
 
 def _done(attempt: Attempt) -> Done:
-    """The end of an answer whose attempt ended well."""
+    """The final event of a complete answer."""
     assert attempt.finish_reason is not None
     assert attempt.usage is not None
     return Done(attempt.finish_reason, attempt.model, attempt.usage, attempt.cost_usd)

@@ -1,4 +1,4 @@
-"""What the guard reports to the outside; telemetry listens, the guard knows nothing of it."""
+"""The events that the guard reports; telemetry listens, and the guard does not know about it."""
 
 from typing import Literal, Protocol
 
@@ -9,7 +9,7 @@ BreakerState = Literal["closed", "half-open", "open"]
 
 
 class Listener(Protocol):
-    """Reasons are the code of the failure, or why a retry is denied; models are configured names.
+    """reason: the failure's code, or why a retry was denied. model: a configured name.
 
     alone: the breaker is open for one caller only.
     """

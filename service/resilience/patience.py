@@ -1,4 +1,4 @@
-"""How long a model is waited for: before its first content, while it thinks, and between its contents."""
+"""How long to wait for a model: before its first content, while it thinks, and between pieces of content."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from service.chat.deadline import Clock, Silence
 from service.chat.events import Chunk
 from service.errors import ThinkingTimeout, UpstreamTimeout
 
-# without a fallback, giving up early gains nobody anything; with one, people are better served by it
+# without a fallback, giving up early helps nobody; with one, it gets users an answer sooner
 ALONE_SECONDS = 60.0
 SPARED_SECONDS = 15.0
 # a model that has not answered for this long may have to be loaded first
@@ -17,10 +17,10 @@ FOREVER = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds of one attempt. first_content: of silence before anything came; thinking_silence: between two thoughts.
+    """Seconds per attempt. first_content: silence before anything arrives. thinking_silence: between two thoughts.
 
-    idle: between contents. thinking: of all thinking together. missed: silence that is held against the model when it
-    is the turn's deadline that ends it.
+    idle: between pieces of content. thinking: all thinking together. missed: the silence that counts as a failure of
+    the model when the turn's deadline ends the attempt.
     """
 
     first_content: float
@@ -31,10 +31,10 @@ class Limits:
 
 
 class Patience:
-    """What each attempt is given. first_content_seconds: where somebody has set it, it is obeyed to the letter.
+    """Decides the limits of each attempt. first_content_seconds: the setting, which is always obeyed if it is set.
 
-    A model that has not answered for a minute may have to be loaded first, and some begin again when their caller
-    leaves. Where nobody else is waiting to be asked, such a model has the whole turn.
+    A model that has not answered for a minute may have to be loaded first, and some servers start loading again when
+    the caller leaves. If there is no fallback, such a model gets the whole turn.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Patience:
         self._answered_at[model] = self._clock()
 
     def limits(self, model: str, *, spared: bool) -> Limits:
-        """spared: another model is waiting to be asked."""
+        """spared: a fallback would accept the call."""
         usual = self._set or (SPARED_SECONDS if spared else ALONE_SECONDS)
         cold = self._set is None and not spared and self._cold(model)
         return Limits(
@@ -72,7 +72,7 @@ class Patience:
 
 
 class Watch:
-    """One attempt's silence and thinking, as far as they are the model's doing."""
+    """The silence and thinking of one attempt, not counting delays of our own process."""
 
     def __init__(self, limits: Limits, clock: Clock, cap_seconds: float) -> None:
         self._limits = limits
@@ -83,16 +83,16 @@ class Watch:
 
     @property
     def missed(self) -> bool:
-        """Whether there was no content although there was time for it."""
+        """Whether no content arrived although there was enough time."""
         return not self._begun and self._silence.seconds >= self._limits.missed
 
     def resume(self) -> None:
-        """A step begins: time from here on is the model's."""
+        """Starts a step: from here on, time counts against the model."""
         self._silence.resume()
         self._thought.resume()
 
     def heard(self, chunk: Chunk) -> None:
-        """A text, a part of a tool call, or a thought. Raises ThinkingTimeout."""
+        """Called for text, a part of a tool call, or a thought. Raises ThinkingTimeout."""
         self._think()
         self._silence.broken()
         self._thinking = not (chunk.text or chunk.tool_calls)
@@ -101,12 +101,12 @@ class Watch:
             self._check_thinking()
 
     def silent(self) -> float:
-        """The step brought nothing; returns the silence so far."""
+        """Ends a step that brought nothing; returns the silence so far."""
         self._think()
         return self._silence.step()
 
     def check(self) -> None:
-        """Raises UpstreamTimeout when the silence is too long."""
+        """Raises UpstreamTimeout if the silence is too long."""
         seconds = self._silence.seconds
         if self._thinking:
             self._check_thinking()

@@ -1,6 +1,6 @@
-"""Whether a failed attempt is made again, and after how long: one tenacity policy, built for each model call and route.
+"""Decides whether to retry a failed attempt, and when: one tenacity policy, built for each model call and route.
 
-tenacity decides and counts; the guard waits, in ticks, so that a caller who leaves in a wait is noticed.
+tenacity decides and counts; the guard waits in ticks, so that it notices a caller who disconnects.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from service.errors import UpstreamFailure
 from service.resilience.budget import RetryBudget
 from service.resilience.listener import Listener
 
-# never at once: a herd of retries in step is what brings an upstream down for good
+# never at once: synchronized retries can keep a failing upstream down
 FLOOR_SECONDS = 0.25
 JITTER_SECONDS = 0.25
 LONGEST_WAIT_SECONDS = 1.5
@@ -30,7 +30,7 @@ Denied = Callable[[RetryDenial], None]
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """attempts: at one upstream in one model call, the first included."""
+    """attempts: per upstream and model call, including the first."""
 
     attempts: int
     budget: RetryBudget
@@ -56,9 +56,9 @@ class RetryPolicy:
 
 
 class Retries:
-    """The attempts of one model call: the count begins again at each route, the time waited does not.
+    """The retries of one model call. The count starts over at each route; the time waited does not.
 
-    Most calls fail nowhere, so nothing is built before the first failure.
+    Most calls do not fail, so nothing is built before the first failure.
     """
 
     def __init__(self, policy: RetryPolicy, deadline: Deadline) -> None:
@@ -73,7 +73,7 @@ class Retries:
         self._state = None
 
     def after(self, failure: UpstreamFailure) -> float | None:
-        """Seconds to wait before the next attempt, which has to be drawn; None: there is none."""
+        """Seconds to wait before the next attempt, which must then be drawn; None: no further attempt."""
         self.close()
         self._state = state = self._state or self._begun()
         state.idle_for = self._waited
@@ -87,23 +87,23 @@ class Retries:
         return float(wait)
 
     def draw(self) -> bool:
-        """Whether the budget has one more attempt."""
+        """Takes one attempt from the budget, if there is one."""
         self._drawn = self._policy.budget.draw()
         return self._drawn
 
     def may_wait(self, seconds: float) -> bool:
-        """Whether an attempt under way may give its own back, and there is time to wait for that: it is taken."""
+        """Whether a running retry may be given back and there is time to wait for that; uses up the time."""
         if self._waited + seconds >= ALL_WAITS_SECONDS or seconds >= self._deadline.remaining():
             return False
         self._waited += seconds
         return self._policy.budget.may_refill
 
     def answered(self) -> None:
-        """The attempt under way has begun to be answered."""
+        """The model has begun to answer the current attempt."""
         self._end(answered=True)
 
     def close(self) -> None:
-        """Where the attempt under way has not been answered, it was in vain."""
+        """A current attempt that was not answered is spent."""
         self._end(answered=False)
 
     def _end(self, *, answered: bool) -> None:
@@ -130,12 +130,12 @@ def _repeatable(error: BaseException) -> bool:
 def _named_wait(state: RetryCallState) -> float:
     failure = _failure(state)
     seconds = failure.retry_after_seconds or 0
-    # a sentence for people is passed on, and is no reason to give up
+    # a wait given only in a sentence is passed on, but is no reason to give up
     return 0 if failure.retry_after_in_words and seconds > LONGEST_RETRY_AFTER_SECONDS else seconds
 
 
 class _JitteredWait(wait_base):
-    """Jittered and growing, and no shorter than Retry-After."""
+    """A growing wait with jitter, never shorter than Retry-After."""
 
     def __init__(self) -> None:
         self._growing = wait_exponential_jitter(
@@ -147,7 +147,7 @@ class _JitteredWait(wait_base):
 
 
 class _StopAtKindsMost(stop_base):
-    """Some failures are worth fewer attempts than others."""
+    """Stops at the failure's own limit: some failures are worth fewer attempts."""
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         most = _failure(retry_state).most_attempts
@@ -155,7 +155,7 @@ class _StopAtKindsMost(stop_base):
 
 
 class _Denial(stop_base):
-    """A stop that is reported to the listener, with its reason."""
+    """A stop condition that reports its reason to the listener."""
 
     reason: RetryDenial
 

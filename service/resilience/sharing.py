@@ -1,14 +1,14 @@
 """Breaker states shared through Redis, best effort.
 
-All talk with Redis is in one background thread of the worker: it writes what happened here, and reads twice a second
-what happened elsewhere. A request waits only for the lease of a probe, and no longer than LEASE_WAIT_SECONDS; without
-an answer each worker decides for itself.
+One background thread per worker talks to Redis: it writes what happened here, and reads twice a second what happened
+elsewhere. A request waits only for the lease of a probe, for at most LEASE_WAIT_SECONDS; without an answer, each worker
+decides for itself.
 
 Keys, for a model M: `{chat}:breaker:M` is "open" while a breaker is open somewhere (it expires with the open period),
 with the digests of the caller if it is open for one alone; or "closed" for a while after a probe succeeded.
-`{chat}:breaker:M:probe` is held by the worker that probes. What would last for longer than an open period is ignored:
-no breaker wrote it. The braces put all keys into one slot of a cluster. A replica, which takes no writes, is as good as
-no Redis.
+`{chat}:breaker:M:probe` is held by the worker that probes. A state that would last longer than an open period is
+ignored: no breaker wrote it. The braces put all keys into one slot of a cluster. A replica, which takes no writes, is
+as good as no Redis.
 """
 
 import queue
@@ -32,15 +32,15 @@ from service.resilience.listener import Listener
 POLL_SECONDS = 0.5
 LEASE_WAIT_SECONDS = 0.1
 SOCKET_SECONDS = 0.2
-# after a failure Redis is left alone for this long
+# after a failure, Redis is not contacted for this long
 PAUSE_SECONDS = 1.0
-# long enough for everybody to ask; whoever could not will find out with a probe
+# long enough for every worker to read it; one that could not will find out with a probe
 CLOSED_SECONDS = 5
-# no state is longer, whatever somebody else has written there
+# a longer value was not written by us
 MOST_STATE_BYTES = 64
 OPEN, CLOSED = b"open", b"closed"
 TAG = "{chat}"
-# written with each look, so that a server that takes no writes is noticed before one is needed
+# written with each read, so that a server that accepts no writes is noticed before a write matters
 ALIVE_KEY, ALIVE_MS = f"{TAG}:alive", 5000
 
 LEASE = """
@@ -58,14 +58,14 @@ return 0
 
 @dataclass(frozen=True)
 class News:
-    """A state that a breaker took here, and until when that is worth sending."""
+    """A change of a breaker's state here, and until when it is worth sending."""
 
     state: bytes
     until: float
 
 
 class RedisSharing:
-    """The sharing of one worker. lease_seconds: longer than a probe can take."""
+    """Sharing for one worker. lease_seconds: longer than a probe can take."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class RedisSharing:
             url,
             socket_timeout=SOCKET_SECONDS,
             socket_connect_timeout=SOCKET_SECONDS,
-            # redis-py would try ten times
+            # redis-py would retry ten times
             retry=Retry(NoBackoff(), 0),
         )
         self._open_ms = int(open_seconds * 1000)
@@ -94,7 +94,7 @@ class RedisSharing:
         self._cause: str | None = None
 
     def watch(self, breaker: Breaker) -> None:
-        """It hears of others from now on."""
+        """Tells the breaker about other workers from now on."""
         self._breakers[breaker.model] = breaker
 
     def start(self) -> None:
@@ -109,7 +109,7 @@ class RedisSharing:
         self._happened(model, CLOSED, CLOSED_SECONDS)
 
     def lease_probe(self, model: str) -> bool:
-        """True, too, when Redis does not answer in time: then each worker probes for itself."""
+        """Also true if Redis does not answer in time: then each worker probes for itself."""
         if not self._up:
             return True
         answered = threading.Event()
@@ -144,7 +144,7 @@ class RedisSharing:
                 pause = 0.0
                 self._is(up=True)
             except (redis.RedisError, OSError) as error:
-                # its text may hold parts of the address
+                # its text may contain parts of the address
                 self._is(up=False, cause=type(error).__name__)
                 pause = PAUSE_SECONDS
 
@@ -158,7 +158,7 @@ class RedisSharing:
         try:
             self._client.set(ALIVE_KEY, self._token, px=ALIVE_MS)
         except MovedError as moved:
-            # in a cluster, all our keys are on one server, which this one names
+            # in a cluster, all our keys are on one server, which the reply names
             self._client = _at(self._client, moved.host, moved.port)
             self._client.set(ALIVE_KEY, self._token, px=ALIVE_MS)
 
@@ -202,7 +202,7 @@ class RedisSharing:
 
 
 def _at(client: redis.Redis, host: str, port: int) -> redis.Redis:
-    """The same client for another server."""
+    """A client like this one for another server."""
     pool = client.connection_pool
     options = {**pool.connection_kwargs, "host": host, "port": port}
     return redis.Redis(

@@ -1,1 +1,1 @@
-"""The room that knows prometheus_client and structlog."""
+"""Metrics and logs. The only room that uses prometheus_client and structlog."""

@@ -7,7 +7,7 @@ from service.telemetry.turns import log
 
 
 class AccessMetrics:
-    """Its listener. It hears names of keys, never keys."""
+    """The access room's listener. It receives the names of keys, never the keys."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()

@@ -1,4 +1,4 @@
-"""What chains do, as metrics and warnings."""
+"""Events of chains as metrics and warnings."""
 
 from service.telemetry import metrics
 from service.telemetry.turns import log
@@ -9,7 +9,7 @@ _steps: dict[str, set[str]] = {}
 
 
 def step_took(chain: str, step: str, seconds: float) -> None:
-    """Names come from the chain's code; one that makes them up as it runs ends in `other`."""
+    """Names come from the chain's code; if it generates them at run time, they end up in `other`."""
     known = _steps.setdefault(chain, set())
     if len(known) < MOST_STEPS:
         known.add(step)
@@ -21,7 +21,7 @@ def data_dropped(name: str, why: str) -> None:
 
 
 def unguarded_models(names: list[str]) -> None:
-    """Models of the chains' own that work without the guard."""
+    """Warns about models that chains created and that are not guarded."""
     log().warning(
         "models_not_guarded",
         models=names,
@@ -30,7 +30,7 @@ def unguarded_models(names: list[str]) -> None:
 
 
 def loop_blocked(place: str, seconds: float, stack: list[str]) -> None:
-    """Something has kept a worker's loop from all its other streams."""
+    """Something blocked a worker's event loop, and with it all other streams."""
     log().warning(
         "loop_blocked",
         place=place,
@@ -41,5 +41,5 @@ def loop_blocked(place: str, seconds: float, stack: list[str]) -> None:
 
 
 def notice(chain: str, what: str, effect: str) -> None:
-    """Something that a chain sets up and that does less than it seems to."""
+    """Warns about something in a chain that does less than it seems to."""
     log().warning("chain_notice", chain=chain, what=what, effect=effect)

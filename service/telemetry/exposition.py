@@ -1,4 +1,4 @@
-"""What gunicorn's master knows about its workers, and the metrics of all of them in one text."""
+"""What gunicorn's master knows about its workers, and the metrics of all workers as one text."""
 
 import contextlib
 import os
@@ -37,16 +37,16 @@ class Workers:
         self._accepting = accepting
         self.directory = directory
         self.exits: Counter[str] = Counter(dict.fromkeys(EXIT_REASONS, 0))
-        # reading while a worker's counts are being moved would count them twice
+        # a read while a worker's counts are being moved would count them twice
         self.files = threading.Lock()
 
     def pids(self) -> list[int]:
         return self._pids()
 
     def ended(self, pid: int, *, hung: bool = False) -> None:
-        """A worker is gone: drop its gauges, and add its counts to those of earlier dead workers.
+        """Called when a worker has ended: drops its gauges, and adds its counts to those of earlier dead workers.
 
-        hung: the master killed it because its event loop no longer ran.
+        hung: the master killed it because its event loop was stuck.
         """
         stopped = self._left.has(pid) and not hung
         self.exits["stopped" if stopped else "killed"] += 1
@@ -65,7 +65,7 @@ class Workers:
 
 
 class ProcessCollector:
-    """Figures of the whole container, read from the operating system: multiprocess mode has none."""
+    """Process metrics of the whole container, read from the operating system: multiprocess mode has none."""
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers

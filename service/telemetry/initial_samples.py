@@ -1,6 +1,6 @@
-"""Every series of the counters at 0 before anything is counted.
+"""Creates every series of the counters at 0 before anything is counted.
 
-A counter whose first sample is 1 has not risen for Prometheus: the first failure of its kind would raise no alert.
+To Prometheus, a counter whose first sample is 1 has not increased: the first failure of a kind would raise no alert.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -14,13 +14,13 @@ from service.chat.attempt import NoError, RetryDenial
 from service.errors import CircuitOpen, Ending, Internal, SetUp, UpstreamFailure, kinds
 from service.telemetry import metrics
 
-# who has no key, where that is allowed
+# the name for callers without a key
 ANONYMOUS = "anonymous"
 ROUTES = ("/chat", "/chat/stream", "/v1/chat/completions")
 
 
 def begin(operation: str, models: Mapping[str, str], chains: Collection[str]) -> None:
-    """models: all that may be asked, each with its provider. Called once per worker."""
+    """models: every model that may be called, with its provider. Called once per worker."""
     for chain, ending in product(chains, get_args(Ending)):
         metrics.CHAIN_TURNS.labels(chain, ending)
     failures = kinds(UpstreamFailure)

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable
 from typing import Protocol, TextIO
 
-# the most that a process without privileges may have; a thousand lines and more
+# the most that an unprivileged process may have: more than a thousand lines
 PIPE_BYTES = 1024 * 1024
 
 
@@ -22,12 +22,12 @@ class Output(Protocol):
 
 
 class DroppingPipe:
-    """Each write is one line. dropped: called with the number of lines that were lost."""
+    """Each write is one line. dropped is called with the number of lines lost."""
 
     def __init__(self, descriptor: int, dropped: Callable[[int], None]) -> None:
         self._descriptor = descriptor
         self._dropped = dropped
-        # the end of a line that was written in part
+        # the rest of a line that was written in part
         self._rest = b""
 
     def write(self, text: str) -> None:
@@ -48,7 +48,7 @@ class DroppingPipe:
 
 
 def output(stream: TextIO, dropped: Callable[[int], None]) -> Output:
-    """Where lines are written instead of to this stream; files and terminals are written to as they are."""
+    """The stream to write lines to instead of this one; files and terminals are used directly."""
     try:
         descriptor = stream.fileno()
     except (OSError, io.UnsupportedOperation):
@@ -62,7 +62,7 @@ def output(stream: TextIO, dropped: Callable[[int], None]) -> Output:
 
 
 def _not_blocking(descriptor: int) -> int:
-    """A new open file description, since others may share this one; sockets and another user's pipes have only one."""
+    """A new file description, since others may share this one; not possible for sockets and another user's pipes."""
     try:
         return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

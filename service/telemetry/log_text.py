@@ -1,4 +1,4 @@
-"""Log lines for people at a terminal: a turn in one short line, warnings in words, a stack trace as one."""
+"""Log lines for people at a terminal: one short line per turn, warnings in words, stack traces in full."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 STAMPS = ("event", "level", "time", "trace", "logger")
-# they could move the cursor or clear the screen
+# control characters could move the cursor or clear the screen
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 SENTENCES: Mapping[str, str] = {
     "cannot_start": "The service cannot start: {why}",

@@ -1,7 +1,7 @@
 """Our own events and every library's on standard output: one JSON object per line, or text for a terminal.
 
-Texts of exceptions are dropped everywhere: they carry prompts (pydantic) and parts of keys (the LLM's SDK). A stack
-trace is kept as type names and places.
+Exception messages are dropped everywhere: they contain prompts (pydantic) and parts of keys (the LLM's SDK). Stack
+traces are kept as type names and code locations.
 """
 
 import json
@@ -21,13 +21,13 @@ from service.telemetry.log_output import output
 from service.telemetry.log_text import text_line
 
 SECRET_SHAPES = re.compile(
-    # not within a word, such as the request id task-0001; JSON writes a line's end as a letter
+    # not within a word, such as the request id task-0001; in JSON, a line end is a backslash and a letter
     r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))sk-[A-Za-z0-9*_-]{3,}|csk(?:_|%5[Ff])[A-Za-z0-9]{4,}"
     r"|(?i:bearer)\s+[^\s\"\\]+|://[^/\s:@\"]*:[^/\s@\"]+@"
 )
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 6
-# they write addresses, prompts and headers at INFO and DEBUG, or a line for each step of their own start
+# at INFO and DEBUG they log addresses, prompts and headers, or every step of their start
 TALKATIVE = (
     "alembic",
     "openai",
@@ -39,8 +39,8 @@ TALKATIVE = (
     "langsmith",
     "urllib3",
 )
-# gunicorn's words for a client that went away or stopped reading: the turn's own line says so already, and some of them
-# quote what the client had sent
+# gunicorn's messages about clients that disconnected or stopped reading: the turn's own line says so already, and some
+# of them quote what the client sent
 CLIENT_GONE = (
     "Socket error processing request.",
     "Ignoring EPIPE",
@@ -54,7 +54,7 @@ Render = Callable[[Mapping[str, Any]], str]
 
 
 class Redactor:
-    """Takes known secrets, and whatever has the shape of one, out of a rendered line."""
+    """Removes known secrets, and anything that looks like one, from a rendered line."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         shapes = [SECRET_SHAPES.pattern]
@@ -85,7 +85,7 @@ class Formatter(logging.Formatter):
 
 
 class Quiet(logging.Filter):
-    """Drops records about clients that went away."""
+    """Drops records about clients that disconnected."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not str(record.msg).startswith(CLIENT_GONE)
@@ -99,7 +99,7 @@ def configure(
 ) -> None:
     """Called once per process, in gunicorn's master and in each worker.
 
-    dropped: of lines that nobody took. form None: text where standard output is a terminal.
+    dropped is called with the number of lines lost. form None: text if standard output is a terminal.
     """
     render = _renderer(Redactor(secrets), form or ("text" if sys.stdout.isatty() else "json"))
     written: Any = output(sys.stdout, dropped)
@@ -107,9 +107,9 @@ def configure(
     handler.setFormatter(Formatter(render))
     handler.addFilter(Quiet())
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    # pydantic's quote the text that they are about
+    # pydantic's warnings quote the text they are about
     warnings.filterwarnings("ignore", module="pydantic")
-    # libraries' warnings are lines like all others
+    # warnings of libraries become log lines
     logging.captureWarnings(capture=True)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -126,12 +126,12 @@ def configure(
 
 
 def cannot_start(why: str) -> None:
-    """why: one sentence, for the operator alone."""
+    """why: one sentence, only for the operator."""
     structlog.get_logger("service").error("cannot_start", why=why)
 
 
 def ignored(variables: list[str]) -> None:
-    """Of tracers that are switched on by the environment alone."""
+    """Reports tracing variables that are set but not used."""
     if variables:
         effect = "not used: a tracer is configured in chain.py, as a callback"
         structlog.get_logger("service").warning(
@@ -147,7 +147,7 @@ def adopt(name: str) -> None:
 
 
 def frames_of(trace: traceback.TracebackException) -> list[dict[str, Any]]:
-    """The chain of exceptions, outermost last: type names and places, no texts."""
+    """The chain of exceptions, outermost last: type names and code locations, no messages."""
     chain: list[dict[str, Any]] = []
     link: traceback.TracebackException | None = trace
     while link is not None and len(chain) < 10:
@@ -160,7 +160,7 @@ def frames_of(trace: traceback.TracebackException) -> list[dict[str, Any]]:
 
 
 def _type_of(link: traceback.TracebackException) -> str:
-    # Python 3.13 deprecates the type in favour of its name
+    # Python 3.13 deprecates exc_type in favour of its name
     if hasattr(link, "exc_type_str"):
         return str(link.exc_type_str)
     return f"{link.exc_type.__module__}.{link.exc_type.__qualname__}" if link.exc_type else "?"
@@ -187,7 +187,7 @@ def _json_line(event: Mapping[str, Any]) -> str:
     try:
         return orjson.dumps(dict(event), default=_type_name).decode()
     except orjson.JSONEncodeError:
-        # lone surrogates and huge numbers, from an upstream that says such things
+        # an upstream may send lone surrogates and huge numbers
         return json.dumps(dict(event), default=_type_name, skipkeys=True)
 
 

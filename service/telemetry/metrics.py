@@ -18,7 +18,7 @@ GEN_AI_SECONDS = tuple(round(0.01 * 2**n, 2) for n in range(14))
 GEN_AI_TOKENS = tuple(4**n for n in range(1, 10))
 # from an answer of one word to the turn deadline
 TURN_SECONDS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 90, 120, 180, 300, 600)
-# people notice 0.3 s and leave after a few seconds; a model may think for minutes, which must be visible
+# people notice 0.3 s and leave after a few seconds; a model may think for minutes, and that must be visible
 FIRST_TOKEN_SECONDS = (
     0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 12, 20, 30, 60, 120, 300,
 )  # fmt: skip
@@ -255,5 +255,5 @@ BUILD = Gauge(
 
 @cache
 def series(metric: Metric, *labels: str) -> Metric:
-    """One of a metric's series. prometheus_client's own look-up takes a lock and ten times as long."""
+    """One series of a metric. prometheus_client's own lookup takes a lock and ten times as long."""
     return metric.labels(*labels)

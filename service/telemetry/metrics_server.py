@@ -1,6 +1,6 @@
 """`/metrics`, `/health` and `/ready` on METRICS_PORT, beside the workers: a thread of gunicorn's master.
 
-A worker cannot serve them: gunicorn closes every listener at once on SIGTERM, and the drain is when they matter most.
+A worker cannot serve them: on SIGTERM gunicorn closes every listener at once, and they matter most during the drain.
 """
 
 import logging
@@ -19,7 +19,7 @@ def serve(workers: Workers, address: tuple[str, int]) -> ThreadingHTTPServer:
     """Raises OSError when the port is taken."""
     handler = type("Handler", (_Handler,), {"workers": workers})
     server = _Server(address, handler)
-    # in a patched process a Thread is a greenlet: it would live on in every fork
+    # in a patched process, a Thread is a greenlet, which every fork would inherit
     start_thread = monkey.get_original("_thread", "start_new_thread")
     start_thread(server.serve_forever, ())
     return server
@@ -33,7 +33,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def handle_error(self, _request: Any, _address: Any) -> None:
-        """The library's own would print a stack trace beside the log."""
+        """The inherited method would print a stack trace outside the log."""
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
             logging.getLogger("service").error("scrape failed", exc_info=error)
@@ -66,4 +66,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """A scrape every few seconds is no news."""
+        """A scrape every few seconds is not worth a line."""

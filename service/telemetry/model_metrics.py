@@ -1,11 +1,11 @@
-"""Parameters that models reject, and what the look at their servers found at start, as metrics and log lines."""
+"""Parameters that models reject, and the results of the check at start, as metrics and log lines."""
 
 from collections.abc import Mapping
 
 from service.telemetry import metrics
 from service.telemetry.turns import log
 
-# the setting that says it for good, so that no question has to be asked twice
+# the setting that avoids the rejected request from the start
 SETTINGS: Mapping[str, str] = {
     "temperature": "LLM_TEMPERATURE=none",
     "max_tokens": "MAX_OUTPUT_TOKENS",
@@ -25,7 +25,7 @@ FOUND_IN: Mapping[str, str] = {
 
 
 class Adaptations:
-    """What models do not take of what they are asked: counted each time, and said once."""
+    """Parameters that models do not accept: counted every time, and logged once."""
 
     def __init__(self) -> None:
         self._said: set[tuple[str, str, str]] = set()
@@ -45,7 +45,7 @@ class Adaptations:
 
 
 def found(problem: str, says: str, *, fallback: bool) -> None:
-    """What a look at a provider found before the first question."""
+    """The result of the check of a provider at start."""
     kind = FOUND_IN[problem]
     primary = "LLM_MODEL" if kind == "MODEL" else f"OPENAI_{kind}"
     setting = f"FALLBACK_{kind}" if fallback else primary

@@ -1,4 +1,4 @@
-"""The account of one turn: its metrics, and its one line in the log."""
+"""Records a turn: its metrics and its line in the log."""
 
 import traceback
 from collections.abc import Callable, Collection, Mapping
@@ -16,14 +16,14 @@ from service.telemetry.logs import frames_of
 from service.telemetry.metrics import WasteReason, series
 
 OPERATION = "chat"
-# only the operator can end these: a key, an account
+# only the operator can fix these: a key, an account
 OPERATORS = ("upstream_rejected", "upstream_quota_exhausted")
 WHOLE_OR_UNWANTED: tuple[Ending, ...] = ("completed", "disconnected")
 WASTE_BY_ENDING: Mapping[Ending, WasteReason] = {"disconnected": "disconnect", "drained": "drain"}
 
 
 class TurnRecord:
-    """Counts a turn from its begin; end() closes the account once, later calls change nothing."""
+    """The record of one turn from its start. Only the first end() counts."""
 
     def __init__(self, caller: Caller, turn_id: str, clock: Callable[[], float]) -> None:
         self._caller = caller
@@ -67,7 +67,7 @@ class TurnRecord:
         self._silent = 0.0
 
     def restarted(self) -> None:
-        """What was sent is void, but its first text was the user's first text all the same."""
+        """The text is discarded, but the time to the user's first text stays what it was."""
 
     def attempt(self, attempt: Attempt) -> None:
         self._attempts.append(attempt)
@@ -85,7 +85,7 @@ class TurnRecord:
         self._ended = True
         duration = self._clock() - self._started_at
         if self._first_text_at is not None:
-            # a stall that nobody waited out is a stall, too
+            # a stall counts even if nobody waited for its end
             self._longest_gap = max(self._longest_gap, self._silent)
         metrics.IN_FLIGHT.dec()
         self._observe(ending, duration)
@@ -167,7 +167,7 @@ def announce(
     models: Mapping[str, str],
     chains: Collection[str],
 ) -> None:
-    """models: each with its provider. Called once per worker."""
+    """models: every model with its provider. Called once per worker."""
     initial_samples.begin(OPERATION, models, chains)
     metrics.SLOTS.set(slots)
     metrics.IN_FLIGHT.set(0)
@@ -175,7 +175,7 @@ def announce(
 
 
 def announce_bill(prices: str, *, exact_counts: bool, unpriced: list[str]) -> None:
-    """Which prices the bill is made with, and what it will lack."""
+    """Logs which prices are used, and which are missing."""
     log().info("prices", source=prices)
     if not exact_counts:
         log().warning(
@@ -228,7 +228,7 @@ def _tokens(attempt: Attempt) -> int:
 
 
 def _bill(attempts: list[Attempt]) -> dict[str, Any]:
-    """What the turn cost, every attempt counted; a price that is missing makes the sum unknown."""
+    """What the turn cost, including every attempt; None if any price is missing."""
     usages = [attempt.usage for attempt in attempts if attempt.usage]
     costs = [attempt.cost_usd for attempt in attempts if attempt.usage]
     known = [cost for cost in costs if cost is not None]

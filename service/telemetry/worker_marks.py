@@ -1,13 +1,13 @@
-"""How workers end: files that each writes for itself, and the master reads.
+"""How workers end: each worker writes marker files, which the master reads.
 
-Loads nothing but pathlib, since gunicorn's configuration uses it before the workers monkey-patch.
+Imports only pathlib, because gunicorn's configuration uses it before the workers monkey-patch.
 """
 
 from pathlib import Path
 
 
 class WorkerMarks:
-    """One kind of mark: `ready`, set when a worker can serve; `left`, set when it ends by itself."""
+    """One kind of mark: `ready`, set once a worker can serve, or `left`, set when it exits by itself."""
 
     def __init__(self, metrics_directory: Path, kind: str) -> None:
         self._directory = metrics_directory / kind
