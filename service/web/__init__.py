@@ -1,1 +1,1 @@
-"""The room that knows Flask: HTTP in, JSON and Server-Sent Events out."""
+"""HTTP in, JSON and Server-Sent Events out. The only room that uses Flask."""

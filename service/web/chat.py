@@ -1,4 +1,4 @@
-"""POST /chat and POST /chat/stream: the same turn, written in two ways."""
+"""POST /chat and POST /chat/stream: the same turn in two formats."""
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -18,9 +18,9 @@ from service.web.patient import PatientBody
 from service.web.stream import Heartbeat, Held, StreamBody
 from service.web.thinking import ThinkingEvents
 
-# nginx's word for a caller who left before the answer; nobody reads it
+# nginx's status for a caller who disconnected before the answer; nobody receives it
 CALLER_GONE = 499
-# what tools do is of interest while it happens
+# tool progress matters only while it happens
 PROGRESS = "tool"
 KEPT_ALIVE = {"Content-Type": "application/json", "X-Accel-Buffering": "no"}
 
@@ -29,7 +29,7 @@ KEPT_ALIVE = {"Content-Type": "application/json", "X-Accel-Buffering": "no"}
 class Streaming:
     """hold_seconds: how long a stream may wait for content before its status line is sent.
 
-    keepalive_seconds: how long /chat may be silent; 0: for as long as it takes.
+    keepalive_seconds: how long /chat may be silent; 0: without a limit.
     """
 
     hold_seconds: float
@@ -87,7 +87,7 @@ def collected(turns: Turns, caller: WebCaller) -> Response:
 def patient(
     turns: Turns, caller: WebCaller, seconds: float, drain: Drain, clock: Callable[[], float]
 ) -> Response:
-    """The same, but for a turn that takes longer than `seconds`: status 200 and spaces until there is an answer."""
+    """Like collected(), but after `seconds` it sends status 200, and spaces until the answer is there."""
     answer, turn = Collected(), turns.run(caller)
     until = clock() + seconds
     last = answer.read_until(turn, lambda: clock() >= until)
@@ -111,7 +111,7 @@ def patient(
 
 @dataclass
 class Collected:
-    """What a turn has said when it is over."""
+    """Collects a turn's text and data."""
 
     texts: list[str] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
@@ -121,13 +121,13 @@ class Collected:
         return "".join(self.texts)
 
     def read(self, turn: Iterable[Event]) -> Done | Failed | None:
-        """The turn's end; None where the caller has gone."""
+        """Returns the turn's last event; None if the caller has gone."""
         end = self.read_until(turn, lambda: False)
         assert end is None or isinstance(end, Done | Failed)
         return end
 
     def read_until(self, turn: Iterable[Event], is_late: Callable[[], bool]) -> Event | None:
-        """The same, or the event at which it got late."""
+        """Like read(), but stops at the first event after the time is up, and returns that."""
         for event in turn:
             if isinstance(event, Done | Failed):
                 return event

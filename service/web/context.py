@@ -1,4 +1,4 @@
-"""Who is asking: ids, the body, and whether the connection still stands."""
+"""The caller of a request: ids, body, and whether the connection is still open."""
 
 import contextlib
 import select
@@ -30,13 +30,13 @@ from service.web.keys import Access, KeyAccount, add_figures, key_of
 C = TypeVar("C", bound="WebCaller")
 ID_HEADERS = ("X-Request-ID", "X-User-ID", "X-Session-ID")
 PIECE_BYTES = 65536
-# what is read and thrown away of a body over the limit, so that its sender sees the answer and no broken pipe
+# how much of an oversized body is read and discarded, so that its sender gets the answer rather than a broken pipe
 DISCARDED_BODIES = 8
-# for all of it, as long as for a request's head (keepalive in gunicorn.conf.py)
+# for the whole body, as long as for a request's head (keepalive in gunicorn.conf.py)
 BODY_SECONDS = 15.0
 HANGUP = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
-# gevent's poll is a cooperative wait; this is a look
+# the unpatched poll: gevent's would switch to other greenlets
 _poll: Callable[[], Any] = monkey.get_original("select", "poll")
 
 
@@ -50,7 +50,7 @@ def _id_of(headers: Headers, name: str) -> str | None:
 
 
 class Connection:
-    """The caller's socket. writing_since: when the current write began, None while none is under way."""
+    """The caller's socket. writing_since: when the current write began; None: no write is running."""
 
     def __init__(self, client: JoinedWrites | None) -> None:
         self._client = client
@@ -60,21 +60,21 @@ class Connection:
             self._poller.register(client.fileno(), HANGUP)
 
     def gone(self) -> bool:
-        """Whether the caller hung up; bytes that wait to be read do not matter."""
+        """Whether the caller hung up; unread bytes do not matter."""
         return self._client is not None and bool(self._poller.poll(0))
 
     def limit(self, seconds: float) -> None:
-        """A single read or write may take this long."""
+        """Sets how long a single read or write may take."""
         if self._client is not None:
             self._client.settimeout(seconds)
 
     def join_next(self) -> None:
-        """The next write leaves with what follows it at once."""
+        """Sends the next write together with the one that follows it immediately."""
         if self._client is not None:
             self._client.hold_next()
 
     def cut(self) -> None:
-        """Ends a write that waits for a caller who does not read."""
+        """Ends a write that is blocked because the caller does not read."""
         if self._client is not None:
             with contextlib.suppress(OSError):
                 self._client.shutdown(socket.SHUT_RDWR)
@@ -82,7 +82,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a request has to pass to become a turn."""
+    """What a request must pass to become a turn."""
 
     access: Access
     max_body_bytes: int
@@ -90,7 +90,7 @@ class Entry:
 
 @dataclass
 class WebCaller:
-    """The caller of one request, in plain values: no Flask proxy outlives the view."""
+    """The caller of one request, in plain values: Flask's proxies do not outlive the view."""
 
     route: str
     request_id: str
@@ -138,7 +138,7 @@ class WebCaller:
     def read(self) -> bytes:
         """Raises UnsupportedMediaType, PayloadTooLarge, RequestTimeout or InvalidRequest."""
         _check_media_type(self.request)
-        # werkzeug would cut a chunked body at its limit in silence
+        # werkzeug would silently cut a chunked body at its limit
         stream = self.request.environ["wsgi.input"]
         try:
             return self._read_from(stream)
@@ -150,7 +150,7 @@ class WebCaller:
             raise InvalidRequest(cause="body cut") from None
 
     def _read_from(self, stream: Any) -> bytes:
-        # the socket's own timeout begins again with each byte
+        # the socket's own timeout restarts with each byte
         with Timeout(BODY_SECONDS, TimeoutError()):
             body: bytes = stream.read(self.entry.max_body_bytes + 1)
             if len(body) > self.entry.max_body_bytes:
@@ -186,7 +186,7 @@ def address_of_request(request: Request) -> str:
 
 
 def address_of(peer: str, headers: Headers) -> str:
-    """The caller's, where a proxy on a private network says it."""
+    """The caller's address, as reported by a proxy on a private network."""
     if not _is_inside(peer):
         return peer
     return headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or peer
@@ -210,7 +210,7 @@ def _discard(stream: Any, most_bytes: int) -> None:
 
 
 def _leave(stream: Any) -> None:
-    """The rest of this body stays unread, so the connection ends with the answer."""
+    """Leaves the rest of this body unread, so the connection is closed after the answer."""
     leave = getattr(stream, "leave", None)
     if leave is not None:
         leave()
@@ -226,14 +226,14 @@ def _check_media_type(request: Request) -> None:
 
 
 def opened(request: Request, send_timeout_seconds: float) -> None:
-    """Before each request."""
+    """Called before each request."""
     g.request_id = request_id_of(request.headers)
     g.connection = Connection(request.environ.get("gunicorn.socket"))
     g.connection.limit(send_timeout_seconds)
 
 
 def closed(response: Response) -> Response:
-    """After each view."""
+    """Called after each view."""
     response.headers["X-Request-ID"] = g.request_id
     if caller := g.get("caller"):
         add_figures(response.headers, caller.account.figures if caller.account else None)

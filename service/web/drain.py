@@ -8,7 +8,7 @@ from typing import Protocol
 from service.web.context import Connection
 
 LOOK_SECONDS = 0.25
-# from SIGTERM on, a caller who does not read is not waited for
+# after SIGTERM, a caller who does not read is cut off after this long
 WRITE_SECONDS = 3.0
 
 
@@ -19,7 +19,7 @@ class Worker(Protocol):
 
 
 class Drain:
-    """Knows since when this worker drains, and cuts writes that would hold up its end."""
+    """Knows when this worker began to drain, and cuts blocked writes that would delay its exit."""
 
     def __init__(self, drain_seconds: float, clock: Callable[[], float]) -> None:
         self._drain_seconds = drain_seconds
@@ -39,7 +39,7 @@ class Drain:
         return self._since is not None
 
     def passed(self) -> bool:
-        """Whether running answers have to end now."""
+        """Whether running answers must end now."""
         return self.draining() and self._clock() - (self._since or 0.0) >= self._drain_seconds
 
     def _run(self) -> None:

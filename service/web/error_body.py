@@ -1,4 +1,4 @@
-"""An error as JSON, wherever a caller meets it: in a response, an `error` event, or what gunicorn's worker refuses."""
+"""An error as JSON: in a response, in an `error` event, or when gunicorn's worker refuses a request."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from service.errors import ChatError
 
 
 def error_body(error: ChatError, request_id: str) -> dict[str, Any]:
-    """The fixed sentence of the error's code; nothing else but the names of fields."""
+    """Contains only the error code's fixed sentence and the names of fields."""
     body: dict[str, Any] = {
         "code": error.code,
         "message": error.message,

@@ -1,7 +1,7 @@
-"""Whose names this service answers under. A browser that was led here under another one is not its user's doing.
+"""The host names this service answers to. A browser sent here under any other name may be under attack.
 
-A name that anybody may register can be pointed at a service which only that browser can reach (DNS rebinding). An
-address cannot, nor can a name without a dot, which is a container's or the local network's, nor one below .internal
+A public name can be pointed at a service that only the user's browser can reach (DNS rebinding). That is impossible for
+an address, for a name without a dot, which belongs to a container or the local network, and for names below .internal
 (host.docker.internal).
 """
 
@@ -16,7 +16,7 @@ from service.errors import MisdirectedRequest
 
 def check(request: Request, allowed: Sequence[str]) -> None:
     """Raises MisdirectedRequest."""
-    # as it was sent: werkzeug's `host` is empty for what it takes for none
+    # the raw header: werkzeug's `host` is empty for values it considers invalid
     name = _name(request.headers.get("Host", ""))
     if not (_is_local(name) or any(_matches(name, one.lower()) for one in allowed)):
         raise MisdirectedRequest
@@ -43,7 +43,7 @@ def _is_address(name: str) -> bool:
 
 
 def _matches(name: str, allowed: str) -> bool:
-    """*.example.com: every name below it."""
+    """*.example.com matches every name below it."""
     if allowed.startswith("*."):
         return name.endswith(allowed[1:])
     return name == allowed

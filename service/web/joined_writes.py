@@ -1,4 +1,4 @@
-"""Writes of one response, joined where they follow each other at once: each costs a packet and a system call."""
+"""Joins writes of a response that follow each other immediately: each one costs a packet and a system call."""
 
 import contextlib
 import socket
@@ -6,9 +6,9 @@ from typing import Any
 
 
 class JoinedWrites:
-    """Stands before the caller's socket. A response's head leaves with what follows it.
+    """Wraps the caller's socket. A response's head is sent together with what follows it.
 
-    Loaded in gunicorn's master too, before it is patched.
+    Also loaded in gunicorn's master, before it is patched.
     """
 
     def __init__(self, client: socket.socket) -> None:
@@ -17,7 +17,7 @@ class JoinedWrites:
         self._holds = True
 
     def hold_next(self) -> None:
-        """The next write leaves with the one after it."""
+        """Sends the next write together with the one after it."""
         self._holds = True
 
     def sendall(self, data: bytes) -> None:
@@ -33,7 +33,7 @@ class JoinedWrites:
         return self._client.sendfile(*arguments, **named)
 
     def end(self) -> None:
-        """What nothing follows; a caller who has gone needs it no more."""
+        """Sends what is still held; errors of a caller who has gone do not matter."""
         with contextlib.suppress(OSError):
             self._send_held()
 

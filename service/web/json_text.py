@@ -1,4 +1,4 @@
-"""JSON as readers want it: UTF-8 that people can read, with what breaks a reader escaped, and numbers written out."""
+"""JSON as readable UTF-8: only what breaks some readers is escaped, and numbers have no exponent."""
 
 import json
 import math
@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-# U+0085, U+2028 and U+2029 end a line for some readers; in JSON they stand in strings alone
+# U+0085, U+2028 and U+2029 end a line for some readers; in JSON they occur only in strings
 LINE_ENDS = {
     "\u0085".encode(): b"\\u0085",
     "\u2028".encode(): b"\\u2028",
@@ -16,7 +16,7 @@ LINE_ENDS = {
 
 
 def dumps(value: Any) -> bytes:
-    """For plain values, decimal numbers and what the functions below return."""
+    """Accepts plain values, decimal numbers and the results of the functions below."""
     try:
         return _escaped(orjson.dumps(value, default=_written_out))
     except TypeError:
@@ -38,7 +38,7 @@ def _quoted_all(value: Any) -> Any:
 
 
 def quoted(text: str) -> orjson.Fragment:
-    """A text of which nothing is known: it may hold halves of surrogate pairs."""
+    """For any text: it may contain halves of surrogate pairs."""
     return orjson.Fragment(quoted_bytes(text))
 
 
@@ -57,7 +57,7 @@ def _character(character: str) -> bytes:
 
 
 def number(value: float | None) -> orjson.Fragment | None:
-    """Without an exponent: 0.00000315 and not 3.15e-06. Raises ValueError for what is no number."""
+    """Without an exponent: 0.00000315, not 3.15e-06. Raises ValueError for NaN and infinity."""
     if value is None:
         return None
     if not math.isfinite(value):
@@ -73,13 +73,13 @@ def _escaped(text: bytes) -> bytes:
 
 
 class Halves:
-    """Puts the halves of a surrogate pair together that arrive apart."""
+    """Joins the halves of surrogate pairs that arrive separately."""
 
     def __init__(self) -> None:
         self._held = ""
 
     def join(self, text: str) -> str:
-        """The text, without a half at its end that waits for the other."""
+        """The text, without a trailing half, which is kept until the other one arrives."""
         if self._held:
             text = self.rest() + text
         if text and "\ud800" <= text[-1] <= "\udbff":

@@ -9,7 +9,7 @@ from werkzeug.datastructures import Headers
 from service.chat.account import Account
 from service.errors import Unauthorized
 
-# in a URL it would be in the logs of every proxy on the way
+# a key in the URL ends up in the logs of every proxy on the way
 KEY_SHAPE = re.compile("csk(?:_|%5[Ff])[0-9A-Za-z]{8}")
 SECOND_US = 1_000_000
 
@@ -38,7 +38,7 @@ class Figures(Protocol):
 
 
 class KeyAccount(Account, Protocol):
-    """figures: what is left, as soon as that is known. user: who is limited under the key."""
+    """figures: what is left, once that is known. user: whose limits apply under the key."""
 
     @property
     def figures(self) -> Figures | None: ...
@@ -47,7 +47,7 @@ class KeyAccount(Account, Protocol):
 
 
 class Access(Protocol):
-    """The access room. A key is what identify() has found, whatever that is."""
+    """The access room. Keys are opaque here: identify() returns them."""
 
     def identify(self, authorization: str | None) -> Any:
         """Raises Unauthorized, Forbidden or Unavailable."""
@@ -74,7 +74,7 @@ def key_of(request: Request, access: Access) -> Any:
 
 
 def add_figures(headers: Headers, figures: Figures | None) -> None:
-    """As OpenAI's clients read them."""
+    """Adds them as the headers that OpenAI's clients read."""
     if figures is not None:
         for name, meter in (("Requests", figures.requests), ("Tokens", figures.tokens)):
             if meter is not None:

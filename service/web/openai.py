@@ -1,4 +1,4 @@
-"""The same chains for every OpenAI client: POST /v1/chat/completions, GET /v1/models."""
+"""The OpenAI-compatible API: POST /v1/chat/completions and GET /v1/models, with the same chains."""
 
 import time
 from collections.abc import Callable, Generator
@@ -41,7 +41,7 @@ CHAIN = "chain"
 
 @dataclass
 class OpenAICaller(WebCaller):
-    """Its protocol cannot take text back, unless it gets the answer whole."""
+    """This protocol cannot take text back, unless the answer is sent only when it is complete."""
 
     understood: Understood = field(default_factory=Understood)
     turn: RunningTurn | None = None
@@ -64,7 +64,7 @@ class OpenAICaller(WebCaller):
 
     @property
     def model(self) -> str:
-        """Who answers."""
+        """The model that answers."""
         assert self.turn is not None
         attempts = self.turn.attempts
         return attempts[-1].model if attempts else self.turn.prompt.model
@@ -83,7 +83,7 @@ def blueprint(
     owner: str,
     clock: Callable[[], float],
 ) -> Blueprint:
-    """owner: of the plain models; chains are the service's."""
+    """owner: reported as `owned_by` of the models."""
     routes = Blueprint("openai", __name__)
     listed = _Listed(turns.limits, owner)
 
@@ -115,7 +115,7 @@ def blueprint(
 
 
 class _Listed:
-    """What a request may name as its model. owner: of the models; a chain's is the word for it."""
+    """The names a request may use as its model. owner: of the models; chains have CHAIN instead."""
 
     def __init__(self, limits: Limits, owner: str) -> None:
         self._created = int(time.time())
@@ -127,7 +127,7 @@ class _Listed:
         ]
 
     def of(self, key: Key) -> list[dict[str, Any]]:
-        """Those that this key may use."""
+        """The names that this key may use."""
         return [
             {"id": name, "object": "model", "created": self._created, "owned_by": owner}
             for name, owner, model, chain in self._names
@@ -136,7 +136,7 @@ class _Listed:
 
 
 class Encoder:
-    """A turn's events as chunks."""
+    """Encodes a turn's events as chunks."""
 
     def __init__(self, caller: OpenAICaller) -> None:
         assert caller.turn is not None
@@ -185,7 +185,7 @@ def _streamed(
 
 
 def _at_once(turn: Generator[Event, None, None]) -> Generator[Event, None, None]:
-    """The turn with all of its text at its end, so that it can begin again until then."""
+    """Holds all text back until the turn's end, so that it can restart until then."""
     answer = Collected()
     with closing(turn):
         for event in turn:

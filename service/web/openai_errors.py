@@ -1,4 +1,4 @@
-"""Our errors in OpenAI's shape, with the words that its clients act on."""
+"""Our errors in OpenAI's format, with the codes that its clients act on."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ MODEL = "model"
 
 
 def body(error: ChatError, request_id: str) -> dict[str, Any]:
-    """type, code and message are always texts, since clients check."""
+    """type, code and message are always strings, because clients check that."""
     status, code = _status_and_code(error)
     kind = TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")
     return {
@@ -55,11 +55,11 @@ def _status_and_code(error: ChatError) -> tuple[int, str]:
 
 
 def _message(error: ChatError) -> str:
-    """The fixed sentence, and which parameter it is about."""
+    """The fixed sentence, and the parameter it is about."""
     about = [f"{detail.field} {detail.reason}".strip() for detail in error.details]
     return f"{error.message} ({'; '.join(about)})" if about else error.message
 
 
 def _worth_asking_again(error: ChatError) -> bool:
-    """Where we have asked again ourselves, a client's attempts would multiply ours."""
+    """Whether the client should retry. Not if we have retried: the client's attempts would multiply ours."""
     return error.retryable and isinstance(error, Rejected | ChainFailure)

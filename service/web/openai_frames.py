@@ -1,4 +1,4 @@
-"""Answers as OpenAI's clients read them: whole, and in chunks that are composed by hand, since they are many."""
+"""Answers in OpenAI's format: complete ones, and chunks, which are composed by hand because there are so many."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ FINISH_REASONS = {"stop", "length", "tool_calls", "content_filter"}
 
 
 class Chunks:
-    """The chunks of one stream. events: the client asked for data beside the text."""
+    """The chunks of one stream. events: the client asked for data besides the text."""
 
     def __init__(self, answer_id: str, created: int, model: str, *, events: bool) -> None:
         self._about = b'data: {"id":%b,"object":"chat.completion.chunk","created":%d,' % (
@@ -26,7 +26,7 @@ class Chunks:
         self.answers(model)
 
     def answers(self, model: str) -> None:
-        """From now on this model answers."""
+        """Changes the model that the following chunks name."""
         self._head = self._about + b'"model":%b,"choices":[' % json_text.dumps(model)
         self._before = self._head + b'{"index":0,"delta":{"content":'
 
@@ -59,7 +59,7 @@ class Chunks:
         return frames + END
 
     def failure(self, failed: Failed, request_id: str) -> bytes:
-        """No finish reason, and no end that could pass for one."""
+        """Without a finish reason, so that no client can mistake it for a complete answer."""
         error = json_text.dumps({"error": openai_errors.body(failed.error, request_id)})
         return b"data: " + error + b"\n\n" + END
 
@@ -77,7 +77,7 @@ class Chunks:
 
 
 def completion(answer_id: str, created: int, text: str, data: dict[str, Any], done: Done) -> bytes:
-    """A whole answer."""
+    """The body of a complete answer."""
     message: dict[str, Any] = {
         "role": "assistant",
         "content": json_text.quoted(text),
@@ -105,7 +105,7 @@ def completion(answer_id: str, created: int, text: str, data: dict[str, Any], do
 
 
 def finish_reason(done: Done) -> str:
-    """In OpenAI's words: a refusal is the answer's text, and the answer is whole."""
+    """OpenAI's finish reason: a refusal is text, and its answer is complete."""
     return done.finish_reason if done.finish_reason in FINISH_REASONS else "stop"
 
 

@@ -1,4 +1,4 @@
-"""A request in OpenAI's words, as one of ours: what cannot be honoured is refused by name."""
+"""Translates a request in OpenAI's format. Parameters that cannot be honoured are refused by name."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ from service.web.caller_ids import is_well_formed
 
 INSTRUCTIONS = ("system", "developer")
 MESSAGES = re.compile(r"(question|system|history)\b")
-# of a request, and of a message: more than all that OpenAI's clients know
+# per request and per message: more than any OpenAI client sends
 MOST_FIELDS = 100
 MOST_STOPS = 4
 MOST_STOP_CHARS = 200
@@ -20,7 +20,7 @@ MOST_STOP_CHARS = 200
 
 @dataclass
 class Understood:
-    """What the answer has to look like. model: what was asked for, by whatever name."""
+    """The format of the answer. model: the name as requested."""
 
     stream: bool = False
     include_usage: bool = False
@@ -56,7 +56,7 @@ def parse(body: bytes, limits: Limits) -> tuple[ChatRequest, Understood]:
 
 
 def _check(request: ChatRequest, limits: Limits) -> None:
-    """What our own request has in three fields is one list here."""
+    """Checks against Limits what our own format has in three fields and this one in a single list."""
     try:
         check(request, limits)
     except InvalidRequest as refusal:
@@ -128,7 +128,7 @@ def _part(part: Any, where: str) -> str:
 
 
 def _chosen(name: Any, limits: Limits) -> tuple[str | None, str | None]:
-    """chain, model. A model's name means the default chain with it."""
+    """Returns chain and model. The name of a model means the default chain with that model."""
     if name is None:
         return None, None
     if isinstance(name, str) and name in limits.models:
@@ -148,7 +148,7 @@ def _number(asked: dict[str, Any], name: str, least: float, most: float) -> floa
 
 
 def _most_tokens(asked: dict[str, Any], limits: Limits) -> int | None:
-    """More than the service gives is what it gives: clients ask for their model's most."""
+    """Values above the service's limit are lowered to it: clients often ask for their model's maximum."""
     name = (
         "max_completion_tokens" if asked.get("max_completion_tokens") is not None else "max_tokens"
     )
@@ -194,7 +194,7 @@ def _yes_or_no(value: Any, name: str) -> None:
 
 
 def _user(value: Any) -> str | None:
-    """Any name will do; one that is no id of ours stands for itself as a digest."""
+    """Any name is allowed; one that is not a valid id is replaced by its digest."""
     if value is not None and not isinstance(value, str):
         _refuse("user", "must be a text")
     if not value:
@@ -229,7 +229,7 @@ def _text_alone(value: Any) -> bool:
 
 
 TOOLS = "are not supported: tools are the chain's own"
-# name, whether a value means "as always", why else it is refused
+# name, whether a value changes nothing, and why it is refused otherwise
 UNSUPPORTED: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("tools", _nothing, TOOLS),
     ("functions", _nothing, TOOLS),

@@ -1,4 +1,4 @@
-"""The API's description, made from the request model, the error tree and the limits in force."""
+"""The API's description, built from the request model, the error tree and the limits in force."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from service import __version__, errors
 from service.chat.request import ChatRequest, Limits
 from service.web import openapi_events, openapi_openai
 
-# one for each code
+# one example per code
 TURN_ERRORS = {
     kind.code: kind
     for kind in errors.kinds(errors.ChatError)
@@ -45,13 +45,13 @@ def describe(limits: Limits) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Chat service", "version": __version__},
-        "servers": [{"url": "/", "description": "The service that gave this description."}],
+        "servers": [{"url": "/", "description": "The service this description came from."}],
         "paths": {
             "/chat": {"post": _turn("chat", "One answer, whole.", _json("Answer", ANSWERS))},
             "/chat/stream": {
                 "post": _turn(
                     "chatStream",
-                    "One answer, as it comes: Server-Sent Events.",
+                    "One answer as it is generated, as Server-Sent Events.",
                     openapi_events.content(),
                 )
             },
@@ -71,7 +71,7 @@ def describe(limits: Limits) -> dict[str, Any]:
             "headers": _headers(),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
-        # whether a key is needed is the deployment's choice
+        # whether a key is required depends on the deployment
         "security": [{}, {"key": []}],
     }
 
@@ -169,7 +169,7 @@ def _json(schema: str, examples: dict[str, Any] | None = None) -> dict[str, Any]
 
 
 def _id_parameter(name: str) -> dict[str, Any]:
-    # any value is taken; one of another shape is replaced (request) or ignored (user, session)
+    # any value is accepted; an invalid one is replaced (request) or ignored (user, session)
     return {"name": name, "in": "header", "required": False, "schema": {"type": "string"}}
 
 
@@ -230,7 +230,7 @@ ANSWER = {
         "cost_usd": {"type": ["number", "null"]},
         "data": {
             "type": "object",
-            "description": "What the chain reported beside the text, by name.",
+            "description": "What the chain reported besides the text, by name.",
             "additionalProperties": True,
         },
         "request_id": ID,

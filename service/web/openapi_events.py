@@ -30,7 +30,7 @@ data: [DONE]
 
 
 def content() -> dict[str, Any]:
-    """Of a stream: the schema is one event's, as readers of Server-Sent Events give it."""
+    """A stream's media type: the schema describes one event, as parsed by a reader of Server-Sent Events."""
     return {"text/event-stream": {"schema": STREAM, "examples": {"whole": {"value": EXAMPLE}}}}
 
 
@@ -54,16 +54,16 @@ def schemas() -> dict[str, Any]:
 def _events() -> dict[str, tuple[str, dict[str, Any]]]:
     return {
         "start": (
-            "The model that is asked.",
+            "The requested model.",
             _object({"request_id": TEXT, "model": TEXT}),
         ),
         "token": ("Text to append to the answer.", _object({"text": TEXT})),
         "thinking": (
-            "The model is thinking. Not a part of the answer.",
+            "The model is thinking. Not part of the answer.",
             _object({"text": TEXT}, optional=("text",)),
         ),
         "data": (
-            "What the chain reports beside the text, such as its sources.",
+            "What the chain reports besides the text, such as its sources.",
             _object({"name": TEXT, "value": {"description": "Any JSON value."}}),
         ),
         "restart": (
@@ -79,7 +79,7 @@ def _events() -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def _event(name: str, description: str, data_name: str) -> dict[str, Any]:
-    """As OpenAPI 3.2 describes one: its data is text, here JSON."""
+    """An event as OpenAPI 3.2 describes it: its data is a string, here JSON."""
     data = {
         "type": "string",
         "contentMediaType": "application/json",

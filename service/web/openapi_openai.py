@@ -1,4 +1,4 @@
-"""The part of the API's description that is OpenAI's: what is honoured of it, and what it is refused with."""
+"""The OpenAI-compatible part of the API's description: which parameters are honoured, and the errors for the others."""
 
 from typing import Any
 
@@ -9,23 +9,23 @@ from service.web.openai_request import MOST_STOP_CHARS, MOST_STOPS
 
 Kinds = dict[str, list[type[ChatError]]]
 
-STREAM = """With `stream`: chunks as Server-Sent Events, then `data: [DONE]`. Before it comes a chunk with a
-`finish_reason`, or `data: {"error": ...}` where the answer failed; a body that ends without `[DONE]` was cut."""
-UNDERSTOOD = """What may stand here beside these fields is ignored, but for what asks for another kind of answer
-(`tools`, `logprobs`, `audio` and their like): that is refused by its name."""
+STREAM = """With `stream`: chunks as Server-Sent Events, then `data: [DONE]`. The last chunk before it has a
+`finish_reason`, or is `data: {"error": ...}` if the answer failed; a body that ends without `[DONE]` was cut."""
+UNDERSTOOD = """Other fields are ignored, except those that ask for a different kind of answer (`tools`, `logprobs`,
+`audio` and the like): these are refused by name."""
 TEXT = {"type": "string"}
 ID_HEADERS = ("X-Request-ID", "X-User-ID", "X-Session-ID")
 HEADERS = {
-    "X-Hold-Answer": "`true`: a streamed answer is held until it is whole, so that it can start over unseen.",
+    "X-Hold-Answer": "`true`: a streamed answer is held back until it is complete, so that it can restart unnoticed.",
     "X-Chat-Events": "`true`: a chain's data comes as `choices[0].delta.chat_data`.",
 }
-# found by what is asked for, beside the codes that each turn may end with
+# in addition to the codes that any turn may end with
 MORE_CODES = {"400": ["context_length_exceeded"], "404": ["model_not_found"]}
 MODEL_REFUSALS = ("401", "403", "503")
 
 
 def paths(limits: Limits, kinds: Kinds) -> dict[str, Any]:
-    """kinds: by status, what a turn may end with."""
+    """kinds: by status, the errors a turn may end with."""
     names = [*limits.models, *limits.chains]
     name = {"name": "name", "in": "path", "required": True, "schema": {"enum": names}}
     listed = {status: _problem(status, kinds.get(status, [])) for status in MODEL_REFUSALS}
@@ -75,9 +75,11 @@ def _request(names: list[str]) -> dict[str, Any]:
         "description": UNDERSTOOD,
         **_object(
             ("messages",),
-            model={"enum": [*names, None], "description": "A model, or a chain."},
+            model={"enum": [*names, None], "description": "The name of a model or of a chain."},
             messages=_list(_ref("CompletionMessage"), minItems=1)
-            | {"description": "The last one that is no instruction is the user's, and not blank."},
+            | {
+                "description": "The last one besides instructions must be the user's, and not blank."
+            },
             temperature={"type": ["number", "null"], "minimum": 0, "maximum": 2},
             max_tokens=tokens,
             max_completion_tokens=tokens | {"description": "Goes before `max_tokens`."},

@@ -1,4 +1,4 @@
-"""What people look at: the chat page and the API's description."""
+"""The chat page and the API's description."""
 
 import json
 from typing import Any
@@ -8,10 +8,10 @@ from flask import Blueprint, Response, current_app, request
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    # the sanitizer's is the only code that may turn text into HTML
+    # only the sanitizer may turn text into HTML
     "require-trusted-types-for 'script'; trusted-types dompurify"
 )
-# of the page and each of its files, whoever serves them: `make fix` hands them to nginx
+# for the page and its files, whether the app or nginx serves them: `make fix` copies them to nginx
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "Referrer-Policy": "no-referrer",

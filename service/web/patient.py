@@ -1,4 +1,4 @@
-"""A whole answer that is long in coming, kept alive with spaces, which JSON may begin with."""
+"""Keeps the connection of a slow /chat answer alive with spaces, which JSON allows at its start."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,14 +6,14 @@ from service.chat.events import Done, Event, Failed
 from service.web.context import Connection
 
 SPACE = b" "
-# the turn's end, the event at which it got late, or None where the caller has gone
+# the turn's last event, the event at which the time was up, or None if the caller has gone
 ReadUntil = Callable[[Iterator[Event], Callable[[], bool]], Event | None]
 
 
 class PatientBody:
-    """Spaces while the turn goes on, then `finished`'s bytes. close() ends the turn, even if it was never iterated.
+    """Spaces while the turn runs, then the bytes of `finished`. close() ends the turn, even before the first iteration.
 
-    The status line has left with the first space, so a failure is reported in the body only.
+    The status line is sent with the first space, so later failures appear only in the body.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What probes ask: whether this worker is alive, and whether it may take traffic."""
+"""Probes: whether this worker is alive, and whether it may receive traffic."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ def blueprint(draining: Callable[[], bool], breakers: Callable[[], dict[str, str
 
     @routes.get("/ready")
     def ready() -> Response:
-        """An open breaker does not make it 503: every replica would leave at once."""
+        """Stays 200 while a breaker is open: otherwise every replica would leave the load balancer at once."""
         state = {"status": "draining" if draining() else "ready", "breakers": breakers()}
         return _json(state, 503 if draining() else 200)
 

@@ -23,10 +23,10 @@ def response(error: ChatError, request_id: str) -> Response:
             seconds = error.default_retry_after_seconds
         answer.headers["Retry-After"] = str(max(1, math.ceil(seconds or 1)))
         if not error.retryable:
-            # OpenAI's clients would ask twice more
+            # OpenAI's clients would retry twice
             answer.headers["x-should-retry"] = "false"
     if isinstance(error, Unauthorized):
-        # RFC 6750: no attribute where there was no key
+        # RFC 6750: no error attribute if no key was sent
         problem = "" if error.cause == NO_KEY else ' error="invalid_token"'
         answer.headers["WWW-Authenticate"] = f"Bearer{problem}"
     return answer

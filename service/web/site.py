@@ -1,4 +1,4 @@
-"""The Flask application: routes, ids, cross-origin rules, and the one place where errors become responses."""
+"""The Flask application: routes, ids, cross-origin rules, and the only place where errors become responses."""
 
 import re
 import traceback
@@ -22,7 +22,7 @@ STATUS_ERRORS = {
         errors.UnsupportedMediaType,
     )
 }
-# what OpenAI's own libraries send from a browser, and what ours adds
+# headers that OpenAI's libraries send from a browser, and our own
 OPENAI_HEADERS = (
     "User-Agent",
     "X-Hold-Answer",
@@ -30,7 +30,7 @@ OPENAI_HEADERS = (
     r"x-stainless-.*",
     r"openai-.*",
 )
-# what pages of other origins may do; `make fix` hands it to nginx, which answers their preflights
+# what pages of other origins may do; `make fix` copies it to nginx, which answers preflights
 CORS_METHODS = ("GET", "POST", "OPTIONS")
 CORS_HEADERS = ("Content-Type", "Authorization", *context.ID_HEADERS, *OPENAI_HEADERS)
 CORS_EXPOSED = (
@@ -56,7 +56,7 @@ def build(
     report_bug: Bug,
 ) -> Flask:
     site = Flask("chat", static_folder=str(Path(__file__).parent / "static"))
-    # a doubled slash would be redirected, to whatever the Host header says
+    # a double slash would cause a redirect to the host in the Host header
     site.url_map.merge_slashes = False
     site.before_request(lambda: context.opened(request, send_timeout_seconds))
     site.before_request(lambda: hosts.check(request, allowed_hosts))
@@ -74,7 +74,7 @@ def build(
 def _allow(site: Flask, origins: Sequence[str]) -> None:
     CORS(
         site,
-        # flask-cors takes a string with a bracket for a pattern
+        # flask-cors treats a string with a bracket as a pattern
         origins=[re.compile(rf"{re.escape(origin)}\Z") for origin in origins],
         methods=CORS_METHODS,
         allow_headers=CORS_HEADERS,
@@ -100,6 +100,6 @@ def _fail(bug: Exception, report_bug: Bug) -> Response:
 
 
 def _problem(error: errors.ChatError) -> Response:
-    """In the error format of the API that was called."""
+    """The error in the format of the API that was called."""
     respond = openai_errors.response if request.path.startswith("/v1/") else problems.response
     return respond(error, g.request_id)

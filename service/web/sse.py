@@ -1,6 +1,6 @@
-"""Events as bytes: a pure function of their meaning.
+"""Encodes events as bytes; a pure function.
 
-Every event has its data on one line of JSON in UTF-8; what ends a line for some readers is escaped.
+The data of an event is one line of JSON in UTF-8; characters that end a line for some readers are escaped.
 """
 
 from typing import Any
@@ -23,12 +23,12 @@ CONTENT_TYPE = "text/event-stream; charset=utf-8"
 HEADERS = {
     "Content-Type": CONTENT_TYPE,
     "Cache-Control": "no-store, no-transform",
-    # for any nginx on the way whose buffering is on
+    # for any nginx on the way that has buffering on
     "X-Accel-Buffering": "no",
 }
 NAMES: dict[type, str] = {Start: "start", Thinking: "thinking", Data: "data", Restart: "restart"}
 PING = b": ping\n\n"
-# for readers written for OpenAI's streams
+# for clients written for OpenAI's streams
 END = b"data: [DONE]\n\n"
 
 
@@ -39,7 +39,7 @@ def token(text: str) -> bytes:
 def encode(
     event: Start | Token | Thinking | Data | Restart | Done | Failed, request_id: str
 ) -> bytes:
-    """One event; a last one brings its `[DONE]` with it."""
+    """Encodes one event; the last one includes `[DONE]`."""
     if isinstance(event, Token):
         return token(event.text)
     if isinstance(event, Done):
@@ -56,7 +56,7 @@ def _fields(event: Start | Thinking | Data | Restart) -> dict[str, Any]:
 
 
 def done(event: Done) -> dict[str, Any]:
-    """The fields of a whole answer, in a stream and in JSON alike."""
+    """The fields that end a complete answer, in a stream and in JSON."""
     return {
         "finish_reason": event.finish_reason,
         "model": event.model,
@@ -66,7 +66,7 @@ def done(event: Done) -> dict[str, Any]:
 
 
 def usage(counted: Usage) -> dict[str, Any]:
-    """What was written into the provider's cache is in the price alone."""
+    """Tokens written to the provider's cache appear only in the price."""
     fields = {
         "input_tokens": counted.input_tokens,
         "output_tokens": counted.output_tokens,

@@ -1,4 +1,4 @@
-"""The body of a streamed answer: a turn's events, heartbeats between them, written one frame at a time."""
+"""The body of a streamed answer: a turn's events and heartbeats, one frame at a time."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from service.web import json_text, sse
 from service.web.context import Connection
 from service.web.thinking import ThinkingEvents
 
-# all but a tick can be said to a caller
+# every event but a tick reaches the caller
 Spoken = Start | Token | Thinking | Data | Restart | Done | Failed
 
 
 class Held:
-    """A turn up to its first content, its end, or the end of the hold, whichever comes first.
+    """Runs a turn up to its first content, its end, or the end of the hold, whichever comes first.
 
-    Before that a failure can still be a plain HTTP error. first: the event that ended the hold; TICK or a thought if
-    time did; None if the caller has gone. thinking: what the model thought meanwhile is not lost.
+    Until then, a failure can still be a plain HTTP error. first: the event that ended the hold; TICK or a thought if it
+    was the time; None if the caller has gone. thinking: keeps what the model thought during the hold.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class Held:
         clock: Callable[[], float],
         start: Start | None = None,
     ) -> None:
-        """start: where that was read before."""
+        """start: the Start event, if it has been read already."""
         self.turn = turn
         self.thinking = thinking
         self.start = start
@@ -45,14 +45,14 @@ class Held:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """How long a stream may be silent before a comment keeps it alive."""
+    """Decides when a silent stream needs a comment to stay alive."""
 
     seconds: float
     clock: Callable[[], float]
 
 
 class StreamBody:
-    """An iterator of frames. close() ends the turn, whether or not it was ever iterated."""
+    """An iterator of frames. close() ends the turn, even before the first iteration."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class StreamBody:
                 return frame
 
     def _frame(self, event: Event) -> bytes:
-        """Empty where nothing is to be written yet."""
+        """Empty: nothing to write yet."""
         if isinstance(event, Tick):
             return self._heartbeat_if_due()
         if isinstance(event, Thinking):
@@ -117,12 +117,12 @@ class StreamBody:
         return sse.PING if silent_seconds >= self._heartbeat.seconds else b""
 
     def _encode(self, event: Start | Token | Data | Restart | Done | Failed) -> bytes:
-        """Empty for half a character: it leaves with its other half."""
+        """Empty for half a character, which is sent with its other half."""
         if isinstance(event, Token):
             text = self._halves.join(event.text)
             return self._encode_event(Token(text)) if text else b""
         if isinstance(event, Done | Failed):
-            # the end of the body follows
+            # the end of the body follows immediately
             self._connection.join_next()
         rest = self._halves.rest()
         before = self._encode_event(Token(rest)) if rest and not isinstance(event, Restart) else b""

@@ -1,4 +1,4 @@
-"""What a stream tells of a model's thinking: at most one event a second, its text only where that is to be shown."""
+"""Reports a model's thinking in a stream: at most one event per second, and its text only if that is enabled."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ EVERY_SECONDS = 1.0
 
 
 class ThinkingEvents:
-    """Those of one stream. unsaid: the text that no event has carried yet."""
+    """The thinking events of one stream. unsaid: the text that has not been sent yet."""
 
     def __init__(self, clock: Callable[[], float], *, show: bool) -> None:
         self._clock = clock
@@ -21,7 +21,7 @@ class ThinkingEvents:
             self.unsaid += thought.text
 
     def due(self, thought: Thinking) -> Thinking | None:
-        """The event to write now, if it is time for one."""
+        """The event to send now, if one is due."""
         self.hold(thought)
         now = self._clock()
         if now < self._next_at:
@@ -30,6 +30,6 @@ class ThinkingEvents:
         return self.rest()
 
     def rest(self) -> Thinking:
-        """With all the text so far; for what has to come before the answer goes on."""
+        """The event with all unsent text, which must precede the answer."""
         text, self.unsaid = self.unsaid, ""
         return Thinking(text)

@@ -1,7 +1,7 @@
-"""gunicorn's gevent worker, with its own refusals in the shape of the contract.
+"""gunicorn's gevent worker, whose refusals have the service's error format.
 
-What is not HTTP never reaches the app. gunicorn's own page would quote the caller's bytes, and so would its log: after
-a body that is longer than its Content-Length they are a prompt.
+Malformed HTTP never reaches the app. gunicorn's own error page and log would quote the caller's bytes, which may be a
+prompt if a body is longer than its Content-Length.
 """
 
 import contextlib
@@ -32,22 +32,22 @@ from service.web.error_body import error_body
 from service.web.joined_writes import JoinedWrites
 
 OUR_FAULT = (ConfigurationProblem, InvalidResponseHeader, InvalidResponseHeaderName)
-# a socket closed with bytes unread is reset, and the answer may be lost with it
+# closing a socket with unread bytes resets it, and the answer may be lost
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 1024 * 1024
-# of all connections: probes and answers never wait for those who say nothing
+# connections kept free, so that idle ones never block probes and answers
 SPARE_CONNECTIONS = 20
-# what is silent for so long has no request on its way
+# after this much silence, no request is on its way
 SILENT_SECONDS = 1.0
-# a proxy keeps connections to use them again, perhaps at this very moment: they are its own to close
+# a proxy may reuse a kept connection at any moment, so only the proxy may close it
 PROXY_HEADER = "X-FORWARDED-FOR"
 
 
 class Silent:
-    """Connections that nobody is answered on, those that never asked before those that have, the oldest first."""
+    """Idle connections: first those that have never sent a request, then the others, the oldest first."""
 
     def __init__(self) -> None:
-        # each with the time since when
+        # value: when it became idle
         self._new: dict[socket.socket, float] = {}
         self._kept: dict[socket.socket, float] = {}
         self._proxies: set[socket.socket] = set()
@@ -83,7 +83,7 @@ class Silent:
                 return
 
     def end_all(self) -> None:
-        """But a proxy's, and what may just be about to ask."""
+        """Closes idle connections, except a proxy's and those that may be about to send a request."""
         until = time.monotonic() - SILENT_SECONDS
         silent = {**self._new, **self._kept}
         for client, since in silent.items():
@@ -102,17 +102,17 @@ class Silent:
 
 
 def patch_master() -> None:
-    """In gunicorn's master, whose own forks and signals stay as they are."""
+    """Patches gunicorn's master without changing how it forks and handles signals."""
     monkey.patch_all(os=False, signal=False)
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
-    """Named in gunicorn.conf.py; loaded in the master too, before it is patched, so it imports little."""
+    """Set in gunicorn.conf.py. Also loaded in the master before it is patched, so it imports little."""
 
     sockets: list[Any]
 
     def patch(self) -> None:
-        """gunicorn's own would patch once more what the master has patched."""
+        """The inherited method would patch again what the master has already patched."""
         monkey.patch_os()
         monkey.patch_signal()
         listeners = [(one.FAMILY, one.sock.detach()) for one in self.sockets]
@@ -127,7 +127,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def handle(self, listener: object, client: socket.socket, address: object) -> None:
         if self._silent.open >= self.worker_connections - SPARE_CONNECTIONS:
-            # when the last place is taken nobody is accepted any more
+            # once the pool is full, no connection is accepted any more
             self._silent.end_one()
         with self._silent.connected(client):
             super().handle(listener, client, address)
@@ -136,7 +136,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         self, listener: object, request: Request, client: socket.socket, address: object
     ) -> None:
         _refuse_codings(request)
-        # gunicorn drops an app's own Connection header: this is how the app leaves a body unread
+        # gunicorn drops an app's Connection header, so this is how the app closes a connection with an unread body
         request.body.leave = request.force_close
         writes = JoinedWrites(client)
         through_proxy = any(name == PROXY_HEADER for name, _ in request.headers)
@@ -149,9 +149,9 @@ class Worker(GeventWorker):  # type: ignore[misc]
                     _linger(client)
 
     def close_silent_connections(self) -> None:
-        """Called while the worker stops: connections kept open would hold it up for as long as `keepalive`.
+        """Called while the worker stops: idle connections would delay its exit for as long as `keepalive`.
 
-        While an answer runs nothing is won by closing them, and a request that still comes is served.
+        While an answer is running, closing them gains nothing, and a request that still arrives is served.
         """
         if not self._silent.asking_now:
             self._silent.end_all()
@@ -172,7 +172,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
 
 def _refuse_codings(request: Request) -> None:
-    """gunicorn takes `gzip, chunked`, and gives the body as it is: another reader would see another one."""
+    """gunicorn accepts `gzip, chunked` without decoding it: another server on the way would see a different body."""
     codings = [value for name, value in request.headers if name == "TRANSFER-ENCODING"]
     if codings and [value.strip().lower() for value in codings] != ["chunked"]:
         raise InvalidHeader("TRANSFER-ENCODING", req=request)
