@@ -50,7 +50,7 @@ def test_a_replica_is_a_missing_redis(simulator):
         assert replica.says("REPLICAOF", "127.0.0.1", str(primary.port)) == "+OK"
         with Service(simulator.base_url, REDIS_URL=replica.url, **SETTINGS) as service:
             service.until("chat_dependency_up", 0, dependency="redis")
-            (news,) = [line for line in service.events() if line.get("dependency") == "redis"]
+            news = service.event("dependency", '"redis"')
             assert (news["up"], news["cause"]) == (False, "ReadOnlyError")
             assert service.chat(directive(tokens=2))[0] == 200
             assert service.chat(FAILING)[0] == 502

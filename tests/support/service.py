@@ -249,8 +249,21 @@ class Service:
                 raise TimeoutError(f"no turn {request_id} in the log")
             return wanted()[0]
 
+    def line(self, *parts: str, timeout: float = 15) -> str:
+        """The first line that holds all of these, once it is there."""
+        wanted = lambda: [line for line in self.lines if all(part in line for part in parts)]  # noqa: E731
+        with self._logged:
+            if not self._logged.wait_for(lambda: bool(wanted()), timeout):
+                raise TimeoutError(f"nothing in the log has {parts}")
+            return wanted()[0]
+
+    def event(self, name: str, *parts: str, timeout: float = 15) -> dict[str, Any]:
+        """The first event of this name whose line holds all of these, once it is there."""
+        told: dict[str, Any] = json.loads(self.line(f'"event":"{name}"', *parts, timeout=timeout))
+        return told
+
     def events(self) -> list[dict[str, Any]]:
-        """Every JSON line so far."""
+        """Every JSON line so far; what was written a moment ago may not be there yet."""
         return [json.loads(line) for line in list(self.lines) if line.startswith("{")]
 
     @contextlib.contextmanager

@@ -75,7 +75,7 @@ def rows(database, count, timeout=15):
 
 def test_a_service_without_keys_is_open_and_says_so(serve):
     service = serve()
-    [said] = [event for event in service.events() if event["event"] == "access"]
+    said = service.event("access")
     assert said["open_to"] == "everybody"
     assert said["limits"] == {"budget_usd_day": 20.0}
     assert said["limits_per_address"] == {"tokens_per_minute": 200_000}

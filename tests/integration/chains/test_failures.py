@@ -43,11 +43,7 @@ def test_a_step_that_fails_is_its_own_fault(service, server, route, chain):
 @pytest.mark.parametrize("chain", ["key_error", "broken_json", "wrong_type", "system_exit"])
 def test_a_bug_in_a_step_has_its_trace_in_the_log(service, chain):
     answer = ask(service, "/chat", chain)
-    (bug,) = [
-        line
-        for line in service.events()
-        if line.get("event") == "bug" and line["request_id"] == answer.request_id
-    ]
+    bug = service.event("bug", answer.request_id)
     places = [frame for link in bug["trace"] for frame in link["frames"]]
     assert any("chain.py" in place or "prompts" in place for place in places)
 

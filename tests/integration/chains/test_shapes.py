@@ -139,7 +139,7 @@ def test_a_model_of_the_chains_own_is_billed_as_itself(service, server, route, c
 
 
 def test_models_without_a_guard_are_named_at_start(service):
-    (line,) = [line for line in service.events() if line.get("event") == "models_not_guarded"]
+    line = service.event("models_not_guarded")
     assert line["models"] == ["ChatOpenAI(gpt-4o)"]
     assert "guarded()" in line["effect"]
 
@@ -192,6 +192,7 @@ def test_sources_come_beside_the_answer(service, server, route):
 def test_data_that_is_no_json_or_too_long_is_dropped_and_said(service, server, route):
     answer = ask(service, route, "no_json")
     assert (answer.data, answer.text) == ({"fine": {"n": 1}}, "Hello")
+    service.turn(answer.request_id)
     dropped = {line["name"] for line in service.events() if line.get("event") == "data_dropped"}
     assert dropped == {"odd", "long"}
 

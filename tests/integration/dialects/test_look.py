@@ -79,7 +79,8 @@ def test_what_is_wrong_is_said_before_ready_and_nothing_is_refused(models, probl
             f"http://user:canary@{upstream.address}/v1?key=canary", OPENAI_API_KEY="sk-canary-1"
         ) as service,
     ):
-        (found,) = findings(service)
+        found = service.event("model_server")
+        assert findings(service) == [found]
         assert (found["level"], found["problem"], found["setting"]) == ("warning", problem, setting)
         assert f"http://{upstream.address}/v1/models" in found["says"]
         assert service.chat()[0] == 200
