@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterator
 
 from service.chat.events import Done, Event, Failed
 from service.web.context import Connection
+from service.web.turn_body import TurnBody
 
 SPACE = b" "
 # the turn's last event, the event at which the time was up, or None if the caller has gone
 ReadUntil = Callable[[Iterator[Event], Callable[[], bool]], Event | None]
 
 
-class PatientBody:
-    """Spaces while the turn runs, then the bytes of `finished`. close() ends the turn, even before the first iteration.
+class PatientBody(TurnBody):
+    """Spaces while the turn runs, then the bytes of `finished`.
 
     The status line is sent with the first space, so later failures appear only in the body.
     """
@@ -26,32 +27,12 @@ class PatientBody:
         seconds: float,
         clock: Callable[[], float],
     ) -> None:
-        self._turn = turn
+        super().__init__(turn, connection, streams, clock)
         self._read_until = read_until
         self._finished = finished
-        self._connection = connection
-        self._streams = streams
         self._seconds = seconds
-        self._clock = clock
-        self._opening = SPACE
         self._is_over = False
-        streams.add(connection)
-
-    def __iter__(self) -> "PatientBody":
-        return self
-
-    def __next__(self) -> bytes:
-        self._connection.writing_since = None
-        frame = self._opening or self._next_frame()
-        self._opening = b""
-        self._connection.writing_since = self._clock()
-        return frame
-
-    def close(self) -> None:
-        self._streams.discard(self._connection)
-        close = getattr(self._turn, "close", None)
-        if close is not None:
-            close()
+        self._open(SPACE)
 
     def _next_frame(self) -> bytes:
         if self._is_over:

@@ -7,6 +7,7 @@ from service.chat.events import Data, Done, Event, Failed, Restart, Start, Think
 from service.web import json_text, sse
 from service.web.context import Connection
 from service.web.thinking import ThinkingEvents
+from service.web.turn_body import TurnBody
 
 # every event but a tick reaches the caller
 Spoken = Start | Token | Thinking | Data | Restart | Done | Failed
@@ -51,9 +52,7 @@ class Heartbeat:
     clock: Callable[[], float]
 
 
-class StreamBody:
-    """An iterator of frames. close() ends the turn, even before the first iteration."""
-
+class StreamBody(TurnBody):
     def __init__(
         self,
         held: Held,
@@ -62,32 +61,12 @@ class StreamBody:
         streams: set[Connection],
         heartbeat: Heartbeat,
     ) -> None:
-        self._turn = held.turn
+        super().__init__(held.turn, connection, streams, heartbeat.clock)
         self._thinking = held.thinking
         self._encode_event = encode
-        self._connection = connection
-        self._streams = streams
-        self._heartbeat = heartbeat
+        self._heartbeat_seconds = heartbeat.seconds
         self._halves = json_text.Halves()
-        self._written_at = heartbeat.clock()
-        self._opening: bytes | None = self._commit(held)
-        streams.add(connection)
-
-    def __iter__(self) -> "StreamBody":
-        return self
-
-    def __next__(self) -> bytes:
-        self._connection.writing_since = None
-        frame = self._opening or self._next_frame()
-        self._opening = None
-        self._written_at = self._connection.writing_since = self._heartbeat.clock()
-        return frame
-
-    def close(self) -> None:
-        self._streams.discard(self._connection)
-        close = getattr(self._turn, "close", None)
-        if close is not None:
-            close()
+        self._open(self._commit(held))
 
     def _commit(self, held: Held) -> bytes:
         assert held.start is not None
@@ -113,8 +92,8 @@ class StreamBody:
         return before + self._encode(event)
 
     def _heartbeat_if_due(self) -> bytes:
-        silent_seconds = self._heartbeat.clock() - self._written_at
-        return sse.PING if silent_seconds >= self._heartbeat.seconds else b""
+        silent_seconds = self._clock() - self._written_at
+        return sse.PING if silent_seconds >= self._heartbeat_seconds else b""
 
     def _encode(self, event: Start | Token | Data | Restart | Done | Failed) -> bytes:
         """Empty for half a character, which is sent with its other half."""
