@@ -24,6 +24,8 @@ MOST_DETAILS = 20
 MOST_BRACKETS = 40_000
 # of strings, which have two. A message has up to seven strings; the rest is for tools that some clients always send
 MOST_QUOTES, MOST_QUOTES_PER_MESSAGE = 8_000, 16
+# of an answer where the operator sets no limit: more than any model gives, and few enough to calculate with
+MOST_TOKENS = 10**8
 REASONS: Mapping[str, str] = {
     "missing": "is required",
     "extra_forbidden": "is not a field of this request",
@@ -95,7 +97,7 @@ MESSAGE_FIELDS = frozenset(Message.model_fields)
 
 @dataclass(frozen=True)
 class Limits:
-    """What this deployment accepts. Lengths are in characters (code points); max_output_tokens None: unlimited."""
+    """What this deployment accepts. Lengths are in characters (code points); max_output_tokens None: MOST_TOKENS."""
 
     models: tuple[str, ...]
     chains: tuple[str, ...]
@@ -210,8 +212,8 @@ def _check_choices(request: ChatRequest, limits: Limits) -> None:
         raise _invalid("chain", f"is not one of the chains: {', '.join(limits.chains)}")
     if request.system and not limits.allow_system:
         raise _invalid("system", "may not be set here")
-    most = limits.max_output_tokens
-    if request.max_tokens is not None and most is not None and request.max_tokens > most:
+    most = limits.max_output_tokens or MOST_TOKENS
+    if request.max_tokens is not None and request.max_tokens > most:
         raise _invalid("max_tokens", f"may be at most {most}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from service.chat.request import ChatRequest, Limits, Message, check, decoded
+from service.chat.request import MOST_TOKENS, ChatRequest, Limits, Message, check, decoded
 from service.errors import Detail, InvalidRequest
 from service.web.caller_ids import is_well_formed
 
@@ -162,8 +162,7 @@ def _most_tokens(asked: dict[str, Any], limits: Limits) -> int | None:
         or value < 1
     ):
         _refuse(name, "must be a whole number from 1")
-    most = limits.max_output_tokens
-    return int(value) if most is None else min(int(value), most)
+    return min(int(value), limits.max_output_tokens or MOST_TOKENS)
 
 
 def _stops(value: Any) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from service import __version__, errors
-from service.chat.request import ChatRequest, Limits
+from service.chat.request import MOST_TOKENS, ChatRequest, Limits
 from service.web import openapi_events, openapi_openai
 
 # one example per code
@@ -192,9 +192,8 @@ def _schemas(limits: Limits) -> dict[str, Any]:
     fields["system"] = {"type": ["string", "null"], "maxLength": limits.max_system_chars}
     fields["model"] = {"enum": [*limits.models, None]}
     fields["chain"] = {"enum": [*limits.chains, None]}
-    fields["max_tokens"] = {"type": ["integer", "null"], "minimum": 1}
-    if limits.max_output_tokens is not None:
-        fields["max_tokens"]["maximum"] = limits.max_output_tokens
+    most = limits.max_output_tokens or MOST_TOKENS
+    fields["max_tokens"] = {"type": ["integer", "null"], "minimum": 1, "maximum": most}
     if not limits.allow_system:
         fields["system"] = {"type": ["string", "null"], "maxLength": 0}
     return {

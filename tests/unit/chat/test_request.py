@@ -237,10 +237,11 @@ def test_every_text_that_is_too_long_is_named():
     assert [detail.field for detail in found] == ["question", "system", "history", "history"]
 
 
-def test_an_answer_may_be_of_any_length_where_the_deployment_sets_none():
+def test_an_answer_may_be_of_any_length_that_can_be_calculated_with_where_the_deployment_sets_none():
     unbounded = Limits(**{**vars(LIMITS), "max_output_tokens": None})
-    assert ask(limits=unbounded, max_tokens=10**9).max_tokens == 10**9
-    assert [detail.field for detail in refused(limits=unbounded, max_tokens=0)] == ["max_tokens"]
+    assert ask(limits=unbounded, max_tokens=10**8).max_tokens == 10**8
+    for wrong in (0, 10**8 + 1, 1e308):
+        assert [one.field for one in refused(limits=unbounded, max_tokens=wrong)] == ["max_tokens"]
 
 
 def test_a_deployment_may_keep_its_system_prompt_to_itself():
