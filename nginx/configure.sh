@@ -113,7 +113,7 @@ origins() {
 
 # An address as host is no name that somebody else could have pointed here, nor is a name without a dot.
 hosts() {
-    printf 'server_name "" *.localhost *.internal ~^[0-9.]+$ ~^\\[ ~^[a-z0-9_-]+$'
+    printf 'server_name "" *.localhost *.internal ~^[0-9.]+$ ~^\\[[0-9a-f:.]+\\]$ ~^[a-z0-9_-]+$'
     for host in $(each "${ALLOWED_HOSTS:-},${DOMAIN:-}"); do
         printf %s "$host" | grep -Eq '^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$' ||
             refuse "ALLOWED_HOSTS: \"$host\" is no host name; *.example.com stands for every name below it"

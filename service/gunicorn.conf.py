@@ -140,7 +140,9 @@ def _prepare() -> None:
 def when_ready(server: Arbiter) -> None:
     # imported late: prometheus_client loads networking modules
     from service.telemetry import exposition, metrics_server
+    from service.web import hosts
 
+    allowed = settings.allowed_hosts + settings.domain
     server.chat_workers = exposition.Workers(
         metrics_directory,
         pids=lambda: list(server.WORKERS),
@@ -148,7 +150,13 @@ def when_ready(server: Arbiter) -> None:
         accepting=lambda: bool(server.LISTENERS),
     )
     try:
-        metrics_server.serve(server.chat_workers, (settings.host, settings.metrics_port))
+        address = settings.host, settings.metrics_port
+        metrics_server.serve(
+            server.chat_workers,
+            address,
+            # a web page can lead a browser to loopback; elsewhere Prometheus may know us by any name
+            lambda host: not settings.is_loopback or hosts.is_ours(host, allowed),
+        )
     except OSError as error:
         print(f"METRICS_PORT {settings.metrics_port}: {error.strerror}", file=sys.stderr)
         raise SystemExit(1) from None

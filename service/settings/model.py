@@ -167,6 +167,11 @@ class Settings(
         return "" if _is_loopback(self.bind_address) else f"BIND_ADDRESS={self.bind_address}"
 
     @property
+    def is_loopback(self) -> bool:
+        """Whether this machine alone can reach the service."""
+        return _is_loopback(self.host)
+
+    @property
     def drain_deadline_seconds(self) -> float:
         """From SIGTERM until running answers are ended: by default longer than any turn."""
         return self.turn_timeout_seconds + 5 if self.drain_seconds is None else self.drain_seconds

@@ -6,6 +6,7 @@ A worker cannot serve them: on SIGTERM gunicorn closes every listener at once, a
 import logging
 import socket
 import sys
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,9 +16,11 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from service.telemetry.exposition import Workers, render
 
 
-def serve(workers: Workers, address: tuple[str, int]) -> ThreadingHTTPServer:
-    """Raises OSError when the port is taken."""
-    handler = type("Handler", (_Handler,), {"workers": workers})
+def serve(
+    workers: Workers, address: tuple[str, int], is_ours: Callable[[str], bool]
+) -> ThreadingHTTPServer:
+    """is_ours: of the header Host. Raises OSError when the port is taken."""
+    handler = type("Handler", (_Handler,), {"workers": workers, "is_ours": staticmethod(is_ours)})
     server = _Server(address, handler)
     # in a patched process, a Thread is a greenlet, which every fork would inherit
     start_thread = monkey.get_original("_thread", "start_new_thread")
@@ -41,13 +44,16 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     workers: Workers
+    is_ours: Callable[[str], bool]
     timeout = 10
     server_version = "metrics"
     sys_version = ""
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        if path == "/metrics":
+        if not self.is_ours(self.headers.get("Host", "")):
+            self._answer(421, "application/json", b'{"status": "misdirected request"}')
+        elif path == "/metrics":
             self._answer(200, CONTENT_TYPE_LATEST, render(self.workers))
         elif path == "/health":
             self._answer(200, "application/json", b'{"status": "ok"}')

@@ -6,6 +6,7 @@ an address, for a name without a dot, which belongs to a container or the local 
 """
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -13,13 +14,23 @@ from flask import Request
 
 from service.errors import MisdirectedRequest
 
+# with the port, or nothing
+HOST = re.compile(r"[A-Za-z0-9._-]*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?")
+
 
 def check(request: Request, allowed: Sequence[str]) -> None:
     """Raises MisdirectedRequest."""
     # the raw header: werkzeug's `host` is empty for values it considers invalid
-    name = _name(request.headers.get("Host", ""))
-    if not (_is_local(name) or any(_matches(name, one.lower()) for one in allowed)):
+    if not is_ours(request.headers.get("Host", ""), allowed):
         raise MisdirectedRequest
+
+
+def is_ours(host: str, allowed: Sequence[str]) -> bool:
+    """host: as in the header."""
+    if not HOST.fullmatch(host):
+        return False
+    name = _name(host)
+    return _is_local(name) or any(_matches(name, one.lower()) for one in allowed)
 
 
 def _name(host: str) -> str:

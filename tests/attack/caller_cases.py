@@ -181,6 +181,7 @@ def half_sent(trial: Trial) -> None:
         seconds=8,
         addresses=[f"127.0.3.{n + 1}" for n in range(25)],
         held=True,
+        drip=0.7,
     )
     time.sleep(6)
     answered = trial.stage.nginx.request(
@@ -188,7 +189,7 @@ def half_sent(trial: Trial) -> None:
     )
     used = nginx_bytes(trial)
     trial.see(
-        f"{count} half-sent heads and 500 slow bodies; another caller: {answered[0]}; nginx: {used / 1e6:.0f} MB"
+        f"{count} half-sent heads and 500 dripping bodies; another caller: {answered[0]}; nginx: {used / 1e6:.0f} MB"
     )
     heads.seen(), bodies.seen()
     trial.expect(answered[0] == 200, f"another caller is answered {answered[0]}")
@@ -218,8 +219,10 @@ def long_paths(trial: Trial) -> None:
 
 def other_hosts(trial: Trial) -> None:
     found = {}
-    for host in ("evil.test", "localhost.evil.test", "127.0.0.1.evil.test", "evil.test:8080"):
-        for port in (trial.stage.nginx.port, trial.stage.service.port):
+    service = trial.stage.service
+    names = ("evil.test", "localhost.evil.test", "127.0.0.1.evil.test", "evil.test.", "[evil.test]")
+    for host in (*names, "evil.test:8080"):
+        for port in (trial.stage.nginx.port, service.port, service.metrics_port):
             head = f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
             found[host, port] = raw(port, head.encode()).split(b" ", 2)[1]
     trial.see(f"{len(found)} hosts: {b' '.join(set(found.values())).decode()}")
@@ -261,7 +264,7 @@ CASES = (
     Case("2", "the same, hanging up before the first byte", "22.7 million tokens sent, 0 accounted", hanging_up),
     Case("4", "300 connections GET /, /static, /ready, /openapi.json", "victims got nothing for 6 s", keep_alive_flood),
     Case("5", "bodies that take long to refuse", "0.12 s of the loop each", expensive_bodies, served=False),
-    Case("12", "half-sent heads, slow bodies", "every other caller reset, 145 of 256 MB", half_sent),
+    Case("12", "half-sent heads, dripping bodies", "every other caller reset, 145 of 256 MB", half_sent),
     Case("13", "long paths of quotes, a byte 0xFF", "29 MB of log in 2 s", long_paths),
     Case("14", "Host: evil.test", "served", other_hosts),
     Case("16", "odd HTTP, SCRIPT_NAME, silent connections", "505 in HTML, believed, 15 s", odd_http),

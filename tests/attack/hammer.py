@@ -3,7 +3,8 @@
 hammer(port, requests=[request("GET", "/")], connections=300, seconds=5).statuses[200]
 
 Each connection has the next of the addresses. leave_after: seconds after which it hangs up; None: it reads the answer.
-held: what is sent is no whole request; the connections are kept open, and only counted.
+held: what is sent is no whole request; the connections are kept open, and only counted. drip: seconds after which each
+of them gets another byte.
 """
 
 import asyncio
@@ -54,6 +55,7 @@ class Hammer:
         addresses: Sequence[str] = ("127.0.0.2",),
         leave_after: float | None = None,
         held: bool = False,
+        drip: float | None = None,
         pause: float = 0.0,
     ) -> None:
         order = {
@@ -64,6 +66,7 @@ class Hammer:
             "addresses": list(addresses),
             "leave_after": leave_after,
             "held": held,
+            "drip": drip,
             "pause": pause,
         }
         self._process = subprocess.Popen(
@@ -120,7 +123,7 @@ class Blows:
             if self.order["held"]:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(left):
-                        await reader.read()
+                        await self._hold(reader, writer)
                 return place
             if self.order["leave_after"] is not None:
                 await asyncio.sleep(self.order["leave_after"])
@@ -132,6 +135,15 @@ class Blows:
             if self.order["pause"]:
                 await asyncio.sleep(self.order["pause"])
         return place
+
+    async def _hold(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(reader.read(), self.order["drip"])
+            except TimeoutError:
+                writer.write(b"x")
+            else:
+                return
 
 
 async def read_answer(reader: asyncio.StreamReader) -> int:

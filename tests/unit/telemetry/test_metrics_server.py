@@ -16,11 +16,11 @@ SELF = os.getpid()
 @pytest.fixture
 def at(master):
     """GET a path of the running server: status, body."""
-    server = metrics_server.serve(master.workers, ("127.0.0.1", 0))
+    server = metrics_server.serve(master.workers, ("127.0.0.1", 0), lambda host: "evil" not in host)
 
-    def get(path: str) -> tuple[int, str]:
+    def get(path: str, host: str = "localhost") -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"Host": host})
         response = connection.getresponse()
         body = response.read().decode()
         connection.close()
@@ -52,6 +52,11 @@ def test_draining_from_the_moment_the_listeners_are_gone(master, at):
     assert at("/metrics")[0] == 200
 
 
+def test_it_answers_under_its_own_names_alone(at):
+    assert at("/metrics", "evil.test")[0] == 421
+    assert at("/metrics", "localhost:8001")[0] == 200
+
+
 def test_other_paths_are_not_found(at):
     assert at("/")[0] == 404
     assert at("/metrics/../x")[0] == 404
@@ -75,7 +80,7 @@ def test_a_scraper_that_goes_away_is_no_news(master, monkeypatch, caplog, capfd)
         return bytes(10_000_000)
 
     monkeypatch.setattr(metrics_server, "render", render)
-    server = metrics_server.serve(master.workers, ("127.0.0.1", 0))
+    server = metrics_server.serve(master.workers, ("127.0.0.1", 0), lambda host: "evil" not in host)
     with socket.create_connection(server.server_address, 10) as scraper:
         scraper.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         scraper.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
