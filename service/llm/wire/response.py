@@ -55,6 +55,8 @@ class Response(HTTPResponse):
 
     def _on_headers_complete(self) -> int | bool | None:
         skips = super()._on_headers_complete()
+        if self.status_code < 100:
+            raise HTTPParseError("no status")
         if self.status_code >= 200:
             self.status = self.status_code
             self.fields = {name.lower(): str(value) for name, value in self.items()}

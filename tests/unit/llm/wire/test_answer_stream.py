@@ -202,6 +202,7 @@ BAD_HTTP = {
     ],
     "a bad chunk": [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", cut],
     "gzip a thousand times": [whole(200, HELLO, Content_Encoding="gzip," * 1000)],
+    "a status that is none": [b"HTTP/1.1 000 Hm\r\nContent-Length: 0\r\n\r\n", 30.0],
     "no gzip": [whole(200, b"\x1f\x8b" + HELLO, Content_Encoding="gzip")],
     "a coding that nobody asked for": [whole(200, HELLO, Content_Encoding="zstd")],
     "no content": [b"HTTP/1.1 204 No Content\r\n\r\n"],
