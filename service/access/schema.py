@@ -142,3 +142,27 @@ ledger = Table(
     # written for a worker that died; what it would have written itself replaces it
     Column("lost", Boolean, nullable=False),
 )
+
+# sums of the ledger by day, which triggers of the database keep
+usage = Table(
+    "access_usage",
+    metadata,
+    # turn, or whole where it asked several models, and then a part for each of them; user: by user alone
+    Column("kind", String(8), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("user_id", String(64), primary_key=True),
+    Column("model", String(256), primary_key=True),
+    Column("turns", BigInteger, nullable=False),
+    Column("completed", BigInteger, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cached_input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("estimated_tokens", BigInteger, nullable=False),
+    Column("unpriced_tokens", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    # of the rows in it, or earlier and later
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+)
