@@ -14,6 +14,8 @@ from service.llm.wire.usage import usage_in
 
 # the fields of thinking that nearly all servers have
 PLAIN_THINKING = ("reasoning_content", "reasoning")
+# where it stands why the answer ended; the first that says something counts
+REASONS = ("finish_reason", "finishReason", "stop_reason", "native_finish_reason", "finish_details")
 MISREAD = (ValueError, LookupError, TypeError, AttributeError)
 
 
@@ -94,8 +96,9 @@ class Answer:
         self._usage = usage_in(frame, choice) or self._usage
         if said:
             self._hear(said)
-        if is_error(choice.get("error")):
-            raise of_frame({"error": choice["error"]})
+        for place in (choice, choice.get("delta")):
+            if isinstance(place, dict) and is_error(place.get("error")):
+                raise of_frame({"error": place["error"]})
         reason = finish_reason(_reason_in(choice, frame))
         whole = bare and choice.get("delta") is None
         if reason is None and whole and said:
@@ -109,7 +112,7 @@ class Answer:
         """Whether it holds nothing but text and thinking in the fields that most servers have."""
         text: Any = delta.get("content")
         thinking = ""
-        if len(delta) != 1 or type(text) is not str:
+        if len(delta) != 1 or type(text) is not str or not text:
             said = _plain_words(delta)
             if said is None:
                 return False
@@ -167,12 +170,12 @@ class Answer:
 
 
 def _reason_in(choice: dict[str, Any], frame: dict[str, Any]) -> Any:
-    """Some write it one place further in or out."""
+    """Some write it one place further in or out, or under another name."""
     for place in (choice, choice.get("delta"), frame):
-        if isinstance(place, dict) and (
-            found := place.get("finish_reason") or place.get("finishReason")
-        ):
-            return found
+        if isinstance(place, dict):
+            for name in REASONS:
+                if found := place.get(name):
+                    return found
     return None
 
 
@@ -196,7 +199,7 @@ def _plain(frame: Any) -> dict[str, Any] | None:
 
 
 def _plain_words(delta: dict[str, Any]) -> tuple[str, str] | None:
-    """Text and thinking; None where there is anything else."""
+    """Text and thinking; None where there is anything else, or neither."""
     text = thinking = ""
     for name, value in delta.items():
         if not value or name == "role":
@@ -209,4 +212,4 @@ def _plain_words(delta: dict[str, Any]) -> tuple[str, str] | None:
             thinking = thinking or value
         else:
             return None
-    return text, thinking
+    return (text, thinking) if text or thinking else None

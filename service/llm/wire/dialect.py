@@ -45,7 +45,7 @@ _FINISH_REASONS: dict[FinishReason | Literal["failed"], str] = {
         finish_reason_stop""",
     "length": """length max_tokens model_length max_output_tokens max_new_tokens max_completion_tokens max_length
         token_limit context_length context_window_exceeded model_context_window_exceeded error_limit truncated
-        length_capped finish_reason_max_tokens""",
+        length_capped finish_reason_max_tokens incomplete""",
     "tool_calls": "tool_calls tool_call tool_use function_call function_calls",
     "refusal": "refusal",
     "content_filter": """content_filter content_filtered safety recitation prohibited_content blocklist spii language
@@ -60,12 +60,16 @@ FINISH_REASONS: dict[str, FinishReason | Literal["failed"]] = {
 }
 # What a word says that stands nowhere; the first that it holds counts.
 FINISH_HINTS: tuple[tuple[str, FinishReason | Literal["failed"]], ...] = (
-    ("safety|filter|moderat|sensitiv|policy|prohibit|guardrail", "content_filter"),
     (
-        "error|fail|abort|cancel|timeout|timedout|interrupt|disconnect|exception|overload|unavailable",
+        "safety|filter|moderat|sensitiv|policy|prohibit|guardrail|harmful|toxic|illegal|inspection|^unsafe",
+        "content_filter",
+    ),
+    (
+        "error|fail|abort|cancel|timeout|timedout|interrupt|connect|exception|overload|unavailable",
         "failed",
     ),
-    ("length|limit|maxtoken|maxnewtoken|maxoutput|truncat", "length"),
+    ("preempt|evict|kill|crash|shutdown|outofmemory|^oom|deadline|quota|ratelimit", "failed"),
+    ("length|limit|maxtoken|maximumtoken|maxnewtoken|maxoutput|truncat|exceed", "length"),
 )
 # Gemini's numbers for them
 FINISH_NUMBERS: dict[int, FinishReason] = {
@@ -75,7 +79,9 @@ FINISH_NUMBERS: dict[int, FinishReason] = {
     4: "content_filter",
     5: "stop",
 }
-NO_REASON = _words("null none unspecified finish_reason_unspecified")
+NO_REASON = _words(
+    "null none undefined unspecified finish_reason_unspecified not_finished unfinished in_progress"
+)
 
 # Error codes, types and statuses. Where several stand in one error, the kind that is first here counts.
 _ERROR_WORDS: dict[Kind, str] = {
@@ -97,7 +103,8 @@ _ERROR_WORDS: dict[Kind, str] = {
         request_too_large max_context_length_exceeded token_limit_exceeded context_overflow text_too_long""",
     "key": """invalid_api_key api_key_invalid incorrect_api_key missing_api_key api_key_expired authentication_error
         invalid_authentication invalid_authentication_error unauthorized unauthenticated unrecognized_client_exception
-        expired_token_exception account_deactivated access_terminated wrong_api_key auth_error invalid_iam_token""",
+        expired_token_exception token_expired expired_token expired_key account_deactivated access_terminated
+        wrong_api_key auth_error auth_failure invalid_iam_token""",
     "model": """model_not_found model_not_exist model_not_available model_not_supported invalid_model unknown_model
         unsupported_model deployment_not_found resource_not_found_exception resource_not_found_error no_access
         resource_does_not_exist endpoint_not_found operation_not_supported model_access_denied model_decommissioned
@@ -160,27 +167,33 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
     "filtered": _any_of(
         r"content[ _-](?:management |safety |moderation )?(?:policy|policies|filter)",
         r"content exists risk",
-        r"\A(?![\s\S]*\baccount\b[\s\S]*(?:deactivated|terminated|disabled))[\s\S]*usage (?:polic|guidelines)",
+        r"\A(?![\s\S]*\baccount\b[\s\S]*(?:deactivated|terminated|disabled|suspended))[\s\S]*"
+        r"(?:usage (?:polic|guidelines)|violat(?:es|ion of) our [\w -]{0,30}(?:polic|terms|guideline))",
+        r"\bblocked (?:input|output)\b",
         r"content ?policy ?violation|new_sensitive|(?:prompt|content|(?:input|output) text) (?:blocked|flagged)",
         r"(?:inappropriate|prohibited|harmful|sensitive|unsafe) content",
         r"(?:prompt|input|content|request|messages?|text|output|response) (?:was|were|is|has been|have been) "
         r"(?:flagged|blocked|moderated)",
         r"requires moderation|flagged_input|flagged (?:for|as|by)\b|moderation (?:policy|system|filter|endpoint)",
-        r"safety (?:system|filter|polic|reason|setting|guideline)|blocked (?:by|for|due to) safety",
+        r"safety (?:system|filter|polic|reason|setting|guideline|guard|check)|blocked (?:by|for|due to) safety",
         r"responsible ai|guardrail|risk control",
         r"content of messages is unsafe|flagged as unsafe|violation of our policies",
-        r"敏感|违规|不安全",
+        r"敏感|违规|違規|违法|不安全|审核(?:不|未)通过",
+        r"(?:부적절|유해|선정적|폭력적|혐오|민감)[^.]{0,8}(?:콘텐츠|컨텐츠|내용|표현)|(?:안전|콘텐츠) ?(?:정책|필터)",
     ),
     "quota": _any_of(
         r"credit balance|insufficient[ _](?:account )?(?:balance|credit|fund|quota)",
         r"(?:balance|credits?|funds) (?:is |are |has been |have been )?(?:too low|insufficient|exhausted|depleted)",
-        r"(?:out of|no|not enough|more|all available|monthly included) credits",
+        r"(?:out of|no|not enough|more|all available|monthly included|all of your|all your) credits",
+        r"out of (?:funds|money)|not enough (?:funds|money)|budget limit",
+        r"monthly (?:usage |token |credit |spending )?(?:limit|quota|allowance|budget)",
         r"(?:spend|spending|credit|key) limit\b|budget (?:has been |is )?exceeded|exceeded ?budget|over budget",
         r"payment required|payment method|unpaid|past invoices|overdue (?:payment|balance)",
         r"billing (?:hard )?limit|billing (?:to be |is not )enabled|check your billing|specified api usage limits",
         r"not enough balance|(?:inactive|no active) subscription|any credits|has no funds|pre-consume quota",
         r"free (?:tier|trial|allocation)\b.{0,60}(?:exhausted|upgrade)|exhausted its free|used up your .{0,20}free",
-        r"余额不足|欠费|账户已?欠|额度(?:不足|已用尽)",
+        r"[余餘][额額]不足|欠费|账户已?欠|(?:额度|額度|配额|套餐|资源包)[^。，]{0,3}(?:不足|用完|用尽|耗尽)|请充值",
+        r"(?:잔액|잔고|크레딧|예산)[^.]{0,8}(?:부족|소진|없습니다)|한도를? (?:모두 )?소진|미납|연체|결제 수단",
     ),
     "too_long": _any_of(
         r"context[ _](?:length|window|size|limit)|context the overflows",
@@ -192,10 +205,16 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"reduce the length|reduce your prompt",
         r"model token limit|input token(?: count|s).{0,40}exceed|range of input length|tokens? exceeds? (?:the )?max",
         r"longer than the (?:model|maximum)|must have less than \d+ tokens|max_new_tokens`? must be <=",
+        r"context shift is disabled|(?:prompt|input|conversation) exceeds the max|tokens \d+ exceeds? the model",
+        r"(?:上下文|输入|提示词|对话)[^。]{0,10}(?:过长|太长|超过|超出)",
+        r"(?<!분당 )(?:컨텍스트|입력|프롬프트|대화|최대 토큰)[^.]{0,20}(?:초과|너무 (?:깁|길))",
         r"max size: \d+ tokens",
     ),
     "key": _any_of(
-        r"api[ _-]?key.{0,20}(?:not valid|invalid|expired|incorrect|missing|revoked|not found|not exist)",
+        r"api[ _-]?key.{0,20}(?:not valid|invalid|expired|incorrect|missing|revoked|not (?:found|exist|authorized))",
+        r"\btoken (?:is |was |has been )?(?:invalid|expired|revoked)|鉴权失败|身份验证失败|认证失败",
+        r"(?:令牌|密钥|api ?key) ?(?:无效|错误|已?过期|已?失效|不存在)",
+        r"(?:api ?키|인증 ?키|인증 토큰|액세스 토큰)[^.]{0,8}(?:유효하지|올바르지|잘못|만료)|인증에 실패",
         r"(?:incorrect|invalid|missing|wrong|expired|no) (?:x-)?(?:api|auth|access|authentication|bearer)[ _-]?"
         r"(?:key|token|credential)",
         r"invalid authentication|unauthori[sz]ed|auth(?:entication|orization) (?:failed|fails|error)|login fail",
@@ -214,20 +233,25 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"(?:access to|to access) (?:the )?model|(?m:^model: \S+$)|not a chat model|only supported in v1/|"
         r"(?:work with the specified model|does not support chat)\b|provide a model parameter",
         r"model id .{0,80}throughput",
-        r"function '[^']*': not found|no available channel|无可用渠道|模型不存在",
+        r"function '[^']*': not found|no available channel|无可用渠道|模型.{0,40}不存在|未找到.{0,4}模型",
+        r"not in the list of (?:allowed|available|supported) models|no such deployment",
+        r"모델을 찾을 수 없|(?:존재|지원)하지 않는 모델|모델이 (?:존재하지|없)",
     ),
     "address": _any_of(
         r"http request (?:was sent )?to (?:an )?https (?:port|server)|invalid host header|"
         r"unexpected endpoint or method|invalid url \(|unknown request url|no route matched",
         r"\A(?:404:? )?(?:page )?not found\.?\Z|\Amethod not allowed\.?\Z",
+        r"api[ -]version (?:is )?(?:not supported|missing)|the api version '|api-version query parameter",
     ),
     "rejected": _any_of(
-        r"(?:country|region|location)[^.]{0,30} not (?:supported|allowed|available)|access denied"
+        r"(?:country|region|location)[^.]{0,30} not (?:supported|allowed|available)|access denied",
+        r"(?:not (?:supported|allowed|available)|unavailable) in your (?:country|region|location)",
     ),
     "rate_limited": _any_of(
-        r"rate.?limit|too many (?:concurrent )?requests|throttl|rate exceeded|requests? limit exceeded",
-        r"please wait before",
-        r"capacity temporarily exceeded|并发数过高",
+        r"rate.?limit|too many (?:concurrent )?requests|throttl|rate exceeded|requests? limit (?:exceeded|reached)",
+        r"please wait before|too quickly|concurrency limit|quota exceeded for",
+        r"capacity temporarily exceeded|并发数过高|过于频繁|速率限制|频率限制|请求过多",
+        r"요청이 너무 (?:많|잦)|요청 (?:한도|횟수)[^.]{0,6}초과",
     ),
     # one caller's input, whatever the status says: chat templates and the JSON around them
     "invalid": _any_of(
@@ -260,6 +284,10 @@ THINK_TAGS = (
     ("<thought>", "</thought>"),
     ("<reasoning>", "</reasoning>"),
     ("[THINK]", "[/THINK]"),
+    ("<seed:think>", "</seed:think>"),
+    ("◁think▷", "◁/think▷"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
 )
 
 # What ends a stream; names of events that are no frames.

@@ -31,7 +31,7 @@ from service.llm.wire.window import overflow_in
 
 # At which statuses a sentence alone decides (None: none was given); words decide at each.
 SENTENCE_STATUSES: dict[Kind, frozenset[int | None]] = {
-    "filtered": frozenset({400, 403, 422, 446, 451, None}),
+    "filtered": frozenset({400, 403, 422, 446, 451, 498, None}),
     "quota": frozenset({400, 401, 403, 412, 429, None}),
     "too_long": frozenset({400, 413, 422, 429, 500, None}),
     "key": frozenset({400, 403, 422, None}),

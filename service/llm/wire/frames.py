@@ -137,6 +137,9 @@ class FrameReader:
                 raise of_frame({"error": _parsed(value) or value.decode("utf-8", "replace")})
 
     def _data_line(self, value: bytes) -> None:
+        while value.startswith(b"data:"):
+            # what was an event already has been made one again
+            value = value[5:].removeprefix(b" ")
         if value.strip().lower() in END_MARKS:
             self._stop()
         elif self._data:

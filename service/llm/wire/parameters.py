@@ -11,7 +11,8 @@ SYSTEM_ROLE = re.compile(
     r"(?:does not|doesn't|cannot) (?:support|accept|allow|take) (?:a |the )?.?(?:system|developer)\b|"
     r"only (?:supports? )?(?:the )?.?user.? and .?assistant.? roles|system_instruction is not|"
     r"role.{0,3} .?(?:system|developer).? (?:is|are) not|"
-    r"(?:invalid|unsupported|unknown|unexpected) (?:message )?role:? .?(?:system|developer)\b",
+    r"(?:invalid|unsupported|unknown|unexpected) (?:message )?role:? .?(?:system|developer)\b|"
+    r"received .(?:system|developer)\b|不支持.{0,2}system|시스템 (?:메시지|프롬프트|역할).{0,4}지원(?:되|하)지",
     re.IGNORECASE,
 )
 # something is wrong with a value; looked for first, since "unsupported value" is both
@@ -37,7 +38,8 @@ VALUE_WORDS = frozenset(
 ROLE = re.compile(r"messages?[\[.]\d+\]?\.role")
 STREAMING = re.compile(
     r"verified to stream|streaming (?:is |was )?(?:not|un)[ -]?(?:yet )?(?:supported|allowed|available)|"
-    r"(?:does not|doesn't|cannot|not) support(?:ed)? (?:for )?stream(?:ing)?\b|unsupported for streaming",
+    r"(?:does not|doesn't|cannot|not) support(?:ed)? (?:for )?stream(?:ing)?\b|unsupported for streaming|"
+    r"streaming is disabled|stream must be false|不支持流式|스트리밍.{0,4}지원(?:되|하)지",
     re.IGNORECASE,
 )
 # a name by its form: snake_case, camelCase, quoted, or right after "support"; English words in between are none
@@ -88,15 +90,22 @@ RENAMED = {
     "maxoutputtokens": "max_tokens",
 }
 SPELLED = {name.replace("_", ""): name for name in ASKED} | RENAMED
-INSTEAD = re.compile(r"\buse [\"'`]?(?P<name>[a-z]\w{1,62})[\"'`]? instead", re.IGNORECASE)
+INSTEAD = re.compile(
+    r"\buse [\"'`]?(?P<name>[a-z]\w{1,62})[\"'`]? instead(?: of [\"'`]?(?P<refused>[a-z]\w{1,62}))?",
+    re.IGNORECASE,
+)
 LIMIT = re.compile(
-    r"(?:less than or equal to|at most|up to|<=|\d >|no more than|lower than|limit of|\[\s*\d+\s*,|between \d+ and|"
-    r"[\[(]\s*\d+\s*,|(?:from|is) \d+ (?:\(inclusive\) )?to|maximum(?: value)?(?: is| of|:)|less or equal to|≤|"
-    r"(?:exceeds?|exceeded) (?:the )?(?:maximum|limit)(?: of)?|cannot exceed|not (?:be )?(?:greater|more) than|"
-    r"limit is)\s*[`'\"]?(?P<limit>\d[\d,]{0,9})"
+    r"(?:less than(?: or equal to)?|at most|up to|<=|\d >|no more than|lower than|limit of|\[\s*\d+\s*,|≤|"
+    r"[\[(]\s*\d+\s*,|between \d+ and|(?:from|is) \d+ (?:\(inclusive\) )?to|less or equal to|cannot exceed|"
+    r"maximum(?: value| allowed)?(?: is| of|:)|maximum allowed|"
+    r"(?:exceeds?|exceeded) (?:the )?(?:maximum|limit)(?: of)?|"
+    r"(?:not|can't) (?:be )?(?:greater|more|larger|above)(?: than)?(?: \w+=)?|limit (?:is|\()|"
+    r"不能超过|最大值?为?|최대)\s*[`'\"]?(?P<limit>\d[\d,]{0,9})"
     r"(?P<open>[`'\"]? \(exclusive\))?",
     re.IGNORECASE,
 )
+LIMIT_FIRST = re.compile(r"(?P<limit>\d[\d,]{0,9})(?P<open>)\s?(?:이하|까지|[을를] 초과할 수 없)")
+BELOW = re.compile(r"(?:lower|less) than\s*[`'\"]?\d", re.IGNORECASE)
 
 
 def refused_parameter_in(said: Said, *, likely: bool) -> RefusedParameter | None:
@@ -174,13 +183,15 @@ def _snake(name: str) -> str:
 
 def _refused(name: str, reason: Reason, said: Said) -> RefusedParameter:
     instead = INSTEAD.search(said.text)
+    if instead and instead["refused"]:
+        return RefusedParameter(instead["refused"], "unsupported", None, instead["name"])
     limit = _limit(said.text) if reason == "value" and "tokens" in name else None
     return RefusedParameter(name, reason, limit, instead["name"] if instead else None)
 
 
 def _limit(text: str) -> int | None:
-    match = LIMIT.search(text)
+    match = LIMIT.search(text) or LIMIT_FIRST.search(text)
     if match is None:
         return None
     limit = int(match["limit"].replace(",", ""))
-    return limit - 1 if match["open"] or match[0].lower().startswith("lower than") else limit
+    return limit - 1 if match["open"] or BELOW.match(match[0]) else limit

@@ -59,7 +59,10 @@ class Response(HTTPResponse):
             raise HTTPParseError("no status")
         if self.status_code >= 200:
             self.status = self.status_code
-            self.fields = {name.lower(): str(value) for name, value in self.items()}
+            self.fields = {}
+            for name, value in self.items():
+                said = self.fields.get(name.lower())
+                self.fields[name.lower()] = str(value) if said is None else f"{said}, {value}"
         return skips
 
     def _on_body(self, buf: bytearray) -> None:

@@ -14,7 +14,14 @@ UNIT_SECONDS = {
 # as Go writes durations: 1s, 6m0s, 20ms, 1h2m3.5s
 DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|d|h|m|s))+")
 DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)")
-LIMIT_RESET = re.compile(r"(?:x-|[a-z]+-)?ratelimit-(?:[a-z-]+-)?reset(?:-[a-z-]+)?")
+LIMIT_RESET = re.compile(r"(?:x-|[a-z]+-)?rate-?limit(?:bysize)?-(?:[a-z-]+-)?reset(?:-[a-z-]+)?")
+# the headers that are meant for whoever waits, the one that counts first
+IN_MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
+IN_SECONDS = ("retry-after", "x-retry-after", "x-ratelimit-retry-after")
+# where a proxy has said it again
+SAID_TWICE = re.compile(r"[\d.]+(?:, ?[\d.]+)+")
+# RateLimit of the IETF's drafts: "default";r=0;t=30, and limit=100, remaining=0, reset=30 before it
+STRUCTURED_RESET = re.compile(r"(?:^|[;,\s])(?:t|reset)=(\d+)")
 # a number this large is a moment, not a duration: seconds, or milliseconds, since 1970
 FIRST_EPOCH_SECONDS = 1e9
 FIRST_EPOCH_MILLISECONDS = 1e11
@@ -36,10 +43,12 @@ def retry_after_seconds(
     headers: Mapping[str, str], clock: Callable[[], float] = time.time
 ) -> float | None:
     """What a refusal's headers (lower-case names) say, at most an hour; None where they say nothing usable."""
+    reset = STRUCTURED_RESET.search(headers.get("ratelimit", ""))
     waits = (
-        _milliseconds(headers.get("retry-after-ms", "")),
-        _moment_or_duration(headers.get("retry-after", ""), clock),
+        *(_milliseconds(headers.get(name, "")) for name in IN_MILLISECONDS),
+        *(_moment_or_duration(headers.get(name, ""), clock) for name in IN_SECONDS),
         _limit_reset(headers, clock),
+        float(reset[1]) if reset else None,
     )
     return _bounded(next((wait for wait in waits if wait is not None), None))
 
@@ -92,7 +101,9 @@ def _milliseconds(value: str) -> float | None:
 
 
 def _moment_or_duration(value: str, clock: Callable[[], float]) -> float | None:
-    value = value.strip()
+    value = value.strip().strip('"')
+    if SAID_TWICE.fullmatch(value):
+        value = value.partition(",")[0]
     number = _number(value)
     if number is not None:
         return _from_number(number, clock)

@@ -18,8 +18,10 @@ WORD_FIELDS = frozenset(
 )  # fmt: skip
 # where a number may be an HTTP status
 STATUS_FIELDS = WORD_FIELDS - {"name", "object", "event"}
-# what a server repeats of the request: a caller's own words must not decide what their failure is
-ECHOES = frozenset({"input", "messages", "prompt", "choices", "headers", "url"})
+# what a server repeats of the request, or shows of the answer: such words must not decide what the failure is
+ECHOES = frozenset(
+    {"input", "messages", "prompt", "choices", "headers", "url", "failed_generation"}
+)
 ECHO_IN_TEXT = re.compile(r"""['"]input['"]\s*:|\binput_value=""")
 # when to come back, in seconds or as a duration
 WAIT_FIELDS = frozenset(

@@ -16,22 +16,31 @@ CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens",
           "cached_content_token_count", "cachedContentTokenCount")  # fmt: skip
 INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "prompt_token_details")
 GEMINI = ("usageMetadata", "usage_metadata")
-ELSEWHERE = frozenset({"x_groq", *GEMINI})
+ELSEWHERE = ("token_usage", "amazon-bedrock-invocationMetrics", *GEMINI)
+UNUSUAL = frozenset({"x_groq", *ELSEWHERE})
+# Cohere's counts within its report
+BILLED = "billed_units"
 OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "completion_token_details")
 
 
 def usage_in(frame: dict[str, Any], choice: dict[str, Any]) -> Usage | None:
     """The first report that can be one; None where there is none."""
     usage = _read(frame.get("usage")) or _read(choice.get("usage"))
-    if usage is None and not ELSEWHERE.isdisjoint(frame):
-        groq = frame.get("x_groq")
-        places = (groq.get("usage") if isinstance(groq, dict) else None, *map(frame.get, GEMINI))
+    if usage is None and not UNUSUAL.isdisjoint(frame):
+        places = (_within(frame.get("x_groq")), *map(frame.get, ELSEWHERE))
         usage = next(filter(None, map(_read, places)), None)
-    return usage
+    return usage or _read(_within(choice.get("delta")))
+
+
+def _within(place: Any) -> Any:
+    return place.get("usage") if isinstance(place, dict) else None
 
 
 def _read(report: Any) -> Usage | None:
-    return read_usage(report) if isinstance(report, dict) else None
+    if not isinstance(report, dict):
+        return None
+    billed = report.get(BILLED)
+    return read_usage(report) or (read_usage(billed) if isinstance(billed, dict) else None)
 
 
 def read_usage(reported: dict[str, Any]) -> Usage | None:

@@ -36,6 +36,8 @@ def seconds(**headers):
         ("", None),
         ("soon", None),
         ("99, Foo 2026", None),
+        ("7, 7", 7),
+        ('"7"', 7),
     ],
 )
 def test_retry_after_is_a_number_a_duration_or_a_moment(value, wait):
@@ -63,10 +65,19 @@ def test_the_reset_of_a_limit_is_a_duration(value, wait):
         "x_ratelimit_reset_tokens",
         "x_ratelimit_reset_project_requests",
         "anthropic_ratelimit_tokens_reset",
+        "x_rate_limit_reset",
+        "ratelimitbysize_reset",
+        "x_retry_after",
+        "x_ratelimit_retry_after",
     ],
 )
 def test_the_names_of_such_headers_differ(name):
     assert seconds(**{name: "3"}) == 3
+
+
+@pytest.mark.parametrize("value", ['"default";r=0;t=30', "limit=100, remaining=0, reset=30"])
+def test_the_header_of_the_drafts_is_read(value):
+    assert seconds(ratelimit=value) == 30
 
 
 def test_retry_after_goes_before_the_limits_resets():
