@@ -62,6 +62,7 @@ WAYS: list[Any] = [
     ("empty coding", [http(200, ANSWER, Content_Encoding="")], HELLO),
     ("gzip said but plain", [http(200, ANSWER, Content_Encoding="gzip")], HELLO),
     ("gzip truncated", [http(200, gzip.compress(ANSWER)[:-6], Content_Encoding="gzip")], HELLO),
+    ("refusal without end", [b"HTTP/1.1 400 -\r\nTransfer-Encoding: chunked\r\n\r\n", chunk(b'{"error": {"message": "bad"}}'), 4.0], "upstream_invalid_request"),
     ("gzip error", [http(400, gzip.compress(b'{"error": {"message": "bad", "type": "invalid_request_error"}}'), Content_Encoding="gzip")], "upstream_invalid_request"),
     ("gzip error, bad", [http(400, b"notgzip", Content_Encoding="gzip")], "upstream_invalid_request"),
     ("br error unknown", [http(429, b"\x8b\x00", Content_Encoding="zstd")], "upstream_rate_limited"),

@@ -29,6 +29,10 @@ TICK_SECONDS = 0.25
 # the longest lists have some hundred models with a page of text each
 MOST_BYTES = 8 * 1024 * 1024
 
+# where the entries stand, and what says that there are more of them on another page
+LISTS = ("data", "models", "result", "model_list")
+MORE = ("has_more", "next_page_token", "nextPageToken")
+
 Problem = SetUp | Literal["account", "unreachable", "unclear"]
 SAID: Mapping[Problem, str] = {
     "key": "{place} refuses the key.",
@@ -114,18 +118,27 @@ def _read(exchange: Exchange, response: Response, until: float) -> bytes:
 
 
 def _names(body: bytes) -> frozenset[str]:
-    """Of the models in a list of any server's shape. Raises UpstreamRejected for what is no list."""
+    """Of the models in a list of any server's shape; none of a part of one.
+
+    Raises UpstreamRejected for what is no list.
+    """
     try:
         said = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise UpstreamRejected(refused="address", cause="no JSON") from None
-    entries = said.get("data", said.get("models")) if isinstance(said, dict) else said
+    entries = said
+    if isinstance(said, dict):
+        entries = next((said[name] for name in LISTS if isinstance(said.get(name), list)), None)
     if not isinstance(entries, list):
         raise UpstreamRejected(refused="address", cause="JSON of another kind")
+    if isinstance(said, dict) and any(said.get(name) for name in MORE):
+        return frozenset()
     return frozenset(_comparable(name) for entry in entries for name in _names_of(entry))
 
 
 def _names_of(entry: Any) -> Iterable[str]:
+    if isinstance(entry, str):
+        yield entry
     if not isinstance(entry, dict):
         return
     for field in ("id", "name", "model"):

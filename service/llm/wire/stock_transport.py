@@ -18,6 +18,8 @@ from service.llm.wire.transport import Arrived, failed_connection, root_name
 # larger mailboxes let a busy stream keep the loop
 MAILBOX_PIECES = 8
 POLL_SECONDS = 0.001
+# a refusal whose body does not come is what its status says
+REFUSAL_SECONDS = 2.0
 # what the package writes itself
 ITS_OWN = frozenset({"model", "messages", "stream"})
 
@@ -35,10 +37,11 @@ def refuse(response: Any) -> None:
     if response.is_success:
         return
     body = b""
-    for data in response.iter_raw():
-        body += data
-        if len(body) >= MOST_REFUSAL_BYTES:
-            break
+    with gevent.Timeout(REFUSAL_SECONDS, False):
+        for data in response.iter_raw():
+            body += data
+            if len(body) >= MOST_REFUSAL_BYTES:
+                break
     raise Refused(Arrived(body, response.status_code, _lower(response.headers), over=True))
 
 
