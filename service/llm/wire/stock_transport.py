@@ -37,7 +37,7 @@ def refuse(response: Any) -> None:
     if response.is_success:
         return
     body = b""
-    with gevent.Timeout(REFUSAL_SECONDS, False):
+    with gevent.Timeout(REFUSAL_SECONDS, exception=False):
         for data in response.iter_raw():
             body += data
             if len(body) >= MOST_REFUSAL_BYTES:
