@@ -1,1 +1,1 @@
-"""Who asks, how much they may, and what it cost: keys, limits, budgets and the ledger, in SQL through SQLAlchemy."""
+"""API keys, limits, budgets and the ledger, stored in SQL through SQLAlchemy."""

@@ -1,4 +1,4 @@
-"""Access to the service, for one worker: identification, an account for each turn, and what is left of each limit."""
+"""One worker's access control: identifies keys, opens an account per turn, and reports what is left of each limit."""
 
 import time
 import uuid
@@ -35,8 +35,8 @@ Mode = Literal["auto", "keys", "open"]
 
 @dataclass(frozen=True)
 class Policy:
-    """mode auto: open while nobody was given a key. ledger_days: how long rows are kept. store_seconds: how long a turn
-    waits for a store that says nothing."""
+    """mode auto: open until the first key exists. ledger_days: how long rows are kept. store_seconds: how long a turn
+    waits for a store that does not reply."""
 
     mode: Mode = "auto"
     serves_without_store: bool = True
@@ -47,12 +47,12 @@ class Policy:
 def open_access(
     address: str, folder: Path, zone: str, policy: Policy, estimates: Estimates, listener: Listener
 ) -> "Access":
-    """In the worker, after its fork, with tables that are up to date. folder: where rows wait for the store.
+    """Called in the worker after its fork; the tables must be up to date. folder: where rows wait for the store.
 
     Raises UnusableDatabase.
     """
     url = database_url(address)
-    # to see twice within it whether others get on
+    # short enough to check twice within store_seconds whether others make progress
     database = Database(url, busy_seconds=policy.store_seconds / 3)
     if not database.is_sqlite and waiting.wait is waiting.wait_c:
         raise RuntimeError("psycopg was imported before gevent's patch: it would block the loop")
@@ -68,7 +68,7 @@ def open_access(
 
 
 class Access:
-    """Made after the fork; start() begins its background work."""
+    """Created after the fork; start() begins the background work."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Access:
         estimates: Estimates,
         listener: Listener,
     ) -> None:
-        """runners: for jobs of the store, and for those of the disk."""
+        """runners: for store jobs and for disk jobs."""
         run, disk = runners
         self._policy = policy
         self._calendar = store.calendar
@@ -108,31 +108,31 @@ class Access:
         )
 
     def start(self) -> None:
-        """Waits until the keys are known, or the store is known to be unavailable."""
+        """Returns once the keys are known, or the store is known to be unavailable."""
         self._keeper.look()
         self._keeper.start()
         self.lane.start()
         self._writer.start()
 
     def stop(self, seconds: float) -> bool:
-        """Whether all rows have reached the store, or the disk."""
+        """Whether all rows have reached the store or the disk."""
         return self._writer.flush(seconds)
 
     # identification
 
     @property
     def is_open(self) -> bool:
-        """Whether whoever has no key is let in."""
+        """Whether requests without a key are accepted."""
         mode = self._policy.mode
         return mode == "open" or (mode == "auto" and self._keyring.is_empty)
 
     def identify(self, authorization: str | None) -> Key:
-        """The value of the header. Raises Unauthorized, Forbidden, or Unavailable where nobody can tell."""
+        """authorization: the header. Raises Unauthorized, Forbidden, or Unavailable if keys cannot be checked."""
         if self._keyring.number < 0:
             self._look_again()
         bearer = _bearer(authorization)
         if self.is_open and not (bearer and bearer.startswith(secret.PREFIX)):
-            # OpenAI's clients always send a key: somebody else's is none of ours
+            # OpenAI's clients always send a key; one without our prefix is not meant for us
             return self._usable(self._keyring.anonymous)
         if not bearer:
             raise self._unauthorized("no_key")
@@ -141,7 +141,7 @@ class Access:
         return self._find(secret.digest(bearer))
 
     def key(self, name: str) -> Key:
-        """One that identify() gave out before."""
+        """A key that identify() returned before."""
         return self._keyring.keys[name]
 
     # a turn
@@ -160,16 +160,16 @@ class Access:
         address: str,
         route: str,
     ) -> Account:
-        """For one turn; nothing is asked of the store before its begin()."""
+        """Opens a turn's account; the store is not queried before its begin()."""
         user = self.user_of(key, user_id, address)
         return Account(self, key, Facts(turn_id, request_id, key.name, user, route))
 
     def user_of(self, key: Key, user_id: str | None, address: str) -> str | None:
-        """Whose limits apply under a key: X-User-ID is a claim, and without a key not even that."""
+        """The user whose limits apply: X-User-ID is only a claim, and without a key it is ignored."""
         return user_of_address(address) if key.name == ANONYMOUS else user_id
 
     def usage(self, key: Key, user_id: str | None, address: str) -> dict[str, Any]:
-        """What may be used and has been, from the store, or from what it said last."""
+        """What may be used and has been used, from the store or its last known state."""
         user = self.user_of(key, user_id, address)
         try:
             answer = self.lane.answer(self.lane.put(Look(key.name, user)))
@@ -178,7 +178,7 @@ class Access:
         return described(key, user, Figures.of(answer))
 
     def now(self) -> Moment:
-        """In the store's clock, as far as it is known."""
+        """The time of the store's clock, if that is known."""
         return self._calendar.moment(time.time_ns() // 1000 + self._keeper.clock_ahead_us)
 
     def opened(self, turn_id: str) -> None:
@@ -196,7 +196,7 @@ class Access:
     def _find(self, secret_hash: str) -> Key:
         key, problem = self._keyring.find(secret_hash, self.now().us)
         if problem == "unknown":
-            # it may have been made a moment ago
+            # the key may have been created a moment ago
             self._look_again()
             key, problem = self._keyring.find(secret_hash, self.now().us)
         if key is None:

@@ -1,4 +1,4 @@
-"""One turn's account: begun once, asked again before each model call, ended once, whatever happens in between."""
+"""One turn's account: begun once, checked before each model call, and ended once, whatever happens in between."""
 
 import threading
 import time
@@ -26,15 +26,15 @@ from service.errors import ChatError, Ending, Forbidden, Unavailable
 
 
 class Estimates(Protocol):
-    """What a model call will take at most."""
+    """Upper estimates for model calls."""
 
     def of_prompt(self, prompt: Prompt) -> Estimate: ...
     def of_call(self, call: Any) -> Estimate:
-        """A ModelCall, with its messages."""
+        """call: a ModelCall with its messages."""
 
 
 class Books(Protocol):
-    """What all accounts of a worker share. now: in the store's clock."""
+    """What all accounts of a worker share. now: the time of the store's clock."""
 
     @property
     def lane(self) -> Lane[Question, Answer]: ...
@@ -54,7 +54,7 @@ class Books(Protocol):
 
 
 class Account:
-    """figures: what is left, once it was begun."""
+    """figures: what is left, once the account has begun."""
 
     def __init__(self, books: Books, key: Key, facts: Facts) -> None:
         self.key = key
@@ -68,16 +68,16 @@ class Account:
         self._outstanding = Amount()
         self._calls: list[Call] = []
         self._ended = False
-        # a chain may make several calls at once
+        # a chain may make several calls at the same time
         self._holding = threading.Lock()
 
     @property
     def user(self) -> str | None:
-        """Who is limited under the key."""
+        """The user whose limits apply under the key."""
         return self._facts.user_id
 
     def begin(self, prompt: Prompt) -> None:
-        """The turn, with its first model call. Raises Forbidden, RateLimited, BudgetExceeded, PayloadTooLarge or
+        """Begins the turn with its first model call. Raises Forbidden, RateLimited, BudgetExceeded, PayloadTooLarge or
         Unavailable."""
         user = self._books.user_of(self.key, prompt.user_id, prompt.address)
         named = {"chain": prompt.chain, "model": prompt.model}
@@ -94,7 +94,7 @@ class Account:
 
     @contextmanager
     def hold(self, call: ModelCall) -> Iterator[None]:
-        """While a model call runs, the turn's first one included. Raises Forbidden, RateLimited, BudgetExceeded or
+        """Held while a model call runs, including the turn's first. Raises Forbidden, RateLimited, BudgetExceeded or
         Unavailable."""
         estimate = self._books.estimates.of_call(call)
         self._check(estimate)
@@ -110,7 +110,7 @@ class Account:
             self._outstanding = _difference(self._outstanding, wanted)
 
     def attempt(self, attempt: Attempt) -> None:
-        """As it was billed."""
+        """Adds an attempt as it was billed."""
         usage, cost_usd = attempt.usage, attempt.cost_usd
         if usage is not None:
             call = Call(
@@ -124,7 +124,7 @@ class Account:
             self._calls.append(call)
 
     def end(self, ending: Ending, error: ChatError | None) -> None:
-        """Later calls change nothing. Waits for nothing."""
+        """Only the first call counts. Returns at once."""
         if self._ended:
             return
         self._ended = True
@@ -142,7 +142,7 @@ class Account:
         if self._asked is None:
             self._books.closed(row)
         else:
-            # a lease that comes after its turn's end has to be given back, too
+            # a lease granted after the turn's end has to be given back, too
             self._asked.add_done_callback(lambda _: self._books.closed(row))
 
     def _check(self, estimate: Estimate) -> None:
@@ -169,7 +169,7 @@ class Account:
         return answer
 
     def _hold_more(self, wanted: Amount) -> None:
-        """Nothing where what is held will do, or where no money limits this key."""
+        """Reserves more, unless the reservation suffices or the key has no budget."""
         spent = Amount(
             sum(call.tokens for call in self._calls), sum(call.cost or 0 for call in self._calls)
         )

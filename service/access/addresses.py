@@ -1,15 +1,15 @@
-"""Addresses as the users of open access."""
+"""Turns addresses into the users of open access."""
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
-# what a provider gives to one household or server
+# what a provider assigns to one household or server
 IPV6_PREFIX = 64
 
 
 @lru_cache(maxsize=4096)
 def user_of_address(address: str) -> str:
-    """The address; of IPv6, the network that one customer has all addresses of."""
+    """The address, or for IPv6 the network that belongs to one customer."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What turns ask of the store while they run: to begin, and to hold more. Many at once are one transaction."""
+"""The store's side of running turns: begin one, or reserve more. Requests that come together share a transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ RAISE = (
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """A turn with its first model call. cost in picodollars."""
+    """Begins a turn with its first model call. cost: picodollars."""
 
     facts: Facts
     input_tokens: int
@@ -50,7 +50,7 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class More:
-    """Another model call of a turn that holds a lease. spent: what its calls have cost so far."""
+    """Reserves for another model call of a turn that holds a lease. spent: what its calls have cost so far."""
 
     facts: Facts
     amount: Amount
@@ -59,7 +59,7 @@ class More:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is left for a key, and for a user under it."""
+    """Reads what is left for a key, and for a user under it."""
 
     key: str
     user_id: str | None
@@ -70,7 +70,7 @@ Question = Begin | More | Look
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """refusal None: granted, and so much is held. levels: the key's state and limits, and its user's, after it."""
+    """refusal None: granted, with this amount held. levels: state and limits of the key and its user afterwards."""
 
     held: Amount
     refusal: Refusal | None
@@ -81,7 +81,7 @@ class Answer:
 def decide(
     connection: Connection, calendar: Calendar, worker: str, asked: Sequence[Question]
 ) -> list[Answer]:
-    """In the order in which they were asked. Raises StoreReplaced."""
+    """Answers in the order of the questions. Raises StoreReplaced."""
     wanted = {_who(one) for one in asked}
     states = LockedStates(connection, calendar, wanted)
     if not all(states.has(key) for key, _ in wanted):
@@ -104,7 +104,7 @@ def decide(
 
 
 def _answer(states: LockedStates, places: dict[str, str], one: Question) -> Answer:
-    """places: by turn, which user's row holds its lease."""
+    """places: by turn, the user whose row holds its lease."""
     if isinstance(one, Begin):
         place = states.place(one.facts.key, one.facts.user_id)
         places[one.facts.turn_id] = place
@@ -135,7 +135,7 @@ def _begin(states: LockedStates, place: str, one: Begin) -> Answer:
 
 
 def _more(states: LockedStates, place: str | None, one: More) -> Answer:
-    """Without its lease, which was swept, it is only asked whether the money would do: the truth is settled later."""
+    """If its lease was swept, only checks whether the money would suffice: actual usage is settled later."""
     levels = states.levels(one.facts.key, place or "")
     held = everywhere(partial(top_up, spent=one.spent), levels, states.moment, one.amount)
     if isinstance(held, Refusal):

@@ -1,7 +1,7 @@
-"""What a key, or a user under it, may do now: pure arithmetic on plain values, in whole numbers.
+"""What a key, or a user under it, may do now: pure integer arithmetic on plain values.
 
-Requests and tokens are meters that fill by what is used and drain at the limit's rate; a full meter is one minute's
-worth. Money is reserved before it is spent, and a budget holds reserved and spent together. A refusal changes nothing.
+Requests and tokens are meters: usage fills them, and they drain at the limit's rate; a full meter is one minute's
+worth. Money is reserved before it is spent, and both count against the budget. A refusal changes nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from service.access.periods import Moment
 from service.chat.account import LimitName
 
-# a meter counts requests, or tokens, times this: then it drains by the limit per microsecond, without fractions
+# meters count requests or tokens times this, so that they drain by whole numbers per microsecond
 UNIT = 60_000_000
-# when an answer that is open now will have ended, nobody knows
+# a guess: nobody knows when an open answer will end
 OPEN_ANSWER_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """None: no limit. Budgets are in picodollars."""
+    """None: unlimited. Budgets are in picodollars."""
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -40,7 +40,7 @@ UNLIMITED = Limits()
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is used up at a time. day and month name the periods that spent_day and spent_month belong to."""
+    """Usage at a point in time. day and month name the periods of spent_day and spent_month."""
 
     at_us: int = 0
     requests: int = 0
@@ -55,7 +55,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Tokens and picodollars: what is held, or what was spent."""
+    """Tokens and picodollars, either held or spent."""
 
     tokens: int = 0
     cost: int = 0
@@ -63,9 +63,9 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """wait_us: after it, the same request is worth asking again; None: it never will be.
+    """wait_us: when the same request may succeed; None: never.
 
-    spent: it is money that is gone, rather than held by answers that are still open.
+    spent: the money is spent, rather than held by open answers.
     """
 
     limit: LimitName
@@ -75,7 +75,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """One limit per minute, as its caller may see it."""
+    """One limit per minute, as shown to the caller."""
 
     limit: int
     remaining: int
@@ -88,8 +88,8 @@ Rule = Callable[[State, Limits, Moment, Amount], State | Refusal]
 def amount_of(
     input_tokens: int, output_tokens: int, cost: int, limits: Sequence[Limits]
 ) -> Amount | Refusal:
-    """What an answer holds: at most a minute's worth of tokens, since its output is only a guess; what it took above
-    that is settled after it. An input that is longer would be refused for ever."""
+    """What an answer holds: at most a minute's worth of tokens, because its output is only a guess; anything above that
+    is settled at its end. Without this cap, a longer input would always be refused."""
     most = min((one.tokens_per_minute for one in limits if one.tokens_per_minute), default=None)
     if most is not None and input_tokens > most:
         return Refusal("tokens_per_minute", None)
@@ -98,7 +98,7 @@ def amount_of(
 
 
 def admit(state: State, limits: Limits, moment: Moment, amount: Amount) -> State | Refusal:
-    """Begins an answer: the state with it, or the refusal that lasts longest."""
+    """Begins an answer: returns the new state, or the refusal with the longest wait."""
     state = at(state, limits, moment)
     refusal = longest(
         [
@@ -121,9 +121,9 @@ def admit(state: State, limits: Limits, moment: Moment, amount: Amount) -> State
 def top_up(
     state: State, limits: Limits, moment: Moment, amount: Amount, spent: int = 0
 ) -> State | Refusal:
-    """Another model call of an open answer: only money refuses it; its tokens count against later answers.
+    """Another model call of an open answer: only a budget can refuse it; its tokens count against later answers.
 
-    spent: the part of what the answer holds that its calls have cost already.
+    spent: the part of the held amount that its calls have already cost.
     """
     state = at(state, limits, moment)
     refusal = longest(_budgets(_with_spent(state, spent), limits, moment, amount.cost))
@@ -133,7 +133,7 @@ def top_up(
 def everywhere(
     rule: Rule, levels: Sequence[tuple[State, Limits]], moment: Moment, amount: Amount
 ) -> list[State] | Refusal:
-    """A rule for a key and its user at once: either all of their states change, or none."""
+    """Applies a rule to a key and its user: either both states change, or neither."""
     answers = [rule(state, limits, moment, amount) for state, limits in levels]
     refusals = [answer for answer in answers if isinstance(answer, Refusal)]
     return longest(refusals) or [answer for answer in answers if isinstance(answer, State)]
@@ -142,7 +142,7 @@ def everywhere(
 def settle(
     state: State, limits: Limits, moment: Moment, held: Amount | None, spent: Amount, day: str
 ) -> State:
-    """Ends an answer of this day: what it held is given back, what it spent is counted; None: it held nothing."""
+    """Ends an answer of this day: releases what it held (None: nothing) and counts what it spent."""
     state = at(state, limits, moment)
     if held is not None:
         tokens = max(0, state.tokens + (spent.tokens - held.tokens) * UNIT)
@@ -160,7 +160,7 @@ def settle(
 
 
 def at(state: State, limits: Limits, moment: Moment) -> State:
-    """The state as time alone has changed it. A clock that goes back changes nothing."""
+    """The state after time has passed. A clock that goes back changes nothing."""
     elapsed = max(0, moment.us - state.at_us)
     new_day, new_month = moment.day > state.day, moment.month > state.month
     return State(
@@ -177,7 +177,7 @@ def at(state: State, limits: Limits, moment: Moment) -> State:
 
 
 def clamp(state: State, limits: Limits) -> State:
-    """After limits were lowered: nobody waits for more than a minute because of what the old ones allowed."""
+    """After limits were lowered: usage under the old ones makes nobody wait for more than a minute."""
     return replace(
         state,
         requests=min(state.requests, (limits.requests_per_minute or 0) * UNIT),
@@ -186,14 +186,14 @@ def clamp(state: State, limits: Limits) -> State:
 
 
 def idle(state: State, limits: Limits, moment: Moment) -> bool:
-    """Whether a new state would say the same."""
+    """Whether the state equals a new one."""
     state = at(state, limits, moment)
     spent = limits.money and (state.spent_day or state.spent_month)
     return not (state.requests or state.tokens or state.open_answers or state.reserved or spent)
 
 
 def longest(refusals: Sequence[Refusal | None]) -> Refusal | None:
-    """Asking again before all of them have ended would be refused again."""
+    """The one with the longest wait: a retry before that would be refused again."""
     given = [refusal for refusal in refusals if refusal]
     return max(given, key=_length, default=None)
 
@@ -219,7 +219,7 @@ def _hold(state: State, limits: Limits, held: Amount) -> State:
 
 
 def _with_spent(state: State, spent: int) -> State:
-    """As if what an open answer has spent so far were settled."""
+    """The state as if an open answer's spending so far were settled."""
     return replace(
         state,
         reserved=max(0, state.reserved - spent),

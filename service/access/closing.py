@@ -1,6 +1,6 @@
-"""The end of turns in the store: the ledger's row, what it cost against the budgets, and the lease given back.
+"""Closes turns in the store: writes the ledger row, charges the budgets, and releases the lease.
 
-It may be done again with the same rows: a row that is there already changes nothing, and its lease is gone.
+It is idempotent: a row that exists already changes nothing, and its lease is gone.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,7 +33,10 @@ def close(
     *,
     known_keys: bool = True,
 ) -> int:
-    """How many rows were new. The first of two rows of one turn counts. known_keys: raises StoreReplaced for others."""
+    """Returns how many rows were new. Of two rows of a turn, the first counts.
+
+    known_keys: raises StoreReplaced for an unknown key.
+    """
     ended = {row.facts.turn_id: row for row in reversed(list(rows))}
     wanted = {(row.facts.key, row.facts.user_id or "") for row in ended.values()}
     states = LockedStates(connection, calendar, wanted)

@@ -1,6 +1,6 @@
-"""Waits for others that hold the same rows, for as long as they make progress.
+"""Waits for others that hold the same rows, as long as they make progress.
 
-Workers and replicas that are busy are no fault of the store. Somebody who holds on to a lock is.
+Busy workers and replicas do not mean that the store has failed. A lock that is never released does.
 """
 
 import sqlite3
@@ -12,17 +12,17 @@ from sqlalchemy.exc import DBAPIError
 
 from service.access.database import Database
 
-# a lock, or the statement that waited for it, took too long
+# waiting for a lock, or the statement that did so, took too long
 POSTGRESQL_STATES = ("55P03", "57014")
 SQLITE_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-# whoever gets a row's lock leaves a number in it, and whoever writes it another one
+# taking a row's lock changes its xmax, and writing the row its xmin
 HOLDERS = text("SELECT key, user_id, xmin::text, xmax::text FROM access_states WHERE user_id = ''")
 
 T = TypeVar("T")
 
 
 def while_others_get_on(database: Database, attempt: Callable[[], T], most_unchanged: int) -> T:
-    """Repeats an attempt that a lock was in the way of, until nothing has changed after so many of them."""
+    """Repeats an attempt that was blocked by a lock, until nothing has changed after this many attempts."""
     before: object = None
     unchanged = 0
     while True:
@@ -47,7 +47,7 @@ def _is_contended(error: DBAPIError) -> bool:
 
 
 def _seen(database: Database) -> object:
-    """What differs as soon as somebody else has had the lock."""
+    """A value that changes whenever somebody else has had the lock."""
     if database.is_sqlite:
         return database.written_at()
     with database.reading() as connection:

@@ -1,8 +1,8 @@
 """Connections to SQLite or PostgreSQL, set up so that limits are exact and the event loop never blocks.
 
-SQLite begins a transaction that writes by taking the write lock: one that reads first would lose updates, or fail at
-once. Its calls block, so a service makes them in a thread that is not the event loop's. PostgreSQL ends by itself what
-a client that is gone has left running.
+On SQLite, a writing transaction takes the write lock first: one that reads first would lose updates or fail at once.
+Its calls block, so the service makes them in a real thread. PostgreSQL is set up to end the transactions of clients
+that have gone.
 """
 
 import time
@@ -14,25 +14,25 @@ from typing import Any
 from sqlalchemy import URL, Connection, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-# admissions, the ledger's writer, whoever looks after keys and leases, and one to ask for a sign of life
+# admissions, the ledger's writer, the keeper of keys and leases, and one for probes
 CONNECTIONS = 4
 CONNECT_SECONDS = 2
 POSTGRESQL_SESSION = {
     "statement_timeout": 500,
-    # whoever waits for longer looks whether the others get on
+    # after this, check whether the others make progress
     "lock_timeout": 50,
-    # a busy loop comes back within it
+    # a busy event loop comes back within this time
     "idle_in_transaction_session_timeout": 5000,
-    # an admission that a crash of the database forgets is no loss: its answer is counted all the same
+    # an admission lost in a database crash does no harm: its answer is counted all the same
     "synchronous_commit": "off",
 }
-# what has time: rows that must not be lost, reports, and clearing up
+# for work that may take time: rows that must not be lost, reports, and cleaning up
 POSTGRESQL_BACKGROUND = {
     "statement_timeout": "30s",
     "lock_timeout": "1s",
     "synchronous_commit": "on",
 }
-# clock_timestamp() goes on while a transaction waits; now() is its start
+# clock_timestamp() advances while a transaction waits; now() is its start
 POSTGRESQL_CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 CLOCK = text(f"SELECT {POSTGRESQL_CLOCK}")
 DRIVERS = {
@@ -41,28 +41,28 @@ DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
-# two processes cannot share memory there, and SQLite's write-ahead log needs that
+# SQLite's write-ahead log needs shared memory, which does not work there
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "lustre", "gpfs", "ceph", "gluster", "fuse.")
 
 
 class UnusableDatabase(ValueError):
-    """A sentence for whoever starts the service. It never quotes the address, which may hold a password."""
+    """One sentence for the operator. It never quotes the address, which may contain a password."""
 
 
 class Database:
-    """One process's connections: made after the fork, opened when they are first used.
+    """The connections of one process: created after the fork, opened on first use.
 
-    busy_seconds: how long SQLite waits for another process's transaction. replies: grows with each answer.
+    busy_seconds: how long SQLite waits for another process's transaction. replies: counts replies.
     """
 
     def __init__(self, url: URL, busy_seconds: float = 5) -> None:
         self.url = url
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.replies = 0
-        # where those who write wait for each other
+        # where writers wait for each other
         self.queue: Callable[[], AbstractContextManager[None]] = nullcontext
         options = _sqlite_options(busy_seconds) if self.is_sqlite else _postgresql_options()
-        # a query's values are keys' hashes and users' names: they stay out of errors
+        # query parameters are key hashes and user names: keep them out of error messages
         self._engine = create_engine(
             url,
             hide_parameters=True,
@@ -71,7 +71,7 @@ class Database:
             pool_timeout=CONNECT_SECONDS,
             **options,
         )
-        # what SQLite fails with is no sign of life of those who hold the file
+        # an error of SQLite does not mean that the holder of the file makes progress
         answers = (
             "connect",
             "after_cursor_execute",
@@ -85,7 +85,7 @@ class Database:
 
     @contextmanager
     def writing(self, *, background: bool = False) -> Iterator[Connection]:
-        """A transaction. In the background it may take its time, and is on the disk when it is done."""
+        """A transaction. In the background it may take longer, and is on disk once it returns."""
         with self.queue(), self._engine.begin() as connection:
             if background and not self.is_sqlite:
                 connection.execute(SET_LOCAL, POSTGRESQL_BACKGROUND)
@@ -99,7 +99,7 @@ class Database:
             yield connection
 
     def written_at(self) -> tuple[int, int]:
-        """Of SQLite: when anybody wrote last, and how much has been written."""
+        """SQLite only: modification time and size of the write-ahead log."""
         try:
             log = Path(f"{self.url.database}-wal").stat()
         except OSError:
@@ -107,31 +107,31 @@ class Database:
         return log.st_mtime_ns, log.st_size
 
     def in_use(self) -> int:
-        """Connections that somebody holds now."""
+        """The number of connections in use."""
         return int(self._engine.pool.checkedout())  # type: ignore[attr-defined]
 
     def open_all(self) -> None:
-        """Every connection that will be used: to open one takes long on a busy machine."""
+        """Opens every connection in advance: opening one takes long on a busy machine."""
         with ExitStack() as stack:
             for _ in range(1 if self.is_sqlite else CONNECTIONS - self.in_use()):
                 stack.enter_context(self._engine.connect())
 
     def probe(self) -> None:
-        """Asks for any answer."""
+        """Asks for any reply."""
         with self._engine.connect() as connection:
             connection.exec_driver_sql("SELECT 1")
 
     def forget(self) -> None:
-        """Closes what is idle; the next transaction opens a new connection."""
+        """Closes idle connections; the next transaction opens a new one."""
         self._engine.dispose()
 
     def replied(self, *_: object) -> None:
-        """Something has come from the store."""
+        """Called for each reply of the store."""
         self.replies += 1
 
 
 def now_us(connection: Connection) -> int:
-    """The one clock of everybody who shares the database."""
+    """The database's time, shared by everybody who uses it."""
     if connection.dialect.name == "sqlite":
         return time.time_ns() // 1000
     return int(connection.scalar(CLOCK) or 0)
@@ -153,7 +153,7 @@ def database_url(address: str) -> URL:
 
 
 def prepare_file(url: URL) -> None:
-    """Makes the folder of an SQLite file. Raises UnusableDatabase where the file could not be shared or written."""
+    """Creates the folder of an SQLite file. Raises UnusableDatabase if the file could not be shared or written."""
     folder = Path(str(url.database)).absolute().parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -167,13 +167,13 @@ def prepare_file(url: URL) -> None:
 
 
 def file_system(folder: Path, mounts: Path) -> str:
-    """The kind of file system that a folder is on, as Linux names it; empty where that is not known."""
+    """The type of the folder's file system, as Linux names it; empty if unknown."""
     try:
         lines = [line.split() for line in mounts.read_text(encoding="utf-8").splitlines()]
     except OSError:
         return ""
     holders = [line for line in lines if folder.resolve().is_relative_to(_unescaped(line[1]))]
-    # the deepest mount wins, and of two at the same place the later
+    # the deepest mount wins, and of two at the same place the later one
     return max(
         enumerate(holders), key=lambda item: (len(item[1][1]), item[0]), default=(0, [""] * 3)
     )[1][2]
@@ -193,7 +193,7 @@ def _postgresql_options() -> dict[str, Any]:
         "connect_timeout": CONNECT_SECONDS,
         "options": session,
         "application_name": "chat-service",
-        # a server that is gone without a word is noticed by the kernel, too
+        # the kernel notices a server that vanished silently
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 2,
@@ -208,12 +208,12 @@ SET_LOCAL = text(
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # the driver would begin transactions by itself, and later than we want
+    # the driver would begin transactions on its own, later than we need
     connection.isolation_level = None
     mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
     if mode != "wal":
         raise UnusableDatabase("SQLite's write-ahead log cannot be used here")
-    # after a power failure the last rows may be missing, and the log has them
+    # after a power failure the last rows may be missing, but the log has them
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
 

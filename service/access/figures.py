@@ -1,4 +1,4 @@
-"""How limits are reported to callers: as headers, by `GET /usage`, and as errors."""
+"""Reports limits to callers: as headers, in `GET /usage`, and as errors."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from service.access.money import dollars
 from service.errors import BudgetExceeded, ChatError, Detail, PayloadTooLarge, RateLimited
 
 SECOND_US = 1_000_000
-# a longer wait overflows the timers of JavaScript, which then fire at once
+# a longer wait would overflow JavaScript's timers, which then fire at once
 MOST_RETRY_SECONDS = 86_400
 
 
@@ -43,7 +43,7 @@ class Figures:
 
 
 def error_of(refusal: Refusal) -> ChatError:
-    """What the caller gets; the limit's name is for the log."""
+    """The error for the caller; the limit's name is for the log."""
     if refusal.wait_us is None:
         too_long = Detail("", "holds more tokens than this key may use in a minute")
         return PayloadTooLarge(details=(too_long,), cause=refusal.limit)
@@ -63,7 +63,7 @@ def described(key: Key, user: str | None, figures: Figures) -> dict[str, Any]:
 
 
 def limits_shown(limits: Limits) -> dict[str, Any]:
-    """Those that there are."""
+    """The limits that are set."""
     named = {
         "requests_per_minute": limits.requests_per_minute,
         "tokens_per_minute": limits.tokens_per_minute,

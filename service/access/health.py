@@ -1,4 +1,4 @@
-"""Whether to query the store: after one failure it is left alone until a probe succeeds."""
+"""Whether to query the store: after a failure, not until a probe has succeeded."""
 
 from service.access.listener import Listener
 
@@ -6,15 +6,15 @@ DEPENDENCY = "database"
 
 
 class StoreAway(Exception):
-    """The store did not answer in time, or is not asked now."""
+    """The store did not answer in time, or is currently not queried."""
 
 
 class StoreReplaced(StoreAway):
-    """It is not the store that it was, such as an empty one after a failover: what it says of keys is not true."""
+    """The store is not the same as before, for example empty after a failover: its keys cannot be trusted."""
 
 
 class Health:
-    """One worker's view. It starts as up; the first query finds out."""
+    """One worker's view. It starts as up; the first query tells."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
@@ -22,7 +22,7 @@ class Health:
         self.up = True
 
     def failed(self, cause: str) -> None:
-        """cause: a kind of error; its text may quote the address."""
+        """cause: the kind of error, because its text may quote the address."""
         self._is(up=False, cause=cause)
 
     def recovered(self) -> None:
@@ -41,5 +41,5 @@ class Health:
 
 
 def kind_of(error: Exception) -> str:
-    """What went wrong, without a word of the error's own text."""
+    """The kind of an error, without its text."""
     return type(getattr(error, "orig", None) or error).__name__

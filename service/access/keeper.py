@@ -1,6 +1,6 @@
-"""Keeps one worker's view of the store current: changed keys, heartbeats, answers that dead workers left open.
+"""Keeps one worker's view of the store current: changed keys, heartbeats, open answers of dead workers.
 
-One background thread; callers who meet a key that they do not know wait for its next look.
+One background thread; a request with an unknown key waits for its next round.
 """
 
 import random
@@ -21,9 +21,9 @@ from service.access.upkeep import LEASE_SECONDS
 LOOK_SECONDS = 2.0
 # while the store is unavailable
 RETRY_SECONDS = 1.0
-# however many unknown keys are tried
+# a lower bound, however many unknown keys are tried
 SHORTEST_PAUSE_SECONDS = 0.1
-# to look, to connect, and to clear up
+# for reading, connecting and cleaning up
 JOB_SECONDS = 3.0
 BEAT_SECONDS = 5.0
 SWEEP_SECONDS = 5.0
@@ -34,7 +34,7 @@ SPREAD = random.SystemRandom()
 
 @dataclass
 class Duty:
-    """Something that is due now and then; not at the same time in all workers."""
+    """A periodic task, spread so that the workers do not all run it at the same time."""
 
     every_seconds: float
     act: Callable[[], None]
@@ -45,16 +45,16 @@ class Duty:
 
 
 class Worker(Protocol):
-    """Whom it works for. running: turns that have begun and not ended."""
+    """The worker it serves. running: turns that have begun and not ended."""
 
     @property
     def running(self) -> Collection[str]: ...
     def looked(self) -> None:
-        """After each look that succeeded."""
+        """Called after each successful round."""
 
 
 class Keeper:
-    """One worker's."""
+    """The keeper of one worker."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Keeper:
         threading.Thread(target=self._serve, name="keeper", daemon=True).start()
 
     def look_again(self, seconds: float) -> None:
-        """Returns after a look that began later than this call. Raises StoreAway."""
+        """Returns after a round that began later than this call. Raises StoreAway."""
         self._health.require()
         with self._changed:
             next_one = self._began + 1
@@ -106,7 +106,7 @@ class Keeper:
         self._health.require()
 
     def look(self) -> None:
-        """One round: whether the store is there, what changed, and what is due."""
+        """One round: checks whether the store is up, reads changes, and runs due tasks."""
         try:
             self._look()
             self._health.recovered()
@@ -142,7 +142,7 @@ class Keeper:
             # an older state of the same store was restored
             changes = self._run(lambda: self._store.changes_since(-1), JOB_SECONDS)
         self._keyring.learn(changes)
-        # a store that can be read is not yet one that can be written
+        # a store that can be read can not necessarily be written
         if not self._health.up or time.monotonic() >= self._beat.due_at:
             self._give_sign()
             self._beat.postpone(time.monotonic())

@@ -1,4 +1,4 @@
-"""The keys that a worker knows, in memory: checking one takes no query, and the same time for every key."""
+"""A worker's keys, in memory: checking one needs no query, and takes the same time for every key."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from service.chat.account import KeyProblem
 
 
 class Keyring:
-    """What the store said last. number: of its changes; -1 before it was asked."""
+    """The store's last known keys. number: of the last change; -1: never queried."""
 
     def __init__(self) -> None:
         self.number = -1
@@ -18,12 +18,12 @@ class Keyring:
         self._secrets: dict[str, tuple[str, int | None]] = {}
 
     def learn(self, changes: Changes) -> None:
-        """Raises StoreReplaced: what is known stays known."""
+        """Raises StoreReplaced and keeps what is known."""
         if self._identity not in (None, changes.identity):
             raise StoreReplaced
         self._identity = changes.identity
         if changes.number < self.number:
-            # an older state of it was restored, and this is all of it
+            # an older state was restored, and these are all its keys
             self.keys.clear()
             self._secrets.clear()
         self.number = changes.number
@@ -32,17 +32,17 @@ class Keyring:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody was ever given a key."""
+        """Whether no key has ever been created."""
         return self.keys.keys() <= {ANONYMOUS}
 
     @property
     def anonymous(self) -> Key:
-        """Before the store was asked, nobody is let in without a key."""
+        """The key of open access. Before the first query, nobody is let in without a key."""
         unknown = Key(ANONYMOUS, disabled=True)
         return self.keys.get(ANONYMOUS, unknown)
 
     def find(self, secret_hash: str, now_us: int) -> tuple[Key | None, KeyProblem | None]:
-        """The key, or why it is none; one that may not be used is found, with its problem."""
+        """Returns the key and its problem; a key that may not be used is returned with its problem."""
         name, secret_ends = self._secrets.get(secret_hash, ("", None))
         key = self.keys.get(name)
         if key is None:

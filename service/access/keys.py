@@ -1,4 +1,4 @@
-"""A key as the service knows it: a name, and what its holder may do. The secret is elsewhere, and only as a hash."""
+"""A key: its name, and what its holder may do. The secret is stored elsewhere, and only as a hash."""
 
 import re
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ from typing import Any
 
 from service.access.allowance import UNLIMITED, Limits
 
-# open access is a key like others: its users are addresses
+# open access is a key like any other; its users are addresses
 ANONYMOUS = "anonymous"
 NAME_SHAPE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """models and chains None: all of them. allow_unpriced: models without a price may be used, in spite of a budget."""
+    """models and chains None: all. allow_unpriced: models without a price may be used despite a budget."""
 
     name: str
     limits: Limits = UNLIMITED

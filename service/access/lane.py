@@ -1,7 +1,7 @@
 """Runs a worker's store jobs one after the other, off the event loop and outside the callers' greenlets.
 
-Callers wait for an answer, and not longer than they want to; whoever gives up, or is killed, leaves nothing half done.
-All who wait at the same time are served by one transaction.
+Callers wait for an answer up to a limit; one that gives up or is killed leaves nothing half done. All that wait at the
+same time are served by one transaction.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.access.health import Health, StoreAway, StoreReplaced, kind_of
 from service.access.patience import waited
 
-# more in one transaction would make the first of them wait for too long
+# with more per transaction, the first would wait for too long
 MOST_AT_ONCE = 100
-# often enough for several answers within what a turn may wait
+# often enough for several replies within the time a turn may wait
 PROBE_SECONDS = 0.06
 SLOW = "slow"
 REPLACED = "replaced"
@@ -34,7 +34,7 @@ Outcome = Future
 
 
 class TooSlow(Exception):
-    """A job was ended because it took longer than it may."""
+    """A job was ended because it exceeded its time."""
 
 
 class Runner(Protocol):
@@ -49,7 +49,7 @@ def in_thread() -> Runner:
 
     def run(job: Callable[[], T], seconds: float) -> T:  # noqa: ARG001
         outcome: Outcome[T] = Outcome()
-        # the pool would print what is raised in its thread
+        # the pool would print exceptions raised in its thread
         pool.apply(_into(outcome, job))
         return outcome.result()
 
@@ -67,9 +67,9 @@ def _into(outcome: Outcome[T], job: Callable[[], T]) -> Callable[[], None]:
 
 
 def cooperatively(replies: Callable[[], int], probe: Callable[[], object]) -> Runner:
-    """For PostgreSQL, whose driver waits as the loop does. A connection that is left in the middle is closed.
+    """For PostgreSQL, whose driver waits cooperatively. A connection that is abandoned mid-query is closed.
 
-    probe: asks for a reply over another connection, while a job may be waiting for other workers.
+    probe: asks for a reply over another connection while a job may be waiting for other workers.
     """
 
     def run(job: Callable[[], T], seconds: float) -> T:
@@ -87,7 +87,7 @@ def cooperatively(replies: Callable[[], int], probe: Callable[[], object]) -> Ru
 
 
 def _probe_often(probe: Callable[[], object]) -> None:
-    # it fails where the job does
+    # it fails if the job does
     with contextlib.suppress(SQLAlchemyError):
         while True:
             gevent.sleep(PROBE_SECONDS)
@@ -124,7 +124,7 @@ class Lane(Generic[Job, Answer]):
         self._replies = replies
         self._seconds = seconds
         self._waiting: queue.Queue[tuple[Job, Outcome[Answer]]] = queue.Queue()
-        # of those who wait for an answer: set when it is there, or will not come
+        # one per waiting caller: set once the answer is there or will not come
         self._callers: set[threading.Event] = set()
         self._somebody_waits = threading.Event()
         self._nobody_waits = threading.Event()
@@ -135,7 +135,7 @@ class Lane(Generic[Job, Answer]):
             threading.Thread(target=work, name="store", daemon=True).start()
 
     def put(self, job: Job) -> Outcome[Answer]:
-        """Its outcome comes in any case, also for a caller who has left. Raises StoreAway at once where it is known."""
+        """The job runs even if its caller leaves. Raises StoreAway at once if the store is known to be unavailable."""
         self._health.require()
         outcome: Outcome[Answer] = Outcome()
         self._waiting.put((job, outcome))
@@ -165,7 +165,7 @@ class Lane(Generic[Job, Answer]):
                 self._nobody_waits.set()
 
     def _watch(self) -> None:
-        """One clock for all callers: hundreds would make the loop late that they look at."""
+        """One timer for all callers: hundreds of them would delay the very loop they measure."""
         while True:
             self._somebody_waits.wait()
             if not waited(self._nobody_waits.wait, self._replies, self._seconds):
@@ -199,7 +199,7 @@ class Lane(Generic[Job, Answer]):
         raise StoreAway
 
     def _next_batch(self) -> list[tuple[Job, Outcome[Answer]]]:
-        """Without those who have left."""
+        """Skips callers that have left."""
         batch = [self._waiting.get()]
         while len(batch) < MOST_AT_ONCE and not self._waiting.empty():
             batch.append(self._waiting.get())

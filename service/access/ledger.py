@@ -1,4 +1,4 @@
-"""One turn as the ledger keeps it: who asked what, how it ended, what it took. Plain values that JSON can hold."""
+"""One turn as the ledger stores it: who asked what, how it ended, what it used. Plain values that fit into JSON."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ MOST_MODEL_CHARS = 256
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a turn when it begins. The caller may repeat request_id; turn_id is our own."""
+    """What is known when a turn begins. request_id is the caller's and may repeat; turn_id is ours."""
 
     turn_id: str
     request_id: str
@@ -28,7 +28,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One attempt at a model, as it was billed. cost in picodollars; None: the model has no price."""
+    """One attempt at a model, as billed. cost: picodollars; None: the model has no price."""
 
     model: str
     input_tokens: int
@@ -44,7 +44,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """A turn that has ended. lost: its worker died, and this is what was known."""
+    """A turn that has ended. lost: its worker died; the row contains what was known."""
 
     facts: Facts
     ending: str
@@ -64,13 +64,13 @@ class LedgerRow:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """Raises KeyError, TypeError or ValueError for what as_json() did not write."""
+        """Raises KeyError, TypeError or ValueError for anything as_json() did not write."""
         calls = tuple(Call(**call) for call in stored["calls"])
         return cls(**{**stored, "facts": Facts(**stored["facts"]), "calls": calls})
 
 
 def columns(row: LedgerRow, calendar: Calendar) -> dict[str, Any]:
-    """As the table has it. Models stay in the order in which they were asked."""
+    """The row's columns. Models are in the order in which they were called."""
     parts = [_part(model, row.calls) for model in dict.fromkeys(call.model for call in row.calls)]
     sums = {name: sum(part[name] for part in parts) for name in SUMS}
     return {

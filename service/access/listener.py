@@ -1,4 +1,4 @@
-"""What the access room reports; telemetry listens, and the room does not know it."""
+"""The events that the access room reports; telemetry listens, and the room does not know about it."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from service.chat.account import BudgetPeriod, KeyProblem, LimitName
 
 
 class Listener(Protocol):
-    """Never called with a key, only with its name."""
+    """It receives the names of keys, never the keys."""
 
     def dependency_is(self, dependency: str, *, up: bool, cause: str | None = None) -> None: ...
     def key_refused(self, problem: KeyProblem) -> None: ...

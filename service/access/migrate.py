@@ -12,12 +12,12 @@ from service.access import schema
 from service.access.database import UnusableDatabase, prepare_file
 
 FOLDER = Path(__file__).with_name("migrations")
-# for a database that is still starting, or that somebody else migrates
+# for a database that is starting or being migrated by another process
 WAIT_SECONDS = 30.0
 PAUSE_SECONDS = 0.1
-# any number that no other program takes
+# any number that no other program uses
 LOCK_ID = 0x63686174
-# the words of a server that will not change its mind
+# server errors that waiting will not fix
 HOPELESS = {
     "password authentication failed": "refuses the user or the password",
     "no password supplied": "wants a password",
@@ -60,7 +60,7 @@ def _is_current(connection: Connection) -> bool:
 
 
 def _upgrade(connection: Connection) -> None:
-    # loaded for the one process that needs it, of all that start
+    # loaded only in the process that needs it
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
@@ -73,7 +73,7 @@ def _upgrade(connection: Connection) -> None:
 @contextmanager
 def _connection(url: URL) -> Iterator[Connection]:
     sqlite = url.get_backend_name() == "sqlite"
-    # a lock is waited for here, and not in the driver
+    # waiting for a lock is done here, not in the driver
     options = {"timeout": 0} if sqlite else {"connect_timeout": 2}
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options)
     if sqlite:
@@ -87,7 +87,7 @@ def _connection(url: URL) -> Iterator[Connection]:
 
 @contextmanager
 def _locked(connection: Connection, until: float) -> Iterator[None]:
-    """One process at a time; what it does is one transaction."""
+    """Lets in one process at a time, in one transaction."""
     connection.rollback()
     if connection.dialect.name == "sqlite":
         with connection.begin():
@@ -126,5 +126,5 @@ def _kind(error: DBAPIError) -> str:
 
 
 def _prepare_sqlite(connection: object, _record: object) -> None:
-    # its own transactions would end before a table is made
+    # the driver's own transactions would end before a table is created
     connection.isolation_level = None  # type: ignore[attr-defined]

@@ -1,16 +1,16 @@
-"""US dollars as whole picodollars: sums are exact, and the same on every database."""
+"""US dollars as whole picodollars: sums are exact, and equal on every database."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 
 PICODOLLARS = 10**12
-# what a signed 64-bit column holds, with room for sums
+# fits into a signed 64-bit column, with room for sums
 MOST_USD = Decimal(1_000_000)
 
 
 @lru_cache(maxsize=1024)
 def picodollars(usd: float | Decimal) -> int:
-    """A float's digits beyond the twelfth are noise of its arithmetic."""
+    """Digits of a float beyond the twelfth are rounding noise."""
     return int((Decimal(usd) * PICODOLLARS).to_integral_value(ROUND_HALF_EVEN))
 
 
@@ -19,6 +19,6 @@ def dollars(amount: int) -> Decimal:
 
 
 def shown(amount: int) -> str:
-    """For people and CSV: all digits that are there, at least two after the point."""
+    """For people and CSV: all digits, at least two after the point."""
     whole, _, part = f"{dollars(amount):f}".partition(".")
     return f"{whole}.{part.rstrip('0'):0<2}"

@@ -1,6 +1,6 @@
 """Limits while the store is unavailable: each worker enforces them on its own, from the last known state.
 
-So a key may have more than it is allowed, by the number of workers at most; what was spent is charged when the store
+So a key may exceed its limits, at most by a factor of the number of workers; what was spent is charged once the store
 is back.
 """
 
@@ -29,14 +29,14 @@ Place = tuple[str, str]
 
 
 class Offline:
-    """What one worker remembers of keys, and of their users as long as there are not too many."""
+    """What one worker remembers about keys and, up to a limit, their users."""
 
     def __init__(self) -> None:
         self._states: OrderedDict[Place, State] = OrderedDict()
 
     def saw(self, key: str, user: str | None, levels: list[tuple[State, Limits]]) -> None:
-        """The answers that others give are not seen to end, so those that are open now do not count. What was spent
-        here, and is not in the store yet, does."""
+        """Open answers of other workers do not count, because their end would go unnoticed. What was spent here and is
+        not in the store yet does."""
         for (state, _), place in zip(levels, _places(key, user, levels), strict=True):
             here = self._states.get(place, State())
             same_day, same_month = here.day == state.day, here.month == state.month
@@ -68,7 +68,7 @@ class Offline:
     def more(
         self, key: Key, user: str | None, moment: Moment, amount: Amount, spent: int
     ) -> Answer:
-        """Only whether the money would do: a turn's later calls are not held for."""
+        """Only checks whether the money suffices: later calls of a turn reserve nothing."""
         levels = self._levels(key, user)
         states = everywhere(partial(top_up, spent=spent), levels, moment, amount)
         refusal = states if isinstance(states, Refusal) else None
@@ -80,7 +80,7 @@ class Offline:
     def end(
         self, key: Key, user: str | None, moment: Moment, held: Amount | None, spent: Amount
     ) -> None:
-        """held None: it was begun in the store."""
+        """held None: the turn was begun in the store."""
         levels = self._levels(key, user)
         for (state, limits), place in zip(levels, _places(key.name, user, levels), strict=True):
             self._put(place, settle(state, limits, moment, held, spent, moment.day))

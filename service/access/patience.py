@@ -1,6 +1,6 @@
-"""Waits for the store for as long as it keeps replying.
+"""Waits for the store as long as it keeps replying.
 
-Time is counted in turns of our own loop: one that is late sees that time has passed before it sees what has arrived.
+Time is counted in rounds of our own loop: a late loop notices that time has passed before it sees what has arrived.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ TICK_SECONDS = 0.025
 
 
 def waited(wait: Callable[[float], bool], replies: Callable[[], int], seconds: float) -> bool:
-    """Whether it came; False after so many seconds without any reply. wait: for at most so long, whether it came."""
+    """Whether the answer came; False after these seconds without any reply. wait(seconds): whether it came in time."""
     seen, quiet_ticks = replies(), 0
     while not wait(TICK_SECONDS):
         before, seen = seen, replies()

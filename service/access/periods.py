@@ -1,17 +1,17 @@
-"""Days and months of a time zone: what a budget is for, and when the next one begins."""
+"""Days and months in a time zone: the periods of budgets, and when the next one begins."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 MICROSECONDS = 1_000_000
-# the calendar's last days have no tomorrow
+# the last days of the calendar have no next day
 LAST_US = int(datetime(9998, 1, 1, tzinfo=UTC).timestamp()) * MICROSECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time in microseconds since 1970, and the periods it is in. Names of periods sort as the periods do."""
+    """A time in microseconds since 1970, and the periods it is in. Their names sort chronologically."""
 
     us: int
     day: str
@@ -21,7 +21,7 @@ class Moment:
 
 
 class Calendar:
-    """Raises ZoneInfoNotFoundError or ValueError for a zone that does not exist."""
+    """Raises ZoneInfoNotFoundError or ValueError for an unknown time zone."""
 
     def __init__(self, zone: str) -> None:
         self._zone = ZoneInfo(zone)
@@ -32,12 +32,12 @@ class Calendar:
         return Moment(us, day.day, day.month, day.day_ends_us, day.month_ends_us)
 
     def day_starts_us(self, day: date) -> int:
-        """The first instant of a day; where clocks jump over midnight, or show it twice, the first that is in it."""
+        """The first instant of a day, also where clocks skip midnight or show it twice."""
         midnight = datetime(day.year, day.month, day.day, tzinfo=self._zone)
         return int(midnight.timestamp()) * MICROSECONDS
 
     def _day(self, us: int) -> Moment:
-        """The day that holds this time; its own time is the day's first."""
+        """The start of the day that contains this time."""
         last = self._last
         if last is None or not last.us <= us < last.day_ends_us:
             last = self._last = self._found(min(max(us, 0), LAST_US))
@@ -45,7 +45,7 @@ class Calendar:
 
     def _found(self, us: int) -> Moment:
         day = datetime.fromtimestamp(us // MICROSECONDS, self._zone).date()
-        # clocks that go back over midnight show yesterday's date again: the new day has begun all the same
+        # clocks that go back over midnight show yesterday's date again, but the new day has begun
         while self.day_starts_us(day + timedelta(days=1)) <= us:
             day += timedelta(days=1)
         next_month = (day.replace(day=1) + timedelta(days=31)).replace(day=1)

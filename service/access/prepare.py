@@ -1,4 +1,4 @@
-"""What is done once at each start, before there are workers: tables are brought up to date, open doors are named."""
+"""Runs once per start, before there are workers: migrates the tables and checks that open access is intended."""
 
 import os
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ IDENTITY_FILE = "store-identity"
 
 
 class OpenByMistake(ValueError):
-    """A sentence for whoever starts the service."""
+    """One sentence for the operator."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """keys: how many were ever made. anonymous: what open access is limited by."""
+    """keys: how many were ever created. anonymous: the limits of open access."""
 
     keys: int
     anonymous: Key
@@ -30,7 +30,7 @@ class Prepared:
 
     @property
     def told(self) -> dict[str, Any]:
-        """One line for the log: open to whom, limited by what."""
+        """For the log: who may use the service, within which limits."""
         if not self.is_open:
             return {"open_to": "holders of API keys", "keys": self.keys}
         return {
@@ -42,7 +42,7 @@ class Prepared:
 
 
 def prepare(address: str, folder: Path, mode: Mode, published_by: str) -> Prepared:
-    """published_by: the setting that lets other machines in, if one does. Raises UnusableDatabase or OpenByMistake."""
+    """published_by: the setting that lets other machines in, or empty. Raises UnusableDatabase or OpenByMistake."""
     url = database_url(address)
     migrate(url)
     database = Database(url)
@@ -73,12 +73,12 @@ def _logged(limits: Limits) -> dict[str, int | float]:
 
 
 def _remember(folder: Path, identity: str) -> None:
-    """An empty database in the place of one that had keys would let everybody in."""
+    """Without this, an empty database that replaced one with keys would let everybody in."""
     file = folder / IDENTITY_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not file.exists():
-            # whole or not at all, whichever replica is first
+            # written atomically, whichever replica is first
             own = file.with_suffix(f".{os.getpid()}")
             own.write_text(identity, encoding="ascii")
             own.replace(file)

@@ -1,4 +1,4 @@
-"""Keys in the store: made, changed and read. Every change has a number, so that workers read only what is new."""
+"""Creates, changes and reads keys in the store. Changes are numbered, so that workers read only new ones."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from service.access.states import CHANGE, LockedStates
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """secrets: when each was made, and when it ends to be one."""
+    """secrets: when each was created, and when it expires."""
 
     key: Key
     created_at_us: int
@@ -23,7 +23,7 @@ class StoredKey:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Keys that changed after a number that the reader had; secrets: by hash, the key's name and its end."""
+    """Keys that changed since a given number. secrets: the key's name and the expiry, by hash."""
 
     identity: str
     number: int
@@ -32,7 +32,7 @@ class Changes:
 
 
 def create(connection: Connection, key: Key, secret_hash: str, now_us: int) -> bool:
-    """False where the name is taken."""
+    """False if the name is taken."""
     number = _next_change(connection)
     taken = connection.scalar(select(schema.keys.c.name).where(schema.keys.c.name == key.name))
     if taken:
@@ -45,7 +45,7 @@ def create(connection: Connection, key: Key, secret_hash: str, now_us: int) -> b
 
 
 def change(connection: Connection, calendar: Calendar, key: Key) -> None:
-    """Everything of a key but its secrets."""
+    """Replaces everything about a key except its secrets."""
     number = _next_change(connection)
     locked = LockedStates(connection, calendar, [(key.name, "")])
     [(state, _)] = locked.levels(key.name, "")
@@ -78,7 +78,7 @@ def find(connection: Connection, name: str) -> StoredKey | None:
 
 
 def listed(connection: Connection, name: str | None = None) -> list[StoredKey]:
-    """In the order of their names."""
+    """Sorted by name."""
     keys, secrets = select(schema.keys).order_by(schema.keys.c.name), select(schema.secrets)
     if name is not None:
         keys = keys.where(schema.keys.c.name == name)
@@ -93,7 +93,7 @@ def listed(connection: Connection, name: str | None = None) -> list[StoredKey]:
 
 
 def changes_since(connection: Connection, number: int) -> Changes:
-    """One small query where nothing changed."""
+    """A single small query if nothing has changed."""
     store = connection.execute(select(schema.store)).one()
     if store.changes == number:
         return Changes(store.identity, number, (), ())
@@ -105,7 +105,7 @@ def changes_since(connection: Connection, number: int) -> Changes:
 
 
 def _next_change(connection: Connection) -> int:
-    """Whoever changes keys holds the store's row until the end, so that numbers are committed in order."""
+    """Locks the store's row until the transaction ends, so that numbers are committed in order."""
     counted = update(schema.store).values(changes=schema.store.c.changes + 1)
     return int(connection.scalar(counted.returning(schema.store.c.changes)) or 0)
 

@@ -31,7 +31,7 @@ KINDS: dict[By, tuple[ColumnElement[Any], tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From a time until before another, for one key or all."""
+    """A half-open time range, for one key or all."""
 
     since_us: int
     until_us: int
@@ -40,7 +40,7 @@ class Span:
 
 @dataclass
 class Used:
-    """turns of a model: those in which it was asked."""
+    """turns, of a model: those that called it."""
 
     name: str
     turns: int = 0
@@ -61,7 +61,7 @@ class Used:
 
 
 def used(connection: Connection, by: By, span: Span) -> list[Used]:
-    """In the order of their names; days in the order of time."""
+    """Sorted by name; days are in chronological order."""
     found: dict[str, Used] = {}
     whole = []
     for day, first_us, last_us in _days(connection, span):
@@ -115,7 +115,7 @@ def _kept(by: By, span: Span, days: Sequence[str]) -> Any:
 def _add_rows(
     connection: Connection, by: By, span: Span, day: ColumnElement[bool], found: dict[str, Used]
 ) -> None:
-    # a turn that asked several models is in by_model, in parts
+    # a turn that called several models is split up in by_model
     whole = [ledger.by_model.is_(None)] if by == "model" else []
     _add(found, connection.execute(_sums(by, span, [day, *whole])))
     if by == "model":
@@ -129,10 +129,10 @@ def _add(found: dict[str, Used], rows: Iterable[Any]) -> None:
 
 
 def of_request(connection: Connection, request_id: str) -> list[dict[str, Any]]:
-    """Its rows: a caller may give the same id to many turns."""
+    """The rows with this id: a caller may reuse it for many turns."""
     rows = select(schema.ledger).where(ledger.request_id == request_id).order_by(ledger.ended_at_us)
     found = connection.execute(rows).mappings()
-    # SQLAlchemy's own kind of names is not JSON's
+    # SQLAlchemy's names are not plain strings
     return [{str(name): value for name, value in row.items()} for row in found]
 
 

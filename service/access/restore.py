@@ -1,4 +1,4 @@
-"""The ledger's rows from the service's log: each turn that has ended has a line there, with all that its row needs."""
+"""Restores ledger rows from the service's log, where each finished turn has a line with everything its row needs."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ EVENT = '"event":"turn"'
 
 
 def rows_of(lines: Iterable[str]) -> Iterator[LedgerRow | None]:
-    """None for a line that is of a turn, but lacks something. What a container engine puts before a line is skipped."""
+    """Yields None for a turn's line that is incomplete. Prefixes added by container engines are skipped."""
     for line in lines:
         if EVENT in line.replace(" ", ""):
             yield _row(line[line.find("{") :])

@@ -1,6 +1,6 @@
-"""The tables. All times are microseconds since 1970, all money is picodollars: the same whole numbers everywhere.
+"""The tables. Times are microseconds since 1970 and money is picodollars: whole numbers on every database.
 
-Their names begin alike, because the database may be shared with what a chain keeps.
+Table names share a prefix, because a chain may store its own data in the same database.
 """
 
 from sqlalchemy import (
@@ -37,7 +37,7 @@ def _key_name() -> Column[str]:
     return Column("key", String(64), ForeignKey("access_keys.name"), primary_key=True)
 
 
-# one row: which database this is, and how often keys were changed in it
+# one row: the database's identity, and the number of changes to keys
 store = Table(
     "access_store",
     metadata,
@@ -58,7 +58,7 @@ keys = Table(
     Column("disabled", Boolean, nullable=False),
     Column("expires_at_us", BigInteger),
     _number("created_at_us"),
-    # the store's number of changes when this key was changed last
+    # the store's change number when this key was last changed
     _number("change"),
     Index(None, "change"),
 )
@@ -72,7 +72,7 @@ secrets = Table(
     _number("created_at_us"),
 )
 
-# what decides about a key is in its one row, which is locked first; its users' rows have a name
+# a key's own row has an empty user_id and is locked first; the other rows are its users'
 states = Table(
     "access_states",
     metadata,
@@ -87,17 +87,17 @@ states = Table(
     _number("spent_day"),
     Column("month", String(7), nullable=False, default=""),
     _number("spent_month"),
-    # how many users the key has rows for
+    # the number of users that have rows under the key
     _number("users"),
 )
 
-# answers that are open, and what they hold
+# open answers, and what they hold
 leases = Table(
     "access_leases",
     metadata,
     Column("turn_id", Uuid(as_uuid=False), primary_key=True),
     Column("key", String(64), ForeignKey("access_keys.name"), nullable=False),
-    # the row of states, which many users share where there are too many
+    # the row of states; if there are too many users, several share one
     Column("user_id", String(64), nullable=False),
     Column("worker", String(32), nullable=False, index=True),
     _number("began_at_us"),
@@ -119,7 +119,7 @@ ledger = Table(
     metadata,
     Column("turn_id", Uuid(as_uuid=False), primary_key=True),
     Column("request_id", String(64), nullable=False),
-    # a name, and no reference: rows restored from a log may be older than the database
+    # a name rather than a foreign key: rows restored from a log may be older than the database
     Column("key", String(64), nullable=False),
     Column("user_id", String(64)),
     Column("route", String(32), nullable=False),
@@ -137,9 +137,9 @@ ledger = Table(
     _number("estimated_tokens"),
     _number("unpriced_tokens"),
     _number("cost"),
-    # where a turn used more than one: the part of each
+    # for a turn that used several models: the share of each
     Column("by_model", JSON(none_as_null=True)),
-    # written for a worker that died; what it would have written itself replaces it
+    # written on behalf of a dead worker; the worker's own row replaces it
     Column("lost", Boolean, nullable=False),
 )
 

@@ -1,6 +1,6 @@
-"""The text of a key: csk_, 43 characters of base62 at random, and 6 of checksum. Only its hash is stored.
+"""The format of a key: csk_, 43 random base62 characters, and a checksum of 6. Only its hash is stored.
 
-The checksum is no protection: it tells a mistyped or foreign key without asking the database.
+The checksum is not for security: it detects mistyped and foreign keys without a database query.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ def is_well_formed(text: str) -> bool:
 
 
 def digest(text: str) -> str:
-    """256 random bits need no slow hash: nobody can try them all."""
+    """A fast hash suffices for 256 random bits, which nobody can guess."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

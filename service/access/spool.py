@@ -1,6 +1,7 @@
 """Ledger rows on the local disk while the store is unavailable: one file per process, one JSON object per line.
 
-A file belongs to who holds its lock. When a process is gone its lock is, too: another one takes its rows over.
+A file belongs to the process that holds its lock. When that process is gone, so is the lock, and another process takes
+over its rows.
 """
 
 import fcntl
@@ -18,11 +19,11 @@ SUFFIX = ".rows"
 
 
 class SpoolFull(OSError):
-    """The folder, or the disk, is full: what is not kept here is in the log alone."""
+    """The folder or the disk is full: rows that do not fit are only in the log."""
 
 
 class Spool:
-    """The files of one folder; its methods raise OSError where the disk says so."""
+    """The files of one folder. All methods may raise OSError."""
 
     def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
         self._folder = folder
@@ -32,13 +33,13 @@ class Spool:
         self.rows = 0
 
     def add(self, rows: Sequence[LedgerRow]) -> None:
-        """All of them, or none."""
+        """Adds all rows or none."""
         file = self._own_file()
         lines = b"".join(_line(row) for row in rows)
         size = os.fstat(file.fileno()).st_size
         if size + len(lines) > self._most_bytes:
             raise SpoolFull
-        # a disk that is full takes a part, and says so only the next time
+        # a full disk accepts a part, and fails only on the next write
         if file.write(lines) != len(lines):
             file.truncate(size)
             raise SpoolFull
@@ -48,7 +49,7 @@ class Spool:
         return _read(self._path) if self.rows else iter(())
 
     def clear(self) -> None:
-        """After its rows have reached the store."""
+        """Called once its rows have reached the store."""
         if self._file is not None:
             self._path.unlink(missing_ok=True)
             self._file.close()
@@ -56,7 +57,7 @@ class Spool:
         self.rows = 0
 
     def left_behind(self) -> Iterator[Iterator[LedgerRow]]:
-        """The rows of each process that is gone; its file is deleted when the next one is asked for."""
+        """Yields the rows of each process that is gone; a file is deleted when the next one is requested."""
         for path in sorted(self._folder.glob(f"*{SUFFIX}")):
             if path == self._path:
                 continue
@@ -68,7 +69,7 @@ class Spool:
     def _own_file(self) -> IO[bytes]:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            # names of keys and users are nobody else's business
+            # other users of this machine must not read the names of keys and users
             descriptor = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
             self._file = os.fdopen(descriptor, "ab", buffering=0)
             _lock(self._file)
@@ -88,7 +89,7 @@ def _line(row: LedgerRow) -> bytes:
 
 
 def _read(path: Path) -> Iterator[LedgerRow]:
-    """Without a line that a crash cut short: the log has that row."""
+    """Skips a line that a crash cut short: the log has that row."""
     with path.open("rb") as file:
         for line in file:
             try:

@@ -1,7 +1,7 @@
 """The state rows of one transaction, locked: keys first and in order, then all users under each key.
 
-Whoever changes a user's row, a lease or the ledger of a key holds that key's row, so nothing else needs a lock, and
-two transactions never wait for each other in a circle.
+A transaction that changes a user's row, a lease or the ledger of a key holds that key's row. So nothing else needs a
+lock, and transactions cannot deadlock.
 """
 
 import time
@@ -17,9 +17,9 @@ from service.access.database import POSTGRESQL_CLOCK
 from service.access.keys import limits_of
 from service.access.periods import Calendar
 
-# a caller may claim to be any number of users: above this they share one row
+# a caller may claim to be any number of users; beyond this number, they share one row
 MOST_USERS = 1000
-# no name that a caller could choose
+# not a valid name for a user
 OTHER_USERS = "*"
 
 STATE_COLUMNS = [schema.states.c[field.name] for field in fields(State)]
@@ -32,7 +32,7 @@ LOCK = (
     .with_for_update(of=schema.states)
     .subquery()
 )
-# read outside of the subquery, so that it is the time after the wait for the lock
+# read outside the subquery, so that it is the time after waiting for the lock
 LOCK_POSTGRESQL = select(LOCK, literal_column(POSTGRESQL_CLOCK).label("now_us"))
 LOCK_SQLITE = select(LOCK, bindparam("now_us").label("now_us"))
 USERS = (
@@ -62,7 +62,7 @@ def state_of(row: Any) -> State:
 
 
 class LockedStates:
-    """What a transaction may read and change; save() writes what was changed. A user is "" where none is meant."""
+    """The rows a transaction may read and change; save() writes the changes. A user of "" means none."""
 
     def __init__(self, connection: Connection, calendar: Calendar, wanted: Iterable[Place]) -> None:
         places = set(wanted)
@@ -87,21 +87,21 @@ class LockedStates:
         return self._limits[key][1]
 
     def place(self, key: str, user: str | None) -> str:
-        """The user's row, "" where users of this key have none: it has no limits for them."""
+        """The name of the user's row; "" if the key has no per-user limits."""
         if not user or not self.per_user(key).any:
             return ""
         known = (key, user) in self._states
         return user if known or self._users[key] < MOST_USERS else OTHER_USERS
 
     def levels(self, key: str, place: str) -> list[tuple[State, Limits]]:
-        """The key's state and limits, and its user's."""
+        """State and limits of the key and its user."""
         levels = [(self._states[key, ""], self.limits(key))]
         if place:
             levels.append((self._states.get((key, place), State()), self.per_user(key)))
         return levels
 
     def put(self, key: str, place: str, states: list[State]) -> None:
-        """As levels() gave them."""
+        """Stores states in the order of levels()."""
         self._states[key, ""] = states[0]
         if place:
             if (key, place) not in self._states:
@@ -109,7 +109,7 @@ class LockedStates:
             self._states[key, place] = states[1]
 
     def forget_users(self, key: str, count: int) -> None:
-        """Rows that were deleted."""
+        """Updates the key's number of users after rows were deleted."""
         self._users[key] -= count
 
     def save(self) -> None:

@@ -1,4 +1,4 @@
-"""The store of one process: each of its methods is one transaction. They block; a worker calls them through a Lane."""
+"""The store of one process. Each method is one transaction and blocks; workers call them through a Lane."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
@@ -14,18 +14,18 @@ from service.access.ledger import LedgerRow
 from service.access.periods import Calendar
 from service.chat.account import BudgetPeriod
 
-# PostgreSQL ends one of two transactions that wait for each other, which ours do not, and asks for another attempt
+# PostgreSQL's errors for deadlocks and serialization failures: try again
 TRY_AGAIN = ("40001", "40P01")
-# looks at others who hold a row of PostgreSQL: two seconds, since a worker on a busy machine may hold it for so long
+# checks on another holder of a PostgreSQL row: two seconds, because a worker on a busy machine may take that long
 MOST_UNCHANGED = 40
-# nobody is that slow with an SQLite file, and rows can wait on the disk
+# nobody holds an SQLite file for that long, and rows can wait on the disk
 MOST_UNCHANGED_ELSEWHERE = 2
 
 T = TypeVar("T")
 
 
 class Store:
-    """worker: who holds the leases that are given here."""
+    """worker: the holder of the leases granted here."""
 
     def __init__(self, database: Database, calendar: Calendar, worker: str) -> None:
         self.database = database
@@ -38,14 +38,14 @@ class Store:
         )
 
     def close(self, rows: Iterable[LedgerRow]) -> int:
-        """How many were new."""
+        """Returns how many were new."""
         ended = list(rows)
         return self._write(
             lambda connection: closing.close(connection, self.calendar, ended), background=True
         )
 
     def restore(self, rows: Iterable[LedgerRow]) -> int:
-        """Rows of any age, also of keys that are not here any more; how many were new."""
+        """Adds rows of any age, even of deleted keys; returns how many were new."""
         ended = list(rows)
         return self._write(
             lambda connection: closing.close(connection, self.calendar, ended, known_keys=False),
@@ -57,7 +57,7 @@ class Store:
             return registry.changes_since(connection, number)
 
     def beat(self) -> int:
-        """The time in the store's clock."""
+        """Returns the time of the store's clock."""
         return self._write(lambda connection: upkeep.beat(connection, self.worker))
 
     def sweep(self, running: Collection[str]) -> int:

@@ -1,7 +1,7 @@
 """Lets the processes of this service write an SQLite file one at a time.
 
-SQLite itself cannot tell a busy worker from somebody who holds on to the file. Here only workers wait for each other,
-so that whoever is in the way afterwards is somebody else.
+SQLite cannot distinguish a busy worker from a program that keeps the file locked. Here only workers wait for each
+other, so whatever still blocks the file afterwards is not one of them.
 """
 
 import fcntl
@@ -12,16 +12,16 @@ from contextlib import contextmanager
 
 from gevent import monkey
 
-# a worker on a busy machine is through within it
+# long enough for a worker on a busy machine
 MOST_SECONDS = 2.0
 PAUSE_SECONDS = 0.003
 
-# this waits in a real thread
+# the unpatched sleep, for a real thread
 _sleep: Callable[[float], None] = monkey.get_original("time", "sleep")
 
 
 class Turnstile:
-    """path: of a file that is made, and stays empty. waiting: called while another worker is seen at work."""
+    """path: a lock file, which stays empty. waiting: called while another worker makes progress."""
 
     def __init__(self, path: str, waiting: Callable[[], None]) -> None:
         self._path = path
@@ -30,7 +30,7 @@ class Turnstile:
 
     @contextmanager
     def passed(self) -> Iterator[None]:
-        """Alone, or after a while with whoever does not come out again."""
+        """Enters alone, or after a while together with a worker that is stuck."""
         file = self._opened()
         if file is None or not self._locked(file):
             yield
@@ -45,7 +45,7 @@ class Turnstile:
             try:
                 self._file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             except OSError:
-                # whatever is wrong with the folder, SQLite says it better
+                # if something is wrong with the folder, SQLite reports it better
                 return None
         return self._file
 

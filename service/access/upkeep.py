@@ -15,15 +15,15 @@ from service.access.periods import MICROSECONDS, Calendar
 from service.access.states import LockedStates, state_of
 from service.chat.account import BudgetPeriod
 
-# a worker that has not been seen for this long is dead
+# a worker without a heartbeat for this long is considered dead
 LEASE_SECONDS = 30
-# more at once would hold up answers
+# more at once would delay answers
 BATCH = 200
 DAY_SECONDS = 86400
 
 
 def beat(connection: Connection, worker: str) -> int:
-    """Says that a worker lives; the time in the database's clock."""
+    """Records a worker's heartbeat; returns the time of the database's clock."""
     now = now_us(connection)
     seen = update(schema.workers).where(schema.workers.c.id == worker).values(seen_at_us=now)
     if not connection.execute(seen).rowcount:
@@ -32,10 +32,10 @@ def beat(connection: Connection, worker: str) -> int:
 
 
 def sweep(connection: Connection, calendar: Calendar, worker: str, running: Collection[str]) -> int:
-    """Closes answers that nobody gives any more: of dead workers, and of this one where it does not know them.
+    """Closes abandoned answers: those of dead workers, and those of this worker that it does not know.
 
-    Called only by who has beaten without a break for LEASE_SECONDS: when the database comes back, everybody's last
-    sign of life is old. Returns how many there were.
+    Called only after LEASE_SECONDS of uninterrupted heartbeats: when the database comes back, everybody's last
+    heartbeat is old. Returns how many there were.
     """
     now = now_us(connection)
     dead = schema.workers.c.seen_at_us < now - LEASE_SECONDS * MICROSECONDS
@@ -56,7 +56,7 @@ def sweep(connection: Connection, calendar: Calendar, worker: str, running: Coll
 
 
 def forget_idle_users(connection: Connection, calendar: Calendar, key: str) -> int:
-    """Users' rows that say nothing any more."""
+    """Deletes the rows of idle users."""
     locked = LockedStates(connection, calendar, [(key, "")])
     if not locked.has(key):
         return 0
@@ -77,7 +77,7 @@ def forget_idle_users(connection: Connection, calendar: Calendar, key: str) -> i
 
 
 def budgets(connection: Connection, calendar: Calendar) -> list[tuple[str, BudgetPeriod, float]]:
-    """Of each key that has one: which part of it is spent or held."""
+    """The share of its budget that each key has spent or holds."""
     moment = calendar.moment(now_us(connection))
     rows = connection.execute(
         select(schema.states, schema.keys.c.limits)
@@ -104,7 +104,7 @@ def keys_with_users(connection: Connection) -> list[str]:
 
 
 def forget_old_rows(connection: Connection, days: int) -> int:
-    """The oldest rows of the ledger that are older than this; at most a batch, and 0 when there are no more."""
+    """Deletes a batch of the oldest ledger rows beyond this age; returns how many, 0 if there are none left."""
     before = now_us(connection) - days * DAY_SECONDS * MICROSECONDS
     ledger = schema.ledger.c
     oldest = select(ledger.turn_id).where(ledger.ended_at_us < before).limit(BATCH)
@@ -112,13 +112,13 @@ def forget_old_rows(connection: Connection, days: int) -> int:
 
 
 def _forget_workers(connection: Connection, now: int) -> None:
-    """Those whose answers are all closed; their leases would be found without them, too."""
+    """Deletes workers not seen for a day; leases are found without them, too."""
     old = schema.workers.c.seen_at_us < now - DAY_SECONDS * MICROSECONDS
     connection.execute(delete(schema.workers).where(old))
 
 
 def _lost(lease: Any, now: int) -> LedgerRow:
-    """What is known of an answer whose worker died."""
+    """The ledger row of an answer whose worker died."""
     facts = Facts(**lease.facts)
     ended_at_us = max(lease.seen_at_us or 0, lease.began_at_us)
     spent = Call(facts.model or "unknown", 0, 0, estimated=True, cost=lease.spent)

@@ -19,17 +19,17 @@ from service.access.spool import Spool
 from service.access.store import Store
 
 MOST_AT_ONCE = 100
-# rows that come meanwhile are written together
+# rows that arrive within this time are written together
 GATHER_SECONDS = 0.02
 WRITE_SECONDS = 5.0
 RETRY_SECONDS = 1.0
-# how often rows of processes that are gone are looked for
+# how often to look for rows of processes that are gone
 ADOPT_SECONDS = 30.0
 MOST_IN_MEMORY = 20_000
 
 
 class Writer:
-    """One background thread of a worker. disk: runs what a slow disk would hold up."""
+    """One background thread per worker. disk: runs jobs that a slow disk could delay."""
 
     def __init__(
         self,
@@ -64,11 +64,11 @@ class Writer:
         self._rows.put(row)
 
     def flush(self, seconds: float) -> bool:
-        """Whether every row has reached the store, or at least the disk."""
+        """Whether every row has reached the store or at least the disk."""
         return self._nothing_in_memory.wait(seconds)
 
     def write(self, rows: Sequence[LedgerRow]) -> None:
-        """One round: new rows to the store, or to the disk; then what has waited there."""
+        """One round: writes new rows to the store, or to the disk; then the rows that have waited there."""
         if time.monotonic() < self._retry_at or not self._reaches_store(rows):
             self._keep(rows)
         elif self._spool.rows or time.monotonic() >= self._adopt_at:
@@ -112,7 +112,7 @@ class Writer:
         return False
 
     def _without_bad_ones(self, rows: Sequence[LedgerRow], error: SQLAlchemyError) -> bool:
-        """A row that no database takes must not keep the others waiting."""
+        """Drops rows that no database accepts, so that they do not block the others."""
         if len(rows) == 1:
             self._listener.rows_dropped(1, kind_of(error))
             return True

@@ -1,1 +1,1 @@
-"""`flask keys`, `flask usage`, `flask ledger`: what an operator does with keys and the ledger."""
+"""The operator's commands: `flask keys`, `flask usage` and `flask ledger`."""

@@ -1,4 +1,4 @@
-"""`flask keys`: made, listed, limited, rotated, disabled. A key itself is shown once, when it is made."""
+"""`flask keys`: create, list, limit, rotate and disable keys. The key itself is shown only once, when it is created."""
 
 import os
 from collections.abc import Callable
@@ -43,7 +43,7 @@ out_option = click.option(
 
 
 def group(office: Office) -> click.Group:
-    keys = click.Group("keys", help="API keys, and what each may use.")
+    keys = click.Group("keys", help="Manage API keys and what each may use.")
     for add in (_create, _list, _show, _limit, _rotate, _disable, _enable):
         keys.add_command(add(office))
     return keys
@@ -51,7 +51,7 @@ def group(office: Office) -> click.Group:
 
 def _create(office: Office) -> click.Command:
     @click.command(
-        "create", PlainCommand, help="Make a key. It is printed once, and only its hash is kept."
+        "create", PlainCommand, help="Create a key. It is printed once; only its hash is stored."
     )
     @click.option("--name", type=Name(), required=True)
     @limit_options
@@ -86,7 +86,7 @@ def _list(office: Office) -> click.Command:
 
 
 def _show(office: Office) -> click.Command:
-    @click.command("show", PlainCommand, help="Everything about one key, but the key itself.")
+    @click.command("show", PlainCommand, help="Show everything about a key but the key itself.")
     @click.argument("name", type=Name())
     @as_json_option
     def show(name: str, *, in_json: bool) -> None:
@@ -101,7 +101,7 @@ def _limit(office: Office) -> click.Command:
     @click.command(
         "limit",
         PlainCommand,
-        help="Change limits; those that are not named stay, 'none' removes one.",
+        help="Change limits. Limits that are not named stay; 'none' removes one.",
     )
     @click.argument("name", type=Name())
     @limit_options
@@ -122,7 +122,7 @@ def _rotate(office: Office) -> click.Command:
     @click.command(
         "rotate",
         PlainCommand,
-        help="Make a new secret for a key; the old one works for a while longer.",
+        help="Create a new secret for a key. The old one keeps working for a while.",
     )
     @click.argument("name", type=Name())
     @click.option("--overlap", type=Time(), default=DAY, help="How long, such as 24h (default 1d).")
@@ -145,7 +145,7 @@ def _rotate(office: Office) -> click.Command:
 
 def _disable(office: Office) -> click.Command:
     @click.command(
-        "disable", PlainCommand, help="Refuse a key from now on, everywhere within seconds."
+        "disable", PlainCommand, help="Disable a key. It is refused everywhere within seconds."
     )
     @click.argument("name", type=Name())
     @as_json_option
@@ -156,7 +156,7 @@ def _disable(office: Office) -> click.Command:
 
 
 def _enable(office: Office) -> click.Command:
-    @click.command("enable", PlainCommand, help="Take a disabled key again.")
+    @click.command("enable", PlainCommand, help="Enable a disabled key.")
     @click.argument("name", type=Name())
     @as_json_option
     def enable(name: str, *, in_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`flask ledger`: a turn's row, and rows that come from the log or from a disk."""
+"""`flask ledger`: shows a turn's row, and adds rows from a log or a disk."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ BATCH = 500
 
 @dataclass
 class Count:
-    """new: rows that were not in the ledger. unusable: lines that lack what a row needs."""
+    """new: rows that were not in the ledger. unusable: lines without everything a row needs."""
 
     read: int = 0
     new: int = 0
@@ -31,14 +31,14 @@ class Count:
 
 
 def group(office: Office) -> click.Group:
-    ledger = click.Group("ledger", help="The ledger: one row for each turn.")
+    ledger = click.Group("ledger", help="Show and complete the ledger, which has one row per turn.")
     for add in (_show, _restore, _replay):
         ledger.add_command(add(office))
     return ledger
 
 
 def _show(office: Office) -> click.Command:
-    @click.command("show", PlainCommand, help="The rows of a request id.")
+    @click.command("show", PlainCommand, help="Show the rows of a request id.")
     @click.argument("request_id")
     @as_json_option
     def show(request_id: str, *, in_json: bool) -> None:
@@ -55,7 +55,7 @@ def _restore(office: Office) -> click.Command:
     @click.command(
         "restore",
         PlainCommand,
-        help="Add the rows that are missing from the service's log: ... < LOG",
+        help="Add missing rows from the service's log: ... < LOG",
     )
     @click.argument("log", type=click.File(encoding="utf-8", errors="replace"), default="-")
     @as_json_option
@@ -71,7 +71,7 @@ def _replay(office: Office) -> click.Command:
     @click.command(
         "replay",
         PlainCommand,
-        help="Add the rows that wait on this disk, of processes that are gone.",
+        help="Add rows that processes which are gone have left on this disk.",
     )
     @as_json_option
     def replay(*, in_json: bool) -> None:
@@ -103,7 +103,7 @@ def _tell(count: Count, *, in_json: bool) -> None:
         return
     click.echo(f"{count.read} turns read, {count.new} were missing and have been added.")
     if count.unusable:
-        click.echo(f"{count.unusable} lines lack what a row needs.", err=True)
+        click.echo(f"{count.unusable} lines do not contain everything a row needs.", err=True)
 
 
 def _described(row: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ WAIT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Office:
-    """models: those that a key may be scoped to. folder: where rows wait while the store is unavailable."""
+    """models: those that a key may be limited to. folder: where rows wait while the store is unavailable."""
 
     address: str
     folder: Path
@@ -31,7 +31,7 @@ class Office:
 
     @contextmanager
     def store(self) -> Iterator[Store]:
-        """Its tables are made where there are none yet."""
+        """The store; creates its tables if there are none yet."""
         try:
             url = database_url(self.address)
             migrate(url, WAIT_SECONDS)
@@ -49,7 +49,7 @@ class Office:
 
 
 def existing(store: Store, name: str) -> StoredKey:
-    """The key, or the sentence that there is none."""
+    """The key, or an error if there is none."""
     with store.database.reading() as connection:
         found = find(connection, name)
     if found is None:

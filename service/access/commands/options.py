@@ -23,7 +23,7 @@ Command = Callable[..., Any]
 
 
 class PlainCommand(click.Command):
-    """What is wrong with its options is one sentence, without the usage that --help prints."""
+    """Reports wrong options in one sentence, without the usage text that --help prints."""
 
     def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
         try:
@@ -52,7 +52,7 @@ class Count(click.ParamType[Any]):
 
 
 class Usd(click.ParamType[Any]):
-    """US dollars, as picodollars, or none."""
+    """US dollars, converted to picodollars, or none."""
 
     name = "usd"
 
@@ -69,7 +69,7 @@ class Usd(click.ParamType[Any]):
 
 
 class Name(click.ParamType[Any]):
-    """Of a key."""
+    """The name of a key."""
 
     name = "name"
 
@@ -85,7 +85,7 @@ class Name(click.ParamType[Any]):
 
 
 class Names(click.ParamType[Any]):
-    """Separated by commas, or all."""
+    """Names separated by commas, or all."""
 
     name = "names"
 
@@ -114,14 +114,14 @@ class Time(click.ParamType[Any]):
 LIMITS = (
     ("requests-per-minute", "requests_per_minute", Count(), "Requests per minute."),
     ("tokens-per-minute", "tokens_per_minute", Count(), "Tokens per minute."),
-    ("open-answers", "open_answers", Count(), "Answers at the same time."),
+    ("open-answers", "open_answers", Count(), "Concurrent answers."),
     ("budget-usd-day", "budget_day", Usd(), "US dollars per day."),
     ("budget-usd-month", "budget_month", Usd(), "US dollars per month."),
 )
 
 
 def limit_options(command: Command) -> Command:
-    """Everything that a key may be limited to."""
+    """Adds an option for everything a key can be limited to."""
     for option, field, kind, text in reversed(LIMITS):
         for_user = f"{text[:-1]}, for each X-User-ID."
         command = click.option(f"--per-user-{option}", f"user_{field}", type=kind, help=for_user)(
@@ -130,15 +130,19 @@ def limit_options(command: Command) -> Command:
     for option, field, kind, text in reversed(LIMITS):
         command = click.option(f"--{option}", f"key_{field}", type=kind, help=text)(command)
     for add in (
-        click.option("--models", type=Names(), help="Models it may use, by commas, or 'all'."),
-        click.option("--chains", type=Names(), help="Chains it may use, by commas, or 'all'."),
         click.option(
-            "--expires", type=Time(), help="A day, or a time ahead such as 90d, or 'none'."
+            "--models", type=Names(), help="Models it may use, comma-separated, or 'all'."
+        ),
+        click.option(
+            "--chains", type=Names(), help="Chains it may use, comma-separated, or 'all'."
+        ),
+        click.option(
+            "--expires", type=Time(), help="A day, a duration from now such as 90d, or 'none'."
         ),
         click.option(
             "--allow-unpriced/--refuse-unpriced",
             default=None,
-            help="Whether models without a price may be used in spite of a budget.",
+            help="Whether models without a price may be used despite a budget.",
         ),
     ):
         command = add(command)
@@ -146,7 +150,7 @@ def limit_options(command: Command) -> Command:
 
 
 def limited(limits: Limits, given: dict[str, Any], prefix: str) -> Limits:
-    """With the limits that were given; the others stay."""
+    """The limits with the given ones replaced."""
     fields = {field: given[f"{prefix}_{field}"] for _, field, _, _ in LIMITS}
     changed = {name: value for name, value in fields.items() if value is not None}
     return replace(
@@ -156,7 +160,7 @@ def limited(limits: Limits, given: dict[str, Any], prefix: str) -> Limits:
 
 
 def instant_us(when: date | timedelta, now_us: int, calendar: Calendar, direction: int) -> int:
-    """The beginning of a day in the calendar's zone, or so much before (-1) or after (+1) now."""
+    """The start of a day in the calendar's time zone, or a duration before (-1) or after (+1) now."""
     if isinstance(when, timedelta):
         return now_us + direction * int(when.total_seconds()) * MICROSECONDS
     return calendar.day_starts_us(when)
@@ -170,5 +174,5 @@ def shown_time(us: int | None) -> str | None:
 
 
 def unknown(names: frozenset[str] | None, known: Sequence[str]) -> str | None:
-    """The first name that is none."""
+    """The first name that is not among the known ones."""
     return next((name for name in sorted(names or ()) if name not in known), None)

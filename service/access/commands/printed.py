@@ -16,19 +16,19 @@ NOTHING = "-"
 
 
 def as_json(value: Any) -> str:
-    """Money is a number, written out."""
+    """Money is a number without an exponent."""
     return orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2).decode()
 
 
 def printed(rows: Sequence[Row], form: Form, columns: Sequence[str] = ()) -> str:
-    """All rows have the same columns; columns: of none. Without the last line's end."""
+    """columns: the header if there are no rows. The result has no trailing newline."""
     if form == "json":
         return as_json(list(rows))
     return _csv(rows, columns) if form == "csv" else _table(rows)
 
 
 def listed(row: Row) -> str:
-    """One row, a line for each of its columns."""
+    """One row, with a line per column."""
     width = max(map(len, row))
     return "\n".join(f"{name.ljust(width)}  {_shown(value)}" for name, value in row.items())
 
@@ -48,7 +48,7 @@ def _csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
 def _cell(value: Any) -> Any:
     if isinstance(value, Decimal):
         return _shown(value)
-    # a user's name that begins like a formula would be one to a spreadsheet
+    # a spreadsheet would take a user name that begins like this for a formula
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
 
 
@@ -61,7 +61,7 @@ def _table(rows: Sequence[Row]) -> str:
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int], row: Row) -> str:
-    """Numbers to the right."""
+    """Right-aligns numbers."""
     cells = [
         cell.rjust(width) if isinstance(value, int | Decimal) else cell.ljust(width)
         for cell, width, value in zip(line, widths, row.values(), strict=True)

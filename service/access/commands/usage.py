@@ -1,4 +1,4 @@
-"""`flask usage`: what was used since a day, by key, model, user or day."""
+"""`flask usage`: usage by key, model, user or day."""
 
 from datetime import date
 from typing import Any
@@ -16,14 +16,14 @@ from service.access.reports import By, Span, Used
 
 def command(office: Office) -> click.Command:
     @click.command(
-        "usage", PlainCommand, help="What was used, from the ledger. Days are those of TZ."
+        "usage", PlainCommand, help="Show usage from the ledger. Days are in the time zone TZ."
     )
     @click.option(
-        "--since", type=Time(), help="A day, or how long ago, such as 30d (default: this month)."
+        "--since", type=Time(), help="A day, or a duration ago such as 30d (default: this month)."
     )
-    @click.option("--until", type=Time(), help="Up to the beginning of this day (default: now).")
+    @click.option("--until", type=Time(), help="Until the start of this day (default: now).")
     @click.option("--by", type=click.Choice(["key", "model", "user", "day"]), default="key")
-    @click.option("--key", type=Name(), help="Of this key alone.")
+    @click.option("--key", type=Name(), help="Only this key.")
     @click.option("--csv", "form", flag_value="csv", help="Print CSV.")
     @click.option("--json", "form", flag_value="json", help="Print JSON.")
     def usage(since: Any, until: Any, by: By, key: str | None, form: Form | None) -> None:

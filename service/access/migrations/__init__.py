@@ -1,1 +1,1 @@
-"""The steps from one version of the tables to the next, for Alembic."""
+"""Alembic's migrations of the tables."""

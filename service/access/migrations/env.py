@@ -1,4 +1,4 @@
-"""Called by Alembic, with the connection that service/access/migrate.py holds the lock with."""
+"""Run by Alembic, on the connection with which service/access/migrate.py holds the lock."""
 
 from alembic import context
 
@@ -8,7 +8,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=schema.metadata,
     version_table=schema.VERSION_TABLE,
-    # SQLite cannot change a column: its tables are copied
+    # SQLite cannot alter columns, so its tables are copied
     render_as_batch=True,
 )
 context.run_migrations()
