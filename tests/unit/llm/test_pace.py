@@ -8,11 +8,12 @@ from service.llm.pace import LONGEST_BUSY_SECONDS, LONGEST_SECONDS, Pace
 class Worker:
     """A worker that uses a share of a core, on a clock of its own; its sleeps end `late` seconds late."""
 
-    def __init__(self, share: float = 0.0, late: float = 0.0) -> None:
+    def __init__(self, share: float = 0.0, late: float = 0.0, streams: int = 100) -> None:
         self.share, self.late = share, late
         self.now = self.cpu = 100.0
         self.slept: list[float] = []
         self.pace = Pace(lambda: self.now, lambda: self.cpu, self._sleep)
+        self.pace.streams = streams
 
     def reads(self, count: int, every: float = 0.02) -> list[float]:
         """How long each of these reads had to wait."""
@@ -43,6 +44,12 @@ def test_an_idle_worker_reads_at_once():
 def test_a_busy_worker_waits_for_more_but_never_long(share, longest):
     waits = Worker(share=share).reads(200)
     assert longest - 0.02 < max(waits) <= longest + 1e-9
+
+
+def test_a_few_streams_of_a_busy_worker_hardly_wait():
+    """Many cost much less when they wake together; one has nobody to wait for."""
+    assert 0 < max(Worker(share=0.5, streams=1).reads(200)) < 0.01
+    assert max(Worker(share=0.5, streams=5).reads(200)) < 0.03
 
 
 def test_a_very_busy_worker_that_is_less_so_waits_less():
