@@ -68,6 +68,10 @@ class Accumulator:
         self._tools = ToolCallParts()
         self.done: Done | None = None
 
+    @property
+    def has_text(self) -> bool:
+        return bool(self._texts)
+
     def add(self, event: CallEvent) -> None:
         if isinstance(event, Token):
             self._texts.append(event.text)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -12,6 +13,8 @@ from langchain_core.runnables.utils import AddableDict
 from pydantic import BaseModel
 
 MOST_DATA_BYTES = 64 * 1024
+# scores of vector stores are numpy's
+OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 UNSAID = frozenset({"system", "history", "input"})
 
 
@@ -22,7 +25,7 @@ class NotJson(ValueError):
 def jsonable(value: Any) -> Any:
     """The value as plain JSON. Raises NotJson."""
     try:
-        told = orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+        told = orjson.dumps(value, default=_plain, option=OPTIONS)
     except (TypeError, orjson.JSONEncodeError):
         raise NotJson(type(value).__name__) from None
     if len(told) > MOST_DATA_BYTES:
@@ -33,12 +36,12 @@ def jsonable(value: Any) -> Any:
 def as_text(value: Any) -> str:
     """An object that is the answer, as JSON text. Raises NotJson."""
     try:
-        return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
+        return orjson.dumps(value, default=_plain, option=OPTIONS).decode()
     except (TypeError, orjson.JSONEncodeError):
         raise NotJson(type(value).__name__) from None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind
     if isinstance(value, Document):
         return {"page_content": value.page_content, "metadata": value.metadata}
     if isinstance(value, BaseMessage):
@@ -54,6 +57,8 @@ def _plain(value: Any) -> Any:
         return dataclasses.asdict(value)
     if isinstance(value, set | frozenset):
         return list(value)
+    if isinstance(value, Decimal):
+        return str(value)
     raise TypeError
 
 

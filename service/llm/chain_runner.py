@@ -1,7 +1,7 @@
 """Runs a chain for a turn: the usual shape directly, any other in a separate greenlet that never blocks its reader."""
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -17,16 +17,19 @@ from service.errors import (
     ChainSilent,
     ChatError,
     Detail,
+    Internal,
     InvalidRequest,
     StepTimeout,
     TurnTimeout,
 )
 from service.llm.accumulator import ToolCallParts
 from service.llm.chain_input import chain_input
+from service.llm.chain_output import NotJson
 from service.llm.chain_plan import FastPath, Plan
 from service.llm.chain_producer import Producer, configurable
 from service.llm.chain_turn import (
     TURN,
+    CallEnd,
     ChainTurn,
     Ended,
     Item,
@@ -36,6 +39,7 @@ from service.llm.chain_turn import (
 )
 from service.llm.chain_watcher import ChainWatcher
 from service.llm.failures import of_model
+from service.llm.shown_texts import ShownTexts
 from service.llm.step_failures import of_step
 from service.llm.usage import total
 
@@ -44,6 +48,7 @@ HEADERS = {"session_id": "X-Session-ID", "thread_id": "X-Session-ID", "user_id":
 # a model call whose deadline is over says so itself, a little later
 GRACE_SECONDS = 3.0
 POLL_SECONDS = 0.001
+SETTLE_SECONDS = 0.01
 ANSWERED: Any = "tool_calls"
 
 
@@ -110,7 +115,7 @@ class _Running:
         self._turn = ChainTurn(turn, around, is_graph=plan.graph is not None)
         self._watcher = ChainWatcher(name, self._turn)
         self._producer = Producer(plan, self._turn, self._watcher)
-        self._shown: dict[Any, list[str]] = {}
+        self._shown = ShownTexts()
         self._late_since: float | None = None
 
     # the reader's side
@@ -124,6 +129,13 @@ class _Running:
             self._running.gone = True
             producer.kill(block=False)
             self._watcher.end()
+            self._settle()
+
+    def _settle(self) -> None:
+        """Model calls in greenlets of LangChain's own hear of the end at their next tick, and belong on the bill."""
+        until = self._around.clock() + 2 * self._around.tick_seconds
+        while self._turn.calls and self._around.clock() < until and _may_wait():
+            gevent.sleep(SETTLE_SECONDS)
 
     def _read(self) -> Generator[Event, None, None]:
         silence = Silence(self._around.clock, 2 * self._around.tick_seconds)
@@ -135,10 +147,14 @@ class _Running:
                 yield TICK
                 continue
             silence.broken()
+            event: Event | None = None
             for event in self._events_of(items):
                 yield event
                 if isinstance(event, Done):
                     return
+            if event is None:
+                # all that came has to wait, but not its reader
+                yield TICK
 
     def _arrived(self) -> list[Item]:
         mailbox = self._turn.mailbox
@@ -154,35 +170,31 @@ class _Running:
         return items
 
     def _events_of(self, items: list[Item]) -> Iterator[Event]:
-        """Texts that have come together leave together."""
+        """Texts that have come together leave together, and before a failure."""
         texts: list[str] = []
         for item in items:
-            if isinstance(item, Said):
-                self._shown.setdefault(item.call, []).append(item.text)
-                texts.append(item.text)
-                continue
-            if texts:
+            if isinstance(item, Ended) and texts:
                 yield Token("".join(texts))
                 texts = []
-            if isinstance(item, TookBack):
-                yield from self._again(item)
-            elif isinstance(item, Ended):
-                yield from self._end(item)
-            else:
-                yield item
+            for event in self._events_of_one(item):
+                if isinstance(event, Token):
+                    texts.append(event.text)
+                    continue
+                if texts:
+                    yield Token("".join(texts))
+                    texts = []
+                yield event
         if texts:
             yield Token("".join(texts))
 
-    def _again(self, item: TookBack) -> Iterator[Event]:
-        """What others have shown stays."""
-        if not self._shown.pop(item.call, None):
-            return
-        yield Restart(item.reason, item.model)
-        if rest := self._text():
-            yield Token(rest)
-
-    def _text(self) -> str:
-        return "".join(text for texts in self._shown.values() for text in texts)
+    def _events_of_one(self, item: Item) -> Iterable[Event]:
+        if isinstance(item, Said):
+            return self._shown.say(item.call, item.text)
+        if isinstance(item, TookBack):
+            return self._shown.take_back(item)
+        if isinstance(item, CallEnd):
+            return self._shown.end(item)
+        return self._end(item) if isinstance(item, Ended) else (item,)
 
     def _judge(self, silent_seconds: float) -> None:
         calls = self._turn.calls > 0
@@ -202,15 +214,21 @@ class _Running:
             raise self._running.limit
         if end.error is not None:
             raise self._failure(end.error)
-        if rest := self._producer.rest(["".join(texts) for texts in self._shown.values()]):
-            self._shown.setdefault(None, []).append(rest)
-            yield Token(rest)
+        yield from self._shown.close()
+        if rest := self._rest():
+            yield from self._shown.say(None, rest)
         calls = self._producer.outputs.tool_calls
         if calls:
             yield Data("tool_calls", calls)
-        if not calls and not self._text() and not self._producer.interrupted:
+        if not calls and not self._shown.text and not self._producer.interrupted:
             raise AnswerEmpty(cause="chain") if self._running.calls else ChainSilent(cause="chain")
         yield self._done(has_calls=bool(calls))
+
+    def _rest(self) -> str:
+        try:
+            return self._producer.rest(self._shown.by_call)
+        except NotJson as kind:
+            raise Internal(cause=f"the answer is no JSON: {kind}") from kind
 
     def _failure(self, error: BaseException) -> ChatError:
         if isinstance(error, Exception) and error in self._watcher.model_errors:
@@ -230,3 +248,8 @@ class _Running:
         reason = ANSWERED if has_calls else "length" if ended == "length" else "stop"
         model = last.model if last is not None else self._running.prompt.model
         return Done(reason, model, total(usages), cost)
+
+
+def _may_wait() -> bool:
+    """Not where a generator that was dropped is collected."""
+    return gevent.getcurrent() is not gevent.get_hub()

@@ -15,11 +15,14 @@ from langchain_core.messages import BaseMessage
 from service.chat.deadline import Clock
 from service.chat.events import Data, Thinking, Usage
 from service.chat.running_turn import ModelGuard, RunningTurn
+from service.errors import ChatError
 
 # larger mailboxes let a busy chain keep the loop: 64 made others wait 5 s under load, 8 one second
 MAILBOX_EVENTS = 8
 LOOK_SECONDS = 1.0
 HOOKS = (".before_agent", ".before_model", ".after_model", ".after_agent")
+# LangChain's mark for what a middleware asks a model for itself
+INTERNAL = "lc_internal_call"
 
 
 class TurnGone(BaseException):
@@ -48,6 +51,14 @@ class TookBack:
 
 
 @dataclass(frozen=True, slots=True)
+class CallEnd:
+    """This call says nothing more. void: it failed, so that what it has shown is void if the chain goes on."""
+
+    call: UUID
+    void: TookBack | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The chain is done: with its last object, perhaps, or by a failure."""
 
@@ -55,7 +66,7 @@ class Ended:
     error: BaseException | None = None
 
 
-Item = Said | TookBack | Thinking | Data | Ended
+Item = Said | TookBack | CallEnd | Thinking | Data | Ended
 
 
 class Guards(Protocol):
@@ -86,7 +97,8 @@ class Surroundings:
 class ChainTurn:
     """running: what the guard knows. is_graph: whether the chain is a graph, whose nodes' models are shown.
 
-    calls: model calls that run now. parents, tools: the runs of the turn, to tell what runs inside a tool.
+    calls: model calls that run now. parents, tools: the runs of the turn, to tell what runs inside a tool. objects: the
+    model calls whose answer is an object for the chain.
     """
 
     running: RunningTurn
@@ -95,6 +107,7 @@ class ChainTurn:
     calls: int = 0
     parents: dict[UUID, UUID | None] = field(default_factory=dict)
     tools: set[UUID] = field(default_factory=set)
+    objects: set[UUID] = field(default_factory=set)
     live: set[UUID] = field(default_factory=set)
     shown_ids: set[str] = field(default_factory=set)
     shown_texts: set[str] = field(default_factory=set)
@@ -112,6 +125,12 @@ class ChainTurn:
                 return
         raise TurnGone
 
+    def fail(self, call: UUID, error: ChatError, model: str, *, has_said: bool) -> None:
+        """A call that is shown has failed. What nobody can take back ends the turn, whatever the chain goes on with."""
+        if has_said and not self.running.takes_back:
+            self.running.limit = error
+        self.put(CallEnd(call, TookBack(call, error.code, model)))
+
     def was_shown(self, message: BaseMessage) -> None:
         """What a node returns of it has been said."""
         if message.id:
@@ -127,13 +146,15 @@ class ChainTurn:
         finally:
             self.calls -= 1
 
-    def shows(self, run: UUID | None, metadata: dict[str, Any], tags: list[str]) -> bool:
+    def shows(
+        self, run: UUID | None, parent: UUID | None, metadata: dict[str, Any], tags: list[str]
+    ) -> bool:
         """Whether a model call of a graph is shown: of a node of the graph itself, and not of a tool."""
         namespace = str(metadata.get("langgraph_checkpoint_ns", ""))
         at_top = bool(namespace) and "|" not in namespace
         # what a middleware asks a model (a summary, a verdict) is no answer
-        in_hook = str(metadata.get("langgraph_node", "")).endswith(HOOKS)
-        hidden = in_hook or "nostream" in tags or self._in_tool(run)
+        internal = INTERNAL in metadata or str(metadata.get("langgraph_node", "")).endswith(HOOKS)
+        hidden = internal or "nostream" in tags or run in self.objects or self._in_tool(parent)
         return self.is_graph and at_top and not hidden
 
     def _in_tool(self, run: UUID | None) -> bool:

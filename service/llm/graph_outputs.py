@@ -7,7 +7,7 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage, convert_to_messages
 
 from service.llm.chain_output import as_text, is_json, messages_in
-from service.llm.chain_turn import ChainTurn, Said
+from service.llm.chain_turn import CallEnd, ChainTurn, Said
 
 ANSWER_FIELDS = ("answer", "output", "response", "result", "generation")
 MESSAGES = "messages"
@@ -47,12 +47,13 @@ class GraphOutputs:
 
     def _read(self, update: Any) -> None:
         """Messages that a node returned, and did not say while it made them; what else a state has is its result."""
-        for message in _messages(update):
+        messages = _messages(update)
+        for message in messages:
             self._say(message)
         if isinstance(update, Mapping):
             self._state |= update
             self._result = update.get("structured_response", self._result)
-        elif update is not None:
+        elif update is not None and not messages:
             # of a function that is an entrypoint or a task
             self._result = update
 
@@ -65,7 +66,9 @@ class GraphOutputs:
         if message.id:
             self._turn.shown_ids.add(message.id)
         if isinstance(message, AIMessage) and text and not self._was_said(text):
-            self._turn.put(Said(uuid4(), text))
+            call = uuid4()
+            self._turn.put(Said(call, text))
+            self._turn.put(CallEnd(call))
 
     def _was_said(self, text: str) -> bool:
         """By a model whose text a node has put into a new message."""
@@ -102,7 +105,7 @@ def _messages(update: Any) -> list[BaseMessage]:
 def _state_text(state: Mapping[str, Any]) -> str:
     """What a graph has made that says nothing: the field that is called an answer, or all of it as JSON."""
     for name in ANSWER_FIELDS:
-        if isinstance(text := state.get(name), str):
-            return text
+        if state.get(name) is not None:
+            return _text_of(state[name])
     rest = {name: value for name, value in state.items() if name != MESSAGES}
     return as_text(rest) if rest else ""

@@ -5,7 +5,7 @@ message: so an answer that begins again leaves nothing half in a chain's hands.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -17,10 +17,11 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import PrivateAttr
 
 from service.chat.events import TICK, CallEvent, Restart, Thinking, Token
+from service.errors import ChatError
 from service.llm import chain_turn
 from service.llm.accumulator import Accumulator
 from service.llm.asked_model import name_of
-from service.llm.chain_turn import ChainTurn, Said, TookBack, TurnGone
+from service.llm.chain_turn import CallEnd, ChainTurn, Said, TookBack, TurnGone
 from service.llm.model_call import ModelCall
 
 # bound by the service to the chain's last model, whose text is the answer
@@ -58,12 +59,13 @@ class Guarded:
         call = self._call(
             turn, messages, stop, kwargs, takes_back=turn.running.takes_back or not run
         )
-        for event in self._events(turn, call):
-            whole.add(event)
-            if run is not None:
-                _show(turn, run, event)
-            elif isinstance(event, Thinking):
-                turn.put(Thinking(""))
+        with _speaking(turn, run, call, whole):
+            for event in self._events(turn, call):
+                whole.add(event)
+                if run is not None:
+                    _show(turn, run, event)
+                elif isinstance(event, Thinking):
+                    turn.put(Thinking(""))
         message = whole.message(kwargs.get("response_format"), call.kept)
         message.id = f"run-{run_manager.run_id}" if run_manager else None
         if run is not None:
@@ -189,7 +191,23 @@ def _guarded_class(kind: type[BaseChatModel]) -> type[BaseChatModel]:
 def _is_shown(turn: ChainTurn, run_manager: CallbackManagerForLLMRun | None) -> bool:
     if run_manager is None or not turn.is_graph:
         return False
-    return turn.shows(run_manager.parent_run_id, run_manager.metadata, run_manager.tags)
+    about = run_manager
+    return turn.shows(about.run_id, about.parent_run_id, about.metadata, about.tags)
+
+
+@contextmanager
+def _speaking(
+    turn: ChainTurn, run: UUID | None, call: ModelCall, whole: Accumulator
+) -> Iterator[None]:
+    """Says when a call that is shown is over."""
+    try:
+        yield
+    except ChatError as error:
+        if run is not None:
+            turn.fail(run, error, call.model, has_said=whole.has_text)
+        raise
+    if run is not None:
+        turn.put(CallEnd(run))
 
 
 def _show(turn: ChainTurn, run: UUID | None, event: CallEvent) -> None:

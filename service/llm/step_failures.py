@@ -39,10 +39,18 @@ DEPENDENCIES = frozenset(
         "chromadb.ChromaError", "grpc.RpcError", "botocore.ClientError", "botocore.BotoCoreError", "ssl.SSLError",
     }
 )  # fmt: skip
-ROUNDS = "GraphRecursionError"
+# limits of a graph's own
+LIMITS = {
+    "GraphRecursionError": "the graph's recursion_limit",
+    "ModelCallLimitExceededError": "the agent's ModelCallLimitMiddleware",
+    "ToolCallLimitExceededError": "the agent's ToolCallLimitMiddleware",
+}
 ASYNCIO = re.compile(
     r"event loop|(?:No synchronous function|sync invocation|coroutine function synchronously)"
 )
+# of dispatch_custom_event where it finds no chain
+NO_RUN = "without a parent run id"
+COPY_CONTEXT = "an event from a Thread or greenlet of the chain's own: start it with contextvars.copy_context().run"
 ON_ASYNCIO = "async code in a sync chain: wrap the coroutine function, or the tool, in on_asyncio()"
 
 
@@ -50,8 +58,8 @@ def of_step(error: BaseException) -> ChatError:
     """Never raises. The error's own text goes nowhere; a bug keeps its trace as the cause."""
     if isinstance(error, ChatError):
         return error
-    if type(error).__name__ == ROUNDS:
-        return _caused(ChainLimitReached(cause="the graph's recursion_limit"), error)
+    if limit := LIMITS.get(type(error).__name__):
+        return _caused(ChainLimitReached(cause=limit), error)
     names = {name for link in _causes(error) for name in kinds_of(link)}
     cause = f"{type(error).__module__}.{type(error).__qualname__}"
     if names & TIMEOUTS:
@@ -65,6 +73,8 @@ def _hint(error: BaseException) -> str:
     """What to change, where a library's words leave it open."""
     if type(error).__name__ == "NoTurn":
         return f": {error}"
+    if NO_RUN in str(error):
+        return f": {COPY_CONTEXT}"
     return f": {ON_ASYNCIO}" if ASYNCIO.search(str(error)) else ""
 
 

@@ -1,0 +1,129 @@
+"""Calls of models that a chain brings and no guard stands around: bounded like all, accounted as far as they go."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import LLMResult
+
+from service.chat.attempt import Attempt
+from service.chat.events import Usage
+from service.errors import ChatError
+from service.llm.chain_turn import ChainTurn, TurnGone
+from service.llm.model_call import ModelCall
+from service.llm.provider_answer import REPORTS_PARTS, finish_word
+from service.llm.usage import usage_of
+
+
+@dataclass
+class OwnCall:
+    """One of them, as far as it went."""
+
+    model: str
+    messages: list[BaseMessage]
+    options: dict[str, Any]
+    attempt: Attempt
+    texts: list[str] = field(default_factory=list)
+    usage: Usage | None = None
+
+
+class OwnCalls:
+    """Those of one turn, by their runs; told of them by LangChain's callbacks. Raises TurnGone."""
+
+    def __init__(self, turn: ChainTurn) -> None:
+        self._turn = turn
+        self._around = turn.around
+        self._clock = turn.around.clock
+        self._running: dict[UUID, OwnCall] = {}
+        self._left: set[UUID] = set()
+
+    def begin(
+        self, run_id: UUID, kind: str, messages: list[BaseMessage], about: dict[str, Any]
+    ) -> None:
+        """kind: what the model's class is called; about: LangChain's keyword arguments."""
+        self._may_begin()
+        metadata = about.get("metadata") or {}
+        params = about.get("invocation_params") or {}
+        model = params.get("model") or params.get("model_name") or metadata.get("ls_model_name")
+        model = str(model or kind)
+        provider = str(metadata.get("ls_provider") or "unknown")
+        attempt = self._turn.running.begin_attempt(model, self._clock(), provider)
+        options = {name: params[name] for name in ("tools", "functions") if params.get(name)}
+        self._running[run_id] = OwnCall(model, messages, options, attempt)
+        self._turn.calls += 1
+
+    def _may_begin(self) -> None:
+        """As the guard judges. Of a handler's Exceptions LangChain makes warnings."""
+        if self._turn.running.gone:
+            raise TurnGone
+        try:
+            self._turn.running.begin_call()
+        except ChatError as limit:
+            raise TurnGone from limit
+
+    def read(self, run_id: UUID, text: str, message: Any) -> None:
+        own = self._running.get(run_id)
+        if own is None:
+            if run_id in self._left:
+                raise TurnGone
+            return
+        now = self._clock()
+        own.texts.append(text)
+        if text:
+            own.attempt.chunks += 1
+            own.attempt.first_chunk_at = own.attempt.first_chunk_at or now
+            own.attempt.last_chunk_at = now
+        # servers that report running totals: the last one is the whole
+        own.usage = usage_of(message) or own.usage
+
+    def end(self, run_id: UUID, response: LLMResult, message: BaseMessage | None) -> None:
+        own = self._running.pop(run_id, None)
+        if own is None:
+            return
+        if message is not None:
+            parts = own.attempt.provider == REPORTS_PARTS
+            own.usage = (not parts and own.usage) or usage_of(message)
+            own.attempt.finish_reason = finish_word(message.response_metadata)
+        own.texts = own.texts or _texts_of(response)
+        own.attempt.finish_reason = own.attempt.finish_reason or "stop"
+        own.attempt.result = "ok"
+        self._report(own)
+
+    def fail(self, run_id: UUID, error: BaseException) -> OwnCall | None:
+        """The call, if it is one of these."""
+        own = self._running.pop(run_id, None)
+        if own is None:
+            return None
+        if not isinstance(error, Exception):
+            own.attempt.result = "cancelled"
+        else:
+            own.attempt.result = "upstream_error"
+            own.attempt.cause = type(error).__name__
+        self._report(own)
+        return own
+
+    def close(self) -> None:
+        """The turn is over: what still runs is accounted as far as it went, and ends with its next word."""
+        for run_id in list(self._running):
+            own = self._running.pop(run_id)
+            self._left.add(run_id)
+            own.attempt.result = "cancelled"
+            self._report(own)
+
+    def _report(self, own: OwnCall) -> None:
+        self._turn.calls -= 1
+        attempt = own.attempt
+        attempt.ended_at = self._clock()
+        text = "".join(own.texts)
+        if own.usage is None and (text or attempt.result != "upstream_error"):
+            call = ModelCall(own.messages, own.options, own.model, 0, takes_back=False)
+            own.usage = self._around.bill(call.texts, text)
+        attempt.usage = own.usage
+        if attempt.usage is not None:
+            attempt.cost_usd = self._around.cost(own.model, attempt.usage)
+        self._turn.running.report(attempt)
+
+
+def _texts_of(response: LLMResult) -> list[str]:
+    return [one.text for several in response.generations for one in several]

@@ -1,0 +1,163 @@
+"""Chains of many model calls, for test_shown.py: side by side, of middlewares, and such that fail in the middle."""
+
+import operator
+from typing import Annotated, TypedDict
+
+from langchain.agents import create_agent
+from langchain.agents.middleware import (
+    LLMToolEmulator,
+    LLMToolSelectorMiddleware,
+    ModelCallLimitMiddleware,
+    ModelFallbackMiddleware,
+    ModelRetryMiddleware,
+    ToolCallLimitMiddleware,
+)
+from langchain_core.callbacks import dispatch_custom_event
+from langchain_core.documents import Document
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.messages import AIMessage
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import tool
+from langchain_core.vectorstores import InMemoryVectorStore
+from langchain_openai import ChatOpenAI
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.func import entrypoint
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import RetryPolicy, Send, interrupt
+from pydantic import BaseModel
+
+from service.llm.steps import guarded
+
+ASK = ChatPromptTemplate.from_template("{question}")
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+    people: int
+
+
+class Parts(TypedDict):
+    question: str
+    parts: Annotated[list[str], operator.add]
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@tool
+def subtract(a: int, b: int) -> int:
+    """Subtract two numbers."""
+    return a - b
+
+
+@tool
+def book(a: int, b: int) -> str:
+    """Book, if a human agrees."""
+    return str(interrupt({"really": a + b}))
+
+
+def other():
+    return ChatOpenAI(model="gpt-4o", api_key="sk-other", max_retries=0)
+
+
+def side_by_side(model):
+    graph = StateGraph(Parts)
+    for name in ("one", "two"):
+        graph.add_node(name, lambda state, name=name: {"parts": [model.invoke(name).text]})
+        graph.add_edge(START, name)
+    return graph.compile()
+
+
+def sent(model):
+    graph = StateGraph(Parts)
+    graph.add_node("work", lambda state: {"parts": [model.invoke(state["name"]).text]})
+    graph.add_conditional_edges(
+        START, lambda state: [Send("work", {"name": name}) for name in ("one", "two")], ["work"]
+    )
+    return graph.compile()
+
+
+def says(say, **options):
+    """A graph of one node."""
+    graph = StateGraph(MessagesState)
+    graph.add_node("say", lambda state: {"messages": [say(state["messages"])]}, **options)
+    graph.add_edge(START, "say")
+    return graph.compile()
+
+
+def structured(model):
+    typed = model.with_structured_output(City)
+    return says(lambda messages: AIMessage(f"{typed.invoke(messages).people} people"))
+
+
+def careful(model):
+    def say(messages):
+        try:
+            return model.invoke(messages)
+        except Exception:
+            return AIMessage("sorry")
+
+    return says(say)
+
+
+def returned(model):
+    @entrypoint()
+    def flow(asked: dict):
+        return model.invoke(asked["question"])
+
+    return flow
+
+
+def scored(model):
+    store = InMemoryVectorStore(DeterministicFakeEmbedding(size=4))
+    store.add_documents([Document("the moon")])
+
+    def search(asked):
+        ((found, score),) = store.similarity_search_with_score(asked["question"], k=1)
+        dispatch_custom_event("sources", [{"text": found.page_content, "score": score}])
+        return asked
+
+    return RunnableLambda(search) | ASK | model
+
+
+CHAINS = {
+    "side_by_side": side_by_side,
+    "sent": sent,
+    "structured": structured,
+    "selecting": lambda model: create_agent(
+        model, [add, subtract], middleware=[LLMToolSelectorMiddleware(model=model, max_tools=1)]
+    ),
+    "emulating": lambda model: create_agent(
+        model, [add], middleware=[LLMToolEmulator(model=model)]
+    ),
+    "returned": returned,
+    "careful": careful,
+    "spared": lambda model: says(model.with_fallbacks([guarded(other())]).invoke),
+    "spared_by_own": lambda model: says(model.with_fallbacks([other()]).invoke),
+    "own_spared": lambda model: says(other().with_fallbacks([model]).invoke),
+    "spared_agent": lambda model: create_agent(
+        model, [], middleware=[ModelFallbackMiddleware(guarded(other()))]
+    ),
+    "retried_agent": lambda model: create_agent(
+        model, [], middleware=[ModelRetryMiddleware(max_retries=1, initial_delay=0.01)]
+    ),
+    "retried_node": lambda model: says(
+        model.invoke, retry_policy=RetryPolicy(initial_interval=0.01, max_attempts=2)
+    ),
+    "agent": lambda model: create_agent(model, [add]),
+    "own_agent": lambda model: create_agent(other(), [add]),
+    "calls_limited": lambda model: create_agent(
+        model, [add], middleware=[ModelCallLimitMiddleware(run_limit=1, exit_behavior="error")]
+    ),
+    "tools_limited": lambda model: create_agent(
+        model, [add], middleware=[ToolCallLimitMiddleware(run_limit=0, exit_behavior="error")]
+    ),
+    "booking": lambda model: create_agent(model, [book], checkpointer=InMemorySaver()),
+    "scored": scored,
+}

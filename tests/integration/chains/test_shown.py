@@ -1,0 +1,169 @@
+"""What is shown, and billed, of a chain's many model calls: side by side, for itself, cut in the middle, and left."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.chains.conftest import SETTINGS, ask, calls, says
+from tests.support.model_server import DONE, ModelServer, fin, stream, text, usage
+from tests.support.service import Service
+from tests.support.upstream import cut, gone
+
+CHAINS = Path(__file__).with_name("shown.py").read_text()
+CUT = stream(text("it"), text(" was"), cut, end=False)
+CALL = calls("add", {"a": 1, "b": 2})
+SELECTED = says('{"tools": ["add"]}')
+COUNTS = usage(prompt_tokens=7, completion_tokens=2)
+
+
+@pytest.fixture(scope="module")
+def service(_server: ModelServer) -> Iterator[Service]:
+    with Service(_server.base_url, chain=CHAINS, **SETTINGS) as running:
+        yield running
+
+
+@pytest.mark.parametrize("chain", ["side_by_side", "sent"])
+def test_calls_side_by_side_do_not_tear_each_others_text(service, server, route, chain):
+    both_speak = threading.Barrier(2)
+
+    def meet(_connection):
+        both_speak.wait(10)
+
+    words = [text("one "), meet, text("two "), meet, text("three. ")]
+    server.says(stream(*words, fin("stop"), COUNTS, DONE))
+    answer = ask(service, route, chain)
+    assert (answer.code, answer.text) == (None, "one two three. one two three. ")
+    assert answer.usage == (14, 4, "reported")
+
+
+@pytest.mark.parametrize(
+    ("chain", "replies", "words"),
+    [
+        ("structured", [says('{"name": "Seoul", "people": 9}')], "9 people"),
+        ("selecting", [SELECTED, CALL, SELECTED, says("it is 3")], "it is 3"),
+        ("emulating", [CALL, says("3"), says("it is 3")], "it is 3"),
+    ],
+)
+def test_what_a_chain_asks_for_itself_is_not_shown(service, server, route, chain, replies, words):
+    server.says(*replies)
+    answer = ask(service, route, chain)
+    assert (answer.code, answer.text) == (None, words)
+    attempts = service.turn(answer.request_id)["attempts"]
+    assert [attempt["result"] for attempt in attempts] == ["ok"] * len(replies)
+
+
+def test_a_message_that_a_function_returns_is_said_once(service, server, route):
+    server.says(says("Hello| you"))
+    assert ask(service, route, "returned").text == "Hello you"
+
+
+# cut twice: the guard has begun again once, and the chain itself goes on
+GOES_ON = {
+    "spared": [CUT, CUT],
+    "spared_by_own": [CUT, CUT],
+    "own_spared": [CUT],
+    "spared_agent": [CUT, CUT],
+    "retried_agent": [CUT, CUT],
+    "retried_node": [CUT, CUT],
+}
+
+
+@pytest.mark.parametrize("chain", GOES_ON)
+def test_what_a_failed_call_has_shown_is_taken_back_where_the_chain_goes_on(
+    service, server, route, chain
+):
+    server.says(*GOES_ON[chain], says("it is| whole"))
+    answer = ask(service, route, chain)
+    assert (answer.code, answer.text) == (None, "it is whole")
+    assert answer.usage == (7, 2, "reported")
+    attempts = service.turn(answer.request_id)["attempts"]
+    failed = [attempt for attempt in attempts if attempt["result"] == "upstream_error"]
+    assert len(failed) == len(GOES_ON[chain])
+    assert all(attempt["output_tokens"] > 0 for attempt in failed)
+
+
+def test_a_node_that_catches_the_failure_answers_itself(service, server, route):
+    server.says(CUT, CUT)
+    assert ask(service, route, "careful").text == "sorry"
+
+
+@pytest.mark.parametrize("chain", ["spared", "own_spared", "retried_node"])
+def test_an_openai_client_who_cannot_take_text_back_gets_the_failure(service, server, chain):
+    server.says(CUT, says("it is| whole"))
+    body = {"model": chain, "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    _, _, told = service.request(
+        "POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"}
+    )
+    frames = [json.loads(line[6:]) for line in told.decode().splitlines() if line[:7] == "data: {"]
+    words = [one["choices"][0]["delta"].get("content") or "" for one in frames[:-1]]
+    assert "".join(words) == "it was"
+    assert frames[-1]["error"]["code"] == "upstream_error"
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("chain", ["calls_limited", "tools_limited"])
+def test_an_agents_own_limit_is_no_bug(service, server, route, chain):
+    server.says(CALL)
+    answer = ask(service, route, chain)
+    assert answer.code == "chain_limit_reached"
+    assert service.turn(answer.request_id)["ending"] == "failed"
+
+
+def test_an_unguarded_agent_that_goes_round_for_ever_ends_at_the_bound(service, server, route):
+    server.says(CALL)
+    assert ask(service, route, "own_agent").code == "chain_limit_reached"
+    assert len(server.bodies) == 20
+
+
+def test_a_tool_that_asks_a_human_has_not_failed(service, server):
+    server.says(calls("book", {"a": 1, "b": 2}))
+    answer = ask(service, "/chat/stream", "booking", session="asks-a-human")
+    assert (answer.tools, answer.data) == (
+        ["book started", "book finished"],
+        {"interrupt": {"really": 3}},
+    )
+
+
+def test_scores_of_a_vector_store_are_numbers(service, server, route):
+    (source,) = ask(service, route, "scored").data["sources"]
+    assert isinstance(source["score"], float)
+
+
+@pytest.mark.parametrize(
+    ("chain", "before", "running"),
+    [("side_by_side", [], 2), ("agent", [CALL], 1), ("own_agent", [CALL], 1)],
+)
+def test_calls_that_run_when_the_caller_leaves_are_on_the_bill(
+    service, server, chain, before, running
+):
+    model = "gpt-4o" if chain == "own_agent" else "gpt-4o-mini"
+    spent = service.metric("chat_cost_usd_total", model=model)
+    begun, closed = threading.Semaphore(0), threading.Semaphore(0)
+
+    def hold(connection):
+        begun.release()
+        if gone(connection, timeout=10):
+            closed.release()
+
+    def asked(body):
+        is_first = before and body["messages"][-1]["role"] != "tool"
+        return before[0] if is_first else stream(text("a "), text("b "), hold, end=False)
+
+    server.answers_by(asked)
+    with service.stream("hi", chain=chain) as streamed:
+        request_id = streamed.headers["x-request-id"]
+        assert all(begun.acquire(timeout=10) for _ in range(running))
+    line = service.turn(request_id)
+    assert line["ending"] == "disconnected"
+    left = line["attempts"][len(before) :]
+    assert [attempt["result"] for attempt in left] == ["cancelled"] * running
+    assert all(attempt["output_tokens"] > 0 for attempt in left)
+    service.until("chat_turns_in_flight", 0)
+    assert service.metric("chat_cost_usd_total", model=model) - spent == pytest.approx(
+        line["cost_usd"], abs=1e-12
+    )
+    if chain != "own_agent":
+        assert all(closed.acquire(timeout=10) for _ in range(running))
