@@ -16,7 +16,7 @@ from service.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
-from service.llm.wire.dialect import ERROR_STATUSES, ERROR_WORDS, KINDS, SENTENCES, Kind
+from service.llm.wire.dialect import ERROR_STATUSES, ERROR_WORDS, KINDS, Kind
 from service.llm.wire.parameters import ASKED, refused_parameter_in
 from service.llm.wire.redirect import Redirected
 from service.llm.wire.refusal import ParameterRefused, WindowExceeded
@@ -27,6 +27,7 @@ from service.llm.wire.retry_after import (
     wait_in_words,
 )
 from service.llm.wire.said import Said, said_in, said_in_body
+from service.llm.wire.sentences import SENTENCES
 from service.llm.wire.window import overflow_in
 
 # At which statuses a sentence alone decides (None: none was given); words decide at each.

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from service.llm.wire.dialect import ERROR_WORDS, SENTENCES
+from service.llm.wire.dialect import ERROR_WORDS
 from service.llm.wire.said import said_in
+from service.llm.wire.sentences import SENTENCES
 
 NO_CODES = frozenset({0, 200, "0", "200", "ok", "success"})
 NO_ERRORS = frozenset({"", "null", "none", "false"})
