@@ -1,1 +1,1 @@
-"""The room that knows LangChain, OpenAI and tiktoken."""
+"""Models and chains. The only room that uses LangChain, OpenAI's package and tiktoken."""

@@ -1,4 +1,4 @@
-"""Embeddings whose cost is counted: LangChain raises no callbacks for them."""
+"""Embeddings whose cost is counted; LangChain calls no callbacks for them."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 class AccountedEmbeddings(Embeddings):
-    """Everything else is the wrapped embeddings' own. Outside of a turn (an index is built, say) nothing is billed."""
+    """Delegates everything else to the wrapped embeddings. Outside a turn (to build an index, say) it bills nothing."""
 
     def __init__(self, embeddings: Embeddings, model: str | None) -> None:
         self._embeddings = embeddings

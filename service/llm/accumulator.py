@@ -1,4 +1,4 @@
-"""Combines the events of one model call: merging LangChain's chunks one by one is quadratic, and adds usage up."""
+"""Combines the events of one model call: merging LangChain's chunks one by one is quadratic, and counts usage twice."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from service.llm.kept import Kept
 
 
 class ToolCallParts:
-    """Deltas of tool calls, by index."""
+    """Collects the deltas of tool calls, by index."""
 
     def __init__(self) -> None:
         self._calls: dict[Any, dict[str, Any]] = {}
-        # by what the server calls each, the one of that name that is being written
+        # by the server's own index or id: the call that is currently being received
         self._keys: dict[Any, Any] = {}
         self._last: Any = None
 
@@ -31,25 +31,25 @@ class ToolCallParts:
     def _call_of(self, delta: dict[str, Any]) -> dict[str, Any]:
         index = delta.get("index")
         if index is None:
-            # some servers leave it out: a new id begins a new call
+            # some servers leave the index out: a new id begins a new call
             index = delta.get("id") or self._last
         self._last = index
         key = self._keys.get(index, index)
         if key in self._calls and _is_another(delta, self._calls[key]):
-            # others give all of them one number
+            # others give all calls the same index
             key = self._keys[index] = (index, delta["id"])
         return self._calls.setdefault(key, {"id": None, "name": "", "arguments": []})
 
     @property
     def found(self) -> list[tuple[str | None, str, str]]:
-        """id, name, arguments."""
+        """Each call's id, name and arguments."""
         return [
             (call["id"], call["name"], "".join(call["arguments"])) for call in self._calls.values()
         ]
 
     @property
     def told(self) -> list[dict[str, Any]]:
-        """As data: arguments that are no JSON object stay text."""
+        """The calls as data: arguments that are not a JSON object stay text."""
         good, bad = _parsed_calls(self.found)
         return [{name: call[name] for name in ("id", "name", "args")} for call in [*good, *bad]]
 
@@ -60,7 +60,7 @@ def _is_another(delta: dict[str, Any], call: dict[str, Any]) -> bool:
 
 
 class Accumulator:
-    """Feed it every event of a call; its message is whole once Done has come."""
+    """Takes every event of a call; its message is complete after Done."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
@@ -114,7 +114,7 @@ class Accumulator:
             additions["reasoning_content"] = thinking
         parsed = _parsed(content, response_format) if response_format is not None else None
         if parsed is not None:
-            # what the structured output's parser looks for, and only the SDK's own client makes
+            # the structured output's parser needs this, but only the SDK's own client sets it
             additions["parsed"] = parsed
         return additions
 
@@ -132,7 +132,7 @@ class Accumulator:
 
 
 def usage_metadata(usage: Usage) -> UsageMetadata:
-    """LangChain's form of it."""
+    """The usage in LangChain's format."""
     return UsageMetadata(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,

@@ -1,9 +1,9 @@
-"""A provider's model with one call's options set as fields, since not every class takes them per call."""
+"""Sets the options of one call as fields of a provider's model, because not every class takes them per call."""
 
 from collections.abc import Mapping
 from typing import Any
 
-# our name for it, and what providers call it
+# our name for an option, and the providers' names
 FIELDS = {
     "model": ("model", "model_name", "model_id"),
     "temperature": ("temperature",),
@@ -22,7 +22,7 @@ MODELS = "models/"
 
 
 def with_options(model: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """A copy that has what can be a field of it, and the options that are left."""
+    """Returns a copy with the options that are fields of it, and the remaining options."""
     kinds = type(model).model_fields
     fields, left = {}, dict(options)
     for ours, theirs in FIELDS.items():
@@ -39,7 +39,7 @@ def with_options(model: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str,
 
 
 def name_of(model: Any) -> str | None:
-    """None: it has none."""
+    """None if it has no name."""
     found = (getattr(model, one, None) for one in NAMES)
     name = next((one for one in found if isinstance(one, str) and one), None)
     return None if name is None else name.removeprefix(MODELS)

@@ -1,9 +1,9 @@
 """Your chains: this file is yours to change.
 
 CHAINS names them; a request picks one by "chain", the first is the default. Each builder is called once per worker,
-with a LangChain chat model whose every call is guarded, and returns any Runnable. The chain is given {"system",
-"history", "question"} ("input" is another name for the question), the question alone, or messages, as it wants. What it
-may use beside LangChain is in service/llm/steps.py; docs/your-chain.md has recipes.
+with a LangChain chat model whose every call is guarded, and returns any Runnable. The chain's input is {"system",
+"history", "question"} ("input" is another name for the question), only the question, or messages, whatever it takes.
+service/llm/steps.py has tools for chains, and docs/your-chain.md has recipes.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What can be checked without running a chain: refused at start, in one sentence that names the line to change."""
+"""Checks a chain without running it. Mistakes prevent the start, with one sentence that names the line to change."""
 
 import inspect
 from collections.abc import Iterator
@@ -70,7 +70,7 @@ def _check_part(part: Any, where: str) -> None:
 
 
 def _async_only(part: Any) -> Iterator[tuple[str, Any]]:
-    """Steps, nodes and tools that have a coroutine function and nothing else."""
+    """The steps, nodes and tools that have only a coroutine function."""
     function, coroutine = getattr(part, "func", None), getattr(part, "afunc", None)
     if function is None and inspect.iscoroutinefunction(coroutine):
         yield getattr(coroutine, "__name__", "a step"), coroutine
@@ -106,7 +106,7 @@ def _check_question(
 
 
 def _known_after(step: Any, known: set[str] | None) -> set[str] | None:
-    """None: whatever it hands out cannot be told."""
+    """None: its output is not known in advance."""
     if isinstance(step, RunnableParallel):
         return set(step.steps__)
     if isinstance(step, RunnableAssign) and known is not None:
@@ -133,7 +133,7 @@ def _steps(chain: Any) -> list[Any]:
 
 
 def short(path: str | None) -> str:
-    """From where the service is started."""
+    """The path relative to the working directory."""
     return str(path).removeprefix(f"{Path.cwd()}/")
 
 

@@ -1,4 +1,4 @@
-"""What a chain is given: a dictionary, the question alone, or messages, as it wants."""
+"""Builds a chain's input: a dictionary, only the question, or messages, depending on what it takes."""
 
 import inspect
 from typing import Any, Literal
@@ -22,7 +22,7 @@ Wanted = Literal["fields", "text", "messages"]
 
 
 def wanted_by(chain: Runnable[Any, Any]) -> Wanted:
-    """Looks at the first step that says what it takes; schemas of third parties may raise."""
+    """Finds the first step that declares its input; schemas of third parties may raise."""
     said = _said(chain)
     return said or _of_schema(chain) or "fields"
 
@@ -31,7 +31,7 @@ def _said(step: Any) -> Wanted | None:  # noqa: PLR0911
     if isinstance(step, RunnableSequence):
         return _said(step.first)
     if isinstance(step, RunnableBindingBase):
-        # of a history
+        # a history around messages
         takes_messages = getattr(step, "input_messages_key", None) == "messages"
         return "messages" if takes_messages else _said(step.bound)
     if isinstance(step, BaseRetriever):
@@ -48,7 +48,7 @@ def _said(step: Any) -> Wanted | None:  # noqa: PLR0911
 
 
 def _said_by_all(steps: list[Any]) -> Wanted | None:
-    """Who reads a field decides; a passthrough beside it takes what there is."""
+    """A step that reads a field decides; a passthrough next to it accepts anything."""
     said = [_said(step) for step in steps]
     if "fields" in said:
         return "fields"
@@ -81,7 +81,7 @@ def _of_schema(step: Any) -> Wanted | None:
 
 
 def chain_input(prompt: Prompt, wanted: Wanted, *, keeps_history: bool = False) -> Any:
-    """keeps_history: the chain remembers the conversation itself, so the caller's copy would double it."""
+    """keeps_history: the chain stores the conversation itself, so the caller's copy would duplicate it."""
     if wanted == "text":
         return prompt.question
     fields: dict[str, Any] = {
@@ -91,7 +91,7 @@ def chain_input(prompt: Prompt, wanted: Wanted, *, keeps_history: bool = False) 
         "input": prompt.question,
     }
     if wanted == "messages":
-        # a graph brings its own system prompt
+        # a graph has its own system prompt
         own = [SystemMessage(prompt.system)] if "system" in prompt.own else []
         fields["messages"] = [*own, *fields["history"], HumanMessage(prompt.question)]
     return fields

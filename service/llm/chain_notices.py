@@ -1,4 +1,4 @@
-"""Warnings about what a chain sets up that has no effect here: logged once, when a worker starts."""
+"""Warnings about settings of a chain that have no effect here, logged once when a worker starts."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ EVERYWHERE = "*"
 
 @dataclass(frozen=True)
 class Notice:
-    """what: as the chain's author knows it. effect: what it does, and what does what was meant."""
+    """what: in the words of the chain's author. effect: what it does here, and what to use instead."""
 
     chain: str
     what: str
@@ -61,7 +61,7 @@ def _of(name: str, plan: Plan) -> Iterator[Notice]:
 
 
 def _is_kept_here(step: RunnableWithMessageHistory) -> bool:
-    """Histories are made per session, by a function that names their class."""
+    """Histories are created per session, by a function that names their class."""
     function = inspect.unwrap(step.get_session_history)
     code = getattr(function, "__code__", None)
     return code is not None and any(name.startswith(IN_MEMORY) for name in code.co_names)

@@ -1,4 +1,4 @@
-"""What a chain hands out, as text and data: strings and messages are said, the last object is the answer as JSON."""
+"""Turns a chain's output into text and data: strings and messages are text, a final object is the answer as JSON."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ UNSAID = frozenset({"system", "history", "input"})
 
 
 class NotJson(ValueError):
-    """A value that is not JSON, or is too long."""
+    """A value that cannot be JSON, or is too long."""
 
 
 def jsonable(value: Any) -> Any:
@@ -34,7 +34,7 @@ def jsonable(value: Any) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """An object that is the answer, as JSON text. Raises NotJson."""
+    """An answer that is an object, as JSON text. Raises NotJson."""
     try:
         return orjson.dumps(value, default=_plain, option=OPTIONS).decode()
     except (TypeError, orjson.JSONEncodeError):
@@ -63,9 +63,9 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind
 
 
 class Outputs:
-    """Reads what a chain yields. `result` is its last object; AddableDicts are parts of one, and lists may be.
+    """Reads a chain's output. `result` is its last object; AddableDicts are parts of one object, and lists may be.
 
-    given: what it was given, which is no answer. answer_field: which field of an object is.
+    given: the chain's input, which is not an answer. answer_field: the field of an object that is the answer.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Outputs:
         self._message: Any = None
 
     def read(self, out: Any) -> str:
-        """The text in it."""
+        """Returns the text in an output."""
         if isinstance(out, str):
             return out
         if isinstance(out, AIMessage | AIMessageChunk):
@@ -92,7 +92,7 @@ class Outputs:
         return ""
 
     def end(self) -> str:
-        """What is left to say: the object."""
+        """Returns the remaining text: the object."""
         for call in self._calls():
             self.tool_calls.append(call)
         result = self._chosen()
@@ -103,7 +103,7 @@ class Outputs:
         return as_text(result)
 
     def _chosen(self) -> Any:
-        """Instruction and history are nobody's answer, where a chain only passes them on."""
+        """The answer in the object. Instruction and history are not, if the chain only passes them on."""
         result = self.result
         if not isinstance(result, AddableDict):
             return result
@@ -116,7 +116,7 @@ class Outputs:
         }
 
     def _add_calls(self, message: AIMessage) -> None:
-        """Parts of one message are put together, whole messages stand for themselves."""
+        """Parts of a message are joined; complete messages are taken as they are."""
         if isinstance(message, AIMessageChunk):
             if message.tool_call_chunks or message.tool_calls:
                 self._message = message if self._message is None else self._message + message
@@ -128,7 +128,7 @@ class Outputs:
 
 
 def _conversation(value: Any) -> list[BaseMessage]:
-    """The messages that are the answer: a list of them, a state's, or those of a node's update."""
+    """The messages that are the answer: a list, those of a state, or those of a node's update."""
     if not isinstance(value, Mapping):
         return messages_in(value)
     states = [value, *(part for part in value.values() if isinstance(part, Mapping))]
@@ -140,7 +140,7 @@ def _told(message: AIMessage) -> list[dict[str, Any]]:
 
 
 def messages_in(value: Any) -> list[BaseMessage]:
-    """The messages of a state or an update, in order; none where it is something else."""
+    """The messages of a state or an update, in order; none for anything else."""
     if isinstance(value, BaseMessage):
         return [value]
     if isinstance(value, Mapping):

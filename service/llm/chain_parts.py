@@ -1,4 +1,4 @@
-"""Finds the parts that a chain is composed of; what functions and graphs call inside stays theirs."""
+"""Finds the parts a chain is composed of; calls inside functions and graphs are not visible."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,7 +20,7 @@ Replace = Callable[[Any], Any]
 
 
 class WholeGraph(RunnableBinding[Any, Any]):
-    """A graph among other steps: it streams its nodes' updates, which no step behind it can read; this is its state."""
+    """A graph among other steps: instead of its nodes' updates, which no later step can read, it streams its state."""
 
     def stream(self, input: Any, config: Any = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
         yield self.invoke(input, config, **kwargs)
@@ -30,7 +30,7 @@ class WholeGraph(RunnableBinding[Any, Any]):
 
 
 def parts(step: Any) -> Iterator[Any]:
-    """The step, and all that it is composed of."""
+    """Yields the step and everything it is composed of."""
     yield step
     for inner in _inner(step):
         yield from parts(inner)
@@ -44,7 +44,7 @@ def _inner(step: Any) -> list[Any]:
 
 
 def with_whole_graphs(step: Any) -> Any:
-    """The chain, its graphs whole."""
+    """The chain with each inner graph wrapped in WholeGraph."""
     if isinstance(step, Pregel):
         return WholeGraph(bound=step)
     if not any(isinstance(part, Pregel) for part in parts(step)):
@@ -59,7 +59,7 @@ def with_whole_graphs(step: Any) -> Any:
 
 
 def chain_with_history(step: RunnableWithMessageHistory) -> Any:
-    """It holds the chain in a closure; None where that is not as it was."""
+    """The wrapped chain, which is in a closure; None if LangChain has changed that."""
     try:
         chooser = bare(bare(step.bound).last)
         called = dict(zip(chooser.func.__code__.co_freevars, chooser.func.__closure__, strict=True))
@@ -69,7 +69,7 @@ def chain_with_history(step: RunnableWithMessageHistory) -> Any:
 
 
 def history_around(chain: Any, step: RunnableWithMessageHistory) -> RunnableWithMessageHistory:
-    """The same history, made once more around another chain."""
+    """The same history around another chain."""
     return RunnableWithMessageHistory(
         chain,
         step.get_session_history,
@@ -81,7 +81,7 @@ def history_around(chain: Any, step: RunnableWithMessageHistory) -> RunnableWith
 
 
 def bare(step: Any) -> Any:
-    """What bindings stand around."""
+    """The step without its bindings."""
     while isinstance(step, RunnableBinding):
         step = step.bound
     return step
@@ -92,7 +92,7 @@ def _changed_sequence(step: Any, replace: Replace) -> dict[str, Any]:
     return {"first": first, "middle": middle, "last": last}
 
 
-# kind, what it is composed of, and its fields once each of those is replaced
+# type, its parts, and its fields after each part was replaced
 COMPOSED: tuple[tuple[type, Callable[[Any], list[Any]], Callable[[Any, Replace], Any]], ...] = (
     (RunnableSequence, lambda step: list(step.steps), _changed_sequence),
     (

@@ -1,4 +1,4 @@
-"""Decides how a chain is run: once, when the worker starts."""
+"""Decides how to run a chain, once when the worker starts."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,9 +26,9 @@ from service.llm.plain_prompt import Fill, fill_of
 
 @dataclass(frozen=True)
 class FastPath:
-    """prompts | model: the guard's own events are the answer, without a LangChain object per token.
+    """prompts | model: the guard's events are the answer, without a LangChain object per token.
 
-    fill: does what a single prompt of plain texts would do.
+    fill: does the work of a single plain-text prompt.
     """
 
     prompts: tuple[BasePromptTemplate[Any], ...]
@@ -39,10 +39,10 @@ class FastPath:
 
 @dataclass(frozen=True)
 class Plan:
-    """graph: the chain is one, behind `before`. shows_model: its last model's text goes to the turn directly.
+    """graph: the chain ends in a graph, after `before`. shows_model: the last model's text goes to the turn directly.
 
-    needs: what it keeps conversations by, as `configurable` names it; so the caller's history would be there twice.
-    adds_lists: the lists that it hands out are parts of one. answer_field: the field of its object that is the answer.
+    needs: the `configurable` keys by which it stores conversations; if any, the caller's history is left out.
+    adds_lists: its lists are parts of one list. answer_field: the field of its object that is the answer.
     """
 
     chain: Runnable[Any, Any]
@@ -79,7 +79,7 @@ def _last(chain: Any) -> Any:
 
 
 def _kept_by(part: Any) -> list[str]:
-    """What a part of a chain finds its conversations by."""
+    """The keys by which a part of a chain finds its conversations."""
     if isinstance(part, RunnableWithMessageHistory):
         return [field.id for field in part.history_factory_config]
     if isinstance(part, Pregel) and part.checkpointer:
@@ -98,7 +98,7 @@ def _graph_in(chain: Any) -> tuple[Any, Runnable[Any, Any] | None]:
 
 
 def _fast_path(chain: Any) -> FastPath | None:
-    """None where any other step may take long, or handlers have to see what happens."""
+    """None if any other step may take long, or handlers need to see what happens."""
     steps = list(chain.steps) if isinstance(chain, RunnableSequence) else [chain]
     prompts, last = steps[:-1], steps[-1]
     if type(last) is StrOutputParser and len(steps) > 1:
@@ -118,12 +118,12 @@ def _fast_path(chain: Any) -> FastPath | None:
 
 
 def _watched() -> bool:
-    """Whether handlers of everything are switched on: tracers, or LangChain's debugging."""
+    """Whether global handlers are on: tracers, or LangChain's debugging."""
     return get_debug() or bool(CallbackManager.configure().handlers)
 
 
 def _marked(step: Any) -> Any:
-    """The chain with its last model bound to be shown; None where what the model says is not the answer."""
+    """The chain with its last model marked as shown; None if the model's text is not the answer."""
     if isinstance(step, Guarded):
         return step.bind(**{SHOWN: True})  # type: ignore[attr-defined]
     if isinstance(step, RunnableWithMessageHistory):
@@ -151,7 +151,7 @@ def _marked_sequence(sequence: RunnableSequence[Any, Any]) -> Any:
 
 
 def _marked_branch(branch: RunnableBranch[Any, Any]) -> Any:
-    """All ways of it, or none."""
+    """Marks all branches, or none."""
     ways = [(condition, _marked(way)) for condition, way in branch.branches]
     default = _marked(branch.default)
     if default is None or any(way is None for _, way in ways):

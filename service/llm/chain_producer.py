@@ -1,4 +1,4 @@
-"""The producer's side of a running chain: what LangChain hands out becomes items in the turn's mailbox."""
+"""The producer's side of a running chain: turns LangChain's output into items in the turn's mailbox."""
 
 import contextlib
 from typing import Any
@@ -15,7 +15,7 @@ from service.llm.graph_outputs import GraphOutputs
 
 
 class Producer:
-    """Runs in a separate greenlet. outputs: what the chain has handed out, besides what was said."""
+    """Runs in a separate greenlet. outputs: the chain's output other than text that was shown."""
 
     def __init__(self, plan: Plan, turn: ChainTurn, watcher: ChainWatcher) -> None:
         self._input = chain_input(turn.running.prompt, plan.wanted, keeps_history=bool(plan.needs))
@@ -36,7 +36,7 @@ class Producer:
         try:
             self._stream()
         except BaseException as error:  # noqa: BLE001 - a SystemExit in a tool ends this turn, not the worker
-            # nobody reads it where the turn is over, and it is this that ends the producer
+            # if the turn is over, nobody reads the mailbox; this ends the producer
             self._put_last(Ended(error=error))
         else:
             self._put_last(Ended())
@@ -70,12 +70,12 @@ class Producer:
                 self._graph.read(item)
 
     def rest(self, said: list[str]) -> str:
-        """The object that is the answer, unless a model has said it already. said: by each call, in order."""
+        """An answer that is an object, unless a model's text was it already. said: by call, in order."""
         return self.outputs.end() if self._plan.graph is None else self._graph.end(said)
 
 
 def configurable(prompt: Prompt) -> dict[str, str]:
-    """What chains find conversations and callers by."""
+    """The keys by which chains find conversations and callers."""
     ids = {
         "session_id": prompt.session_id,
         "thread_id": prompt.session_id,
@@ -86,7 +86,7 @@ def configurable(prompt: Prompt) -> dict[str, str]:
 
 
 def _cancelled_calls(graph: Any, config: Any) -> list[ToolMessage]:
-    """A turn that was left in a tool leaves calls without results, which every model refuses from then on."""
+    """Results for the tool calls of an abandoned turn: without them, every model would reject the conversation."""
     messages = messages_in((graph.get_state(config).values or {}).get("messages") or [])
     answered = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
     return [

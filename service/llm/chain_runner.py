@@ -43,9 +43,9 @@ from service.llm.shown_texts import ShownTexts
 from service.llm.step_failures import of_step
 from service.llm.usage import total
 
-# what chains keep conversations by, and the header that says it
+# the keys by which chains store conversations, and the header they come from
 HEADERS = {"session_id": "X-Session-ID", "thread_id": "X-Session-ID", "user_id": "X-User-ID"}
-# a model call whose deadline is over says so itself, a little later
+# a model call reports its own missed deadline, slightly later
 GRACE_SECONDS = 3.0
 POLL_SECONDS = 0.001
 SETTLE_SECONDS = 0.01
@@ -55,7 +55,7 @@ ANSWERED: Any = "tool_calls"
 def answer(
     name: str, plan: Plan, turn: RunningTurn, around: Surroundings
 ) -> Generator[Event, None, None]:
-    """A turn's events, each within a tick, the last one Done. Raises ChatError."""
+    """Yields a turn's events, each within a tick, the last one Done. Raises ChatError."""
     given = configurable(turn.prompt)
     missing = sorted({HEADERS[name] for name in plan.needs - given.keys()})
     if missing:
@@ -99,14 +99,14 @@ def _fast_call(plan: Plan, fast: FastPath, turn: RunningTurn, around: Surroundin
 
 
 def _prompted(step: BasePromptTemplate[Any], value: Any) -> Any:
-    """What its invoke does beside is for callbacks, and a chain with those is not run directly."""
+    """Skips invoke's callbacks: a chain with any is not run directly."""
     if isinstance(value, dict) and type(step).invoke is BasePromptTemplate.invoke:
         return step.format_prompt(**value)
     return step.invoke(value)
 
 
 class _Running:
-    """One turn of one chain: the producer's side puts items into the mailbox, the reader's makes events of them."""
+    """One turn of one chain: the producer puts items into the mailbox, and the reader turns them into events."""
 
     def __init__(self, name: str, plan: Plan, turn: RunningTurn, around: Surroundings) -> None:
         self._plan = plan
@@ -125,7 +125,7 @@ class _Running:
         try:
             yield from self._read()
         finally:
-            # a tool that sleeps is left to a greenlet that nobody waits for
+            # a sleeping tool is left in a greenlet that nobody waits for
             self._running.gone = True
             producer.kill(block=False)
             self._watcher.end()
@@ -161,7 +161,7 @@ class _Running:
         try:
             items = [mailbox.get(timeout=self._around.tick_seconds)]
         except Empty:
-            # our loop may be late: the producer has its turn before the silence is judged
+            # our loop may be late: let the producer run before judging the silence
             gevent.sleep(POLL_SECONDS)
             items = []
         with contextlib.suppress(Empty):
@@ -210,7 +210,7 @@ class _Running:
 
     def _end(self, end: Ended) -> Iterator[Event]:
         if self._running.limit is not None:
-            # whatever the chain made of it
+            # even if the chain caught it
             raise self._running.limit
         if end.error is not None:
             raise self._failure(end.error)
@@ -236,7 +236,7 @@ class _Running:
         return of_step(error)
 
     def _done(self, *, has_calls: bool) -> Done:
-        # a call that the chain has left before its end has said its part of the answer, too
+        # a call that the chain abandoned has contributed to the answer, too
         whole = [one for one in self._running.attempts if one.result in ("ok", "cancelled")]
         answers = [attempt for attempt in whole if attempt.finish_reason is not None]
         usages = [attempt.usage for attempt in whole if attempt.usage is not None]

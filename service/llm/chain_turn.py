@@ -1,4 +1,4 @@
-"""The turn that a chain runs in, found through a context variable, which LangChain's executors propagate."""
+"""The turn a chain runs in, held in a context variable, which LangChain's executors propagate."""
 
 import contextlib
 import time
@@ -17,7 +17,7 @@ from service.chat.events import Data, Thinking, Usage
 from service.chat.running_turn import ModelGuard, RunningTurn
 from service.errors import ChatError
 
-# larger mailboxes let a busy chain keep the loop: 64 made others wait 5 s under load, 8 one second
+# larger mailboxes let a busy chain block the loop: 64 made others wait 5 s under load, 8 only one second
 MAILBOX_EVENTS = 8
 LOOK_SECONDS = 1.0
 HOOKS = (".before_agent", ".before_model", ".after_model", ".after_agent")
@@ -26,16 +26,16 @@ INTERNAL = "lc_internal_call"
 
 
 class TurnGone(BaseException):
-    """Nobody waits for this turn: no Exception, so that no fallback, retry or tool error handler goes on."""
+    """Nobody is waiting for this turn. Not an Exception, so no fallback, retry or tool error handler catches it."""
 
 
 class NoTurn(RuntimeError):
-    """A guarded model was called where no turn can be seen."""
+    """A guarded model was called outside a turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Text that is shown. call: which model call says it, None for the chain itself."""
+    """Text that is shown. call: the model call it comes from; None: the chain itself."""
 
     call: UUID | None
     text: str
@@ -43,7 +43,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class TookBack:
-    """What this call has shown is void."""
+    """Discards what this call has shown."""
 
     call: UUID | None
     reason: Any
@@ -60,7 +60,7 @@ class CallEnd:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The chain is done: with its last object, perhaps, or by a failure."""
+    """The chain has ended, with an error if it failed."""
 
     result: Any = None
     error: BaseException | None = None
@@ -70,17 +70,17 @@ Item = Said | TookBack | CallEnd | Thinking | Data | Ended
 
 
 class Guards(Protocol):
-    """Finds the guard of a model: the configured one's, or one that is made for a model of the chain's own."""
+    """Finds a model's guard: the one for the configured model, or one for a model that a chain created itself."""
 
     def of(self, model: Any) -> ModelGuard: ...
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What chains are run with.
+    """What running chains need from the service.
 
-    bill: the usage of a call, by what was sent and what came; cost: US dollars, None for a model without a price.
-    timed: chain, step, seconds; dropped: a data event's name, and why it was left out.
+    bill: estimates a call's usage from the texts sent and received. cost: US dollars; None: no price. timed: called
+    with chain, step and seconds. dropped: called with the name of a data event that was left out, and the reason.
     """
 
     guards: Guards
@@ -95,10 +95,10 @@ class Surroundings:
 
 @dataclass(eq=False)
 class ChainTurn:
-    """running: what the guard knows. is_graph: whether the chain is a graph, whose nodes' models are shown.
+    """running: the turn as the guard sees it. is_graph: whether the chain is a graph, whose nodes' models are shown.
 
-    calls: model calls that run now. parents, tools: the runs of the turn, to tell what runs inside a tool. objects: the
-    model calls whose answer is an object for the chain.
+    calls: the number of running model calls. parents, tools: the turn's runs, to recognize those inside a tool.
+    objects: the model calls whose answer is an object for the chain.
     """
 
     running: RunningTurn
@@ -114,11 +114,11 @@ class ChainTurn:
 
     @cached_property
     def mailbox(self) -> "Queue[Item]":
-        """Chains that are run directly have none."""
+        """Not used by chains that are run directly."""
         return Queue(MAILBOX_EVENTS)
 
     def put(self, item: Item) -> None:
-        """Raises TurnGone once nobody reads."""
+        """Raises TurnGone if nobody reads any more."""
         while not self.running.gone:
             with contextlib.suppress(Full):
                 self.mailbox.put(item, timeout=LOOK_SECONDS)
@@ -132,14 +132,14 @@ class ChainTurn:
         self.put(CallEnd(call, TookBack(call, error.code, model)))
 
     def was_shown(self, message: BaseMessage) -> None:
-        """What a node returns of it has been said."""
+        """Remembers a shown message, so that it is not repeated when a node returns it."""
         if message.id:
             self.shown_ids.add(message.id)
         self.shown_texts.add(str(message.text).strip())
 
     @contextlib.contextmanager
     def calling(self) -> Iterator[None]:
-        """While a model call runs, silence is the model's."""
+        """While a model call is running, silence counts against the model."""
         self.calls += 1
         try:
             yield
@@ -149,10 +149,10 @@ class ChainTurn:
     def shows(
         self, run: UUID | None, parent: UUID | None, metadata: dict[str, Any], tags: list[str]
     ) -> bool:
-        """Whether a model call of a graph is shown: of a node of the graph itself, and not of a tool."""
+        """Whether a graph's model call is shown: only calls of the graph's own nodes, not those of tools."""
         namespace = str(metadata.get("langgraph_checkpoint_ns", ""))
         at_top = bool(namespace) and "|" not in namespace
-        # what a middleware asks a model (a summary, a verdict) is no answer
+        # a middleware's model call (a summary, a verdict) is not part of the answer
         internal = INTERNAL in metadata or str(metadata.get("langgraph_node", "")).endswith(HOOKS)
         hidden = internal or "nostream" in tags or run in self.objects or self._in_tool(parent)
         return self.is_graph and at_top and not hidden

@@ -1,5 +1,4 @@
-"""What happens inside a running chain, by LangChain's callbacks: tools, the chain's own events, steps' times, and model
-calls that no guard sees."""
+"""Watches a running chain through LangChain's callbacks: tools, custom events, step times, unguarded model calls."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -19,14 +18,14 @@ from service.llm.guarded import PREFIX
 from service.llm.own_calls import OwnCalls
 from service.llm.step_times import StepTimes
 
-# what LangChain itself puts between steps is no step
+# LangChain's own connecting parts are not steps
 NO_STEPS = frozenset({"prompt", "parser"})
 # how with_structured_output marks its calls
 OBJECT = "ls_structured_output_format"
 
 
 class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
-    """One per turn, handed over in the config; the marker makes models that are invoked in a graph stream."""
+    """One per turn, passed in the config. The marker makes models that are invoked inside a graph stream."""
 
     run_inline = True
 
@@ -48,13 +47,13 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Any]) -> AsyncIterator[Any]:
         return output
 
-    # the chain's own events
+    # custom events
 
     def on_custom_event(self, name: str, data: Any, **kwargs: Any) -> None:
         self.data(name, data)
 
     def data(self, name: str, value: Any) -> None:
-        """What is no JSON is left out: the answer goes on."""
+        """Data that cannot be JSON is dropped; the answer goes on."""
         try:
             self._turn.put(Data(name, jsonable(value)))
         except NotJson as reason:
@@ -102,7 +101,7 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     ) -> None:
         self._turn.parents[run_id] = parent_run_id
         if self._turn.is_graph:
-            # what a node is given is not what it says
+            # a node's input is not its output
             self._turn.shown_ids.update(m.id for m in messages_in(inputs) if m.id)
         if kwargs.get("run_type") not in NO_STEPS and parent_run_id is not None:
             self._steps.begin(run_id, parent_run_id, kwargs.get("name") or _name(serialized))
@@ -161,7 +160,7 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         parent_run_id: UUID | None = None,
         **kwargs: Any,
     ) -> None:
-        """A model of plain text."""
+        """For plain text models (not chat models)."""
         messages = [BaseMessage(content=prompt, type="human") for prompt in prompts]
         self.on_chat_model_start(
             serialized, [messages], run_id=run_id, parent_run_id=parent_run_id, **kwargs
@@ -173,7 +172,7 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         message = getattr(chunk, "message", None)
         text = str(message.text) if message is not None else str(token)
         self._own.read(run_id, text, message)
-        # a guarded model that is invoked has shown its text itself
+        # a guarded model has already shown its text itself
         if text and run_id in self._shown and run_id not in self._turn.live:
             self._said.add(run_id)
             self._turn.put(Said(run_id, text))

@@ -1,4 +1,4 @@
-"""The chains of service/llm/chain.py, built once per worker and looked at before they are used."""
+"""The chains of service/llm/chain.py, built and checked once per worker."""
 
 import importlib
 import inspect
@@ -20,14 +20,14 @@ from service.llm.chain_turn import Surroundings
 MODULE = "service.llm.chain"
 SINGLE = "chat"
 MOST_CHARACTERS = 300
-# a script that was made for a terminal may end the process
+# SystemExit: a script written for a terminal may exit
 UNUSABLE = (Exception, SystemExit)
 Builder = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
 class Chains:
-    """plans: by name, the first is the default."""
+    """plans: by name; the first is the default."""
 
     plans: Mapping[str, Plan]
     around: Surroundings
@@ -37,13 +37,13 @@ class Chains:
         return tuple(self.plans)
 
     def answer(self, turn: RunningTurn) -> Generator[Event, None, None]:
-        """A turn's events, each within a tick, the last one Done. Raises ChatError."""
+        """Yields a turn's events, each within a tick, the last one Done. Raises ChatError."""
         name = turn.prompt.chain
         return answer(name, self.plans[name], turn, self.around)
 
 
 def builders() -> dict[str, Builder]:
-    """What chain.py names. Raises UnusableChain, a sentence with file and line."""
+    """The builders in chain.py. Raises UnusableChain: one sentence with file and line."""
     module = _imported()
     named = getattr(module, "CHAINS", None)
     if named is None:
@@ -88,12 +88,12 @@ def _built(name: str, builder: Builder, model: Any) -> Plan:
 
 
 def _words(error: BaseException) -> str:
-    """At start the operator reads it: the error's own text is what helps."""
+    """The reader is the operator, at start: the error's own text helps."""
     return f"{type(error).__name__}: {error}".splitlines()[0][:MOST_CHARACTERS]
 
 
 def _place(error: BaseException) -> str:
-    """The innermost line of the chain's own file, else the last one."""
+    """The innermost line in the chain's own file, or else the last one."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{short(error.filename)}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,7 +1,7 @@
-"""The LangChain model that the settings name: what is asked is written by it, and sent by service.llm.wire."""
+"""The configured LangChain model. It composes the request, and service.llm.wire sends it."""
 
 from langchain_openai import ChatOpenAI
 
 
 class ConfiguredChatOpenAI(ChatOpenAI):
-    """A subclass, so that it can be distinguished from models that chains create."""
+    """A subclass, so that it can be distinguished from models that chains create themselves."""

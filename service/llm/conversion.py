@@ -1,4 +1,4 @@
-"""Converts options that a chain bound in one provider's form to another's, for a fallback at another provider."""
+"""Converts options that a chain bound from one provider's format to another's, for a fallback at another provider."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,21 +8,21 @@ from langchain_openai.chat_models.base import BaseChatOpenAI
 
 from service.llm.model_call import ModelCall
 
-# the same words everywhere
+# named the same everywhere
 PLAIN = ("temperature", "max_tokens", "stop")
-# a tool has to be called: Anthropic's and Google's word for OpenAI's
+# "some tool must be called": Anthropic's and Google's words for OpenAI's "required"
 ANY = ("any", "required", True)
 JSON = "application/json"
 
 
 def in_openai_form(call: ModelCall) -> Mapping[str, Any]:
-    """The call's options, whoever's class has bound them."""
+    """The call's options, whichever provider's class bound them."""
     speaks_it = call.by is None or isinstance(call.by, BaseChatOpenAI)
     return call.options if speaks_it else to_openai(call.options)
 
 
 def to_openai(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Tools, their choice and the answer's form, as OpenAI writes them; what it does not know is left out."""
+    """Tools, tool choice and response format in OpenAI's format; anything it does not know is left out."""
     converted = {name: options[name] for name in PLAIN if name in options}
     tools = [tool for one in options.get("tools") or () for tool in _tools(one)]
     if tools:
@@ -37,7 +37,7 @@ def to_openai(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_provider(options: Mapping[str, Any], model: Any) -> dict[str, Any]:
-    """From OpenAI's form; the provider's own class writes its own."""
+    """Converts from OpenAI's format, using the provider's own class."""
     converted = {name: options[name] for name in PLAIN if name in options}
     if tools := options.get("tools"):
         choice = options.get("tool_choice")
@@ -50,7 +50,7 @@ def to_provider(options: Mapping[str, Any], model: Any) -> dict[str, Any]:
 
 
 def _tools(tool: Any) -> list[dict[str, Any]]:
-    """A provider's own tools (its web search, say) exist nowhere else."""
+    """Leaves out a provider's built-in tools (its web search, say), which exist nowhere else."""
     if isinstance(tool, dict) and tool.get("type") not in (None, "function", "custom"):
         return []
     if isinstance(tool, dict) and "function_declarations" in tool:
@@ -70,7 +70,7 @@ def _choice(choice: Any) -> Any:
 
 
 def _name_or_word(choice: Any) -> Any:
-    """What every class's bind_tools takes."""
+    """The form that every class's bind_tools accepts."""
     if isinstance(choice, dict):
         return (choice.get("function") or choice).get("name")
     return "any" if choice in ANY else choice

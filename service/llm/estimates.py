@@ -1,4 +1,4 @@
-"""An upper bound for a model call before it is made, without a tokenizer, so that it costs nothing."""
+"""Estimates an upper bound for a model call before it is made, cheaply, without a tokenizer."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from service.chat.events import Usage
 from service.chat.prompt import Prompt
 from service.llm.model_call import ModelCall
 
-# text of any language has fewer tokens; what was really used is settled afterwards
+# text in any language has fewer tokens than this assumes; actual usage is settled afterwards
 BYTES_PER_TOKEN = 3
 MESSAGE_TOKENS = 8
-# of an answer whose length nobody limits
+# for an answer without a length limit
 OUTPUT_TOKENS = 4096
 
 
 @dataclass(frozen=True)
 class Estimates:
-    """cost: of the dearest place where a model may be asked; None where one has no price."""
+    """cost: at the most expensive server a model may be called at; None if any has no price."""
 
     cost: Callable[[str, Usage], float | None]
 
     def of_prompt(self, prompt: Prompt) -> Estimate:
-        """The first call, if the chain asks what the caller asked."""
+        """The first call, assuming that the chain asks the caller's question."""
         texts = [prompt.system, *(message.content for message in prompt.history), prompt.question]
         return self._estimate(prompt.model, texts, prompt.max_tokens)
 

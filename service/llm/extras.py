@@ -1,11 +1,11 @@
 """Optional packages of other providers.
 
-gunicorn's master looks for them, to refuse in one sentence; so nothing here may load one.
+gunicorn's master checks for them, to refuse in one sentence; so nothing here may import one.
 """
 
 from importlib.util import find_spec
 
-# the extra's name, and what it installs
+# an extra's name, and the package it installs
 EXTRAS = {
     "anthropic": ("anthropic", "langchain_anthropic"),
     "google_genai": ("google", "langchain_google_genai"),
@@ -14,11 +14,11 @@ EXTRAS = {
 
 
 class MissingExtra(ValueError):
-    """A model is set whose provider's package is not installed."""
+    """The package of a configured model's provider is not installed."""
 
 
 def require(provider: str) -> None:
-    """Raises MissingExtra, with the way to it."""
+    """Raises MissingExtra, which says how to install it."""
     extra, package = EXTRAS.get(provider, ("", ""))
     if package and find_spec(package) is None:
         raise MissingExtra(

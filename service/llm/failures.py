@@ -1,4 +1,4 @@
-"""Maps the exceptions of model clients to our errors: by what they carry and their names, whatever the package."""
+"""Maps exceptions of model clients to our errors, by their contents and names, whichever package they come from."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ CONNECTIONS = frozenset(
 )  # fmt: skip
 PACKAGES = ("anthropic", "ollama", "google", "proto", "openai", "groq", "mistralai", "cohere")
 READING_ERRORS = (ValueError, TypeError, AttributeError, LookupError)
-# what fails in these is wrong with what is asked
+# a failure in these functions means that the request is wrong
 ASKING = frozenset(
     {"_get_request_payload", "_chat_params", "_prepare_request", "_create_message_dicts"}
 )
@@ -37,7 +37,7 @@ MOST_CAUSES = 20
 
 
 def translate(error: Exception) -> ChatError:
-    """Never raises. `cause` is our own word for what happened; the library's text is dropped."""
+    """Never raises. `cause` is in our own words; the library's text is dropped."""
     if isinstance(error, ChatError):
         return error
     causes = list(_causes(error))
@@ -62,7 +62,7 @@ def translate(error: Exception) -> ChatError:
 
 
 def of_model(error: Exception) -> ChatError:
-    """What a model that is not guarded raised."""
+    """For an exception of an unguarded model."""
     return translate(error)
 
 
@@ -82,16 +82,16 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _answered(error: Any) -> ChatError | None:
-    """The server's refusal, which SDKs hand on with its status and body."""
+    """For the server's refusal, which SDKs pass on with status and body."""
     response = getattr(error, "response", None)
     if response is None:
-        # Ollama's own error leaves out the headers of the one it stands for
+        # Ollama's own error leaves out the headers of the one it wraps
         response = getattr(error.__context__, "response", None)
     status = _status(error, response)
     body = _body(error, response)
     if status is not None and status in STATUSES:
         return of_response(status, _headers(response), body)
-    # within a stream there was none, or 200; Ollama says -1
+    # within a stream there is no status, or 200, or -1 from Ollama
     said = getattr(error, "body", None) or getattr(error, "error", None)
     return of_frame({"error": said}) if isinstance(said, Mapping | str) else None
 
@@ -130,7 +130,7 @@ def _body(error: Any, response: Any) -> bytes:
 
 
 def _is_misread(error: Exception) -> bool:
-    """Whether an answer that could not be read is what went wrong, in a package's own code or below it."""
+    """Whether the client choked on the provider's response, in its package or below it; False for a bug of ours."""
     if not isinstance(error, READING_ERRORS):
         return False
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
@@ -140,7 +140,7 @@ def _is_misread(error: Exception) -> bool:
     ):
         return False
     packages = {module.partition(".")[0] for module in modules} - {"langchain_core"}
-    # json: a body that is none is found out below a package's code, or in its own
+    # json: an invalid body is noticed below a package's code, or within it
     innermost = str(frames[-1].f_globals.get("__name__", "")).partition(".")[0] if frames else ""
     return innermost in READERS or any(
         name in PACKAGES or name.startswith("langchain_") for name in packages

@@ -1,4 +1,4 @@
-"""What a LangGraph graph hands out: the updates of its nodes' messages and state, and what its writer says."""
+"""Reads the output of a LangGraph graph: its nodes' messages and state updates, and its writer's data."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,12 +11,12 @@ from service.llm.chain_turn import CallEnd, ChainTurn, Said
 
 ANSWER_FIELDS = ("answer", "output", "response", "result", "generation")
 MESSAGES = "messages"
-# LangGraph's own name for it
+# LangGraph's name for it
 INTERRUPT = "__interrupt__"
 
 
 class GraphOutputs:
-    """One per turn. tell_data: a name and a value. interrupted: a node called `interrupt` and waits for a human."""
+    """One per turn. tell_data: called with name and value. interrupted: a node called `interrupt`, to ask a human."""
 
     def __init__(self, turn: ChainTurn, tell_data: Callable[[str, Any], None]) -> None:
         self.interrupted = False
@@ -27,7 +27,7 @@ class GraphOutputs:
         self._last: BaseMessage | None = None
 
     def tell(self, item: Any) -> None:
-        """A dictionary of one key is a name and a value."""
+        """Passes on the writer's data. A dictionary with one key is a name and a value."""
         named = isinstance(item, dict) and len(item) == 1
         name, value = next(iter(item.items())) if named else ("custom", item)
         self._tell_data(str(name), value)
@@ -46,7 +46,7 @@ class GraphOutputs:
             self._tell_data("interrupt", one.value)
 
     def _read(self, update: Any) -> None:
-        """Messages that a node returned, and did not say while it made them; what else a state has is its result."""
+        """Takes the messages that a node returned and has not shown already; other state is the result."""
         messages = _messages(update)
         for message in messages:
             self._say(message)
@@ -54,7 +54,7 @@ class GraphOutputs:
             self._state |= update
             self._result = update.get("structured_response", self._result)
         elif update is not None and not messages:
-            # of a function that is an entrypoint or a task
+            # from a function that is an entrypoint or a task
             self._result = update
 
     def _say(self, message: BaseMessage) -> None:
@@ -71,18 +71,18 @@ class GraphOutputs:
             self._turn.put(CallEnd(call))
 
     def _was_said(self, text: str) -> bool:
-        """By a model whose text a node has put into a new message."""
+        """Whether a model has shown this text, which a node then put into a new message."""
         said = text.strip() in self._turn.shown_texts
         self._turn.shown_texts.discard(text.strip())
         return said
 
     def end(self, said: list[str]) -> str:
-        """What is left to say. said: by each call, in order."""
+        """Returns the remaining text. said: by call, in order."""
         if self._result is not None:
             shown = said and (is_json(said[-1]) or self._result == said[-1])
             return "" if shown else _text_of(self._result)
         if isinstance(self._last, ToolMessage) and not self.interrupted:
-            # a tool whose result is the answer
+            # the result of a tool is the answer
             return str(self._last.text)
         return "" if said else _state_text(self._state)
 
@@ -92,7 +92,7 @@ def _text_of(result: Any) -> str:
 
 
 def _messages(update: Any) -> list[BaseMessage]:
-    """As graphs take them: dictionaries and pairs, too."""
+    """Messages in any form graphs accept, including dictionaries and pairs."""
     told = update.get(MESSAGES) if isinstance(update, Mapping) else None
     if told is None:
         return messages_in(update)
@@ -103,7 +103,7 @@ def _messages(update: Any) -> list[BaseMessage]:
 
 
 def _state_text(state: Mapping[str, Any]) -> str:
-    """What a graph has made that says nothing: the field that is called an answer, or all of it as JSON."""
+    """The answer of a graph without messages: its answer field, or the whole state as JSON."""
     for name in ANSWER_FIELDS:
         if state.get(name) is not None:
             return _text_of(state[name])

@@ -1,7 +1,7 @@
-"""A chat model whose every call is guarded: a subclass of the provider's class, so that agents find what they ask for.
+"""A chat model whose every call is guarded. A subclass of the provider's class, so that agents find what they expect.
 
-`invoke` is whole before a step sees it. What is shown goes to the turn directly, beside LangChain, which gets one whole
-message: so an answer that begins again leaves nothing half in a chain's hands.
+Shown text goes to the turn directly; the chain gets one complete message. So a restarted answer never leaves a partial
+one inside a chain.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,20 +26,20 @@ from service.llm.model_call import ModelCall
 
 # bound by the service to the chain's last model, whose text is the answer
 SHOWN = "service_shown"
-# what a composition sets for a model in its middle
+# set for a model in the middle of a chain
 HELD = "service_held"
 OURS = (SHOWN, HELD, "stream", "stream_usage", "ls_structured_output_format")
 PREFIX = "Guarded"
 
 
 class Guarded:
-    """Stands before a provider's class. Its calls need a turn (service.llm.chain_turn)."""
+    """A mixin in front of a provider's class. Calls need a turn (service.llm.chain_turn)."""
 
     def _should_stream(self, **kwargs: Any) -> bool:
         return bool(kwargs.get("stream"))
 
     def transform(self, input: Any, config: Any = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
-        """LangChain's own composition; a step that calls stream() itself is live."""
+        """Called when LangChain composes steps; a step that calls stream() itself gets a live stream."""
         kwargs.setdefault(HELD, True)
         yield from super().transform(input, config, **kwargs)  # type: ignore[misc]
 
@@ -100,7 +100,7 @@ class Guarded:
         yield ChatGenerationChunk(message=whole.chunk(kwargs.get("response_format"), call.kept))
 
     def call_for(self, value: Any, options: Mapping[str, Any]) -> ModelCall:
-        """The call that a chain of prompts and this model makes, without the chain."""
+        """The call that prompts | model would make, without running the chain."""
         return self.call_with(self._convert_input(value).to_messages(), options)  # type: ignore[attr-defined]
 
     def call_with(self, messages: list[BaseMessage], options: Mapping[str, Any]) -> ModelCall:
@@ -116,7 +116,7 @@ class Guarded:
         *,
         takes_back: bool,
     ) -> ModelCall:
-        """What the chain binds wins over what the request says."""
+        """Options bound by the chain take precedence over the request's."""
         prompt = turn.running.prompt
         options = request_options(self, turn) | {
             name: value for name, value in kwargs.items() if name not in OURS
@@ -129,7 +129,7 @@ class Guarded:
         return ModelCall(messages, options, str(model), question, takes_back, own, by=self)
 
     def _events(self, turn: ChainTurn, call: ModelCall) -> Iterator[CallEvent]:
-        """All but ticks, at each of which the turn is looked at."""
+        """The events without ticks; the turn is checked at each tick."""
         with (
             turn.calling(),
             closing(turn.around.guards.of(self).answer(call, turn.running)) as events,
@@ -142,7 +142,7 @@ class Guarded:
 
 
 def request_options(model: Any, turn: ChainTurn) -> dict[str, Any]:
-    """What the running request says, for the configured model; a chain's own keeps its own options."""
+    """The request's options, for the configured model; models that chains created keep their own."""
     if not getattr(model, "_is_configured", False):
         return {}
     prompt = turn.running.prompt
@@ -156,12 +156,12 @@ def request_options(model: Any, turn: ChainTurn) -> dict[str, Any]:
 
 
 def guarded_copy(model: BaseChatModel, *, is_configured: bool) -> BaseChatModel:
-    """The same model, guarded. is_configured: it is the one that the settings name."""
+    """A guarded copy of the model. is_configured: it is the one from the settings."""
     if isinstance(model, Guarded):
         return model
     copy = model.model_copy()
     copy.__class__ = _guarded_class(type(model))
-    # what a cache answers would neither be shown nor billed
+    # an answer from a cache would be neither shown nor billed
     copy.__dict__["cache"] = False
     private = {"_is_configured": is_configured, "_guard": None}
     copy.__pydantic_private__ = {**(model.__pydantic_private__ or {}), **private}
@@ -169,7 +169,7 @@ def guarded_copy(model: BaseChatModel, *, is_configured: bool) -> BaseChatModel:
 
 
 def provider_class(model: Any) -> Any:
-    """What a guarded model is made of."""
+    """The class of a provider's guarded models."""
     return next(kind for kind in type(model).__mro__ if not issubclass(kind, Guarded))
 
 
@@ -181,7 +181,7 @@ def _guarded_class(kind: type[BaseChatModel]) -> type[BaseChatModel]:
         # pydantic ignores private attributes of a plain mixin
         "_is_configured": PrivateAttr(default=False),
         "_guard": PrivateAttr(default=None),
-        # a provider's own would go round the guard; these call the sync ones in an executor
+        # the provider's async methods would bypass the guard; these call the sync ones in an executor
         "_agenerate": BaseChatModel._agenerate,  # noqa: SLF001
         "_astream": BaseChatModel._astream,  # noqa: SLF001
     }
@@ -220,7 +220,7 @@ def _show(turn: ChainTurn, run: UUID | None, event: CallEvent) -> None:
 
 
 def _live(events: Iterator[CallEvent], whole: Accumulator) -> Iterator[ChatGenerationChunk]:
-    """For a step that iterates the model itself: what it has got cannot be taken back, so there is no restart."""
+    """For a step that iterates over the model itself: its text cannot be taken back, so there is no restart."""
     for event in events:
         if isinstance(event, Token):
             yield ChatGenerationChunk(message=AIMessageChunk(content=event.text))
@@ -230,6 +230,6 @@ def _live(events: Iterator[CallEvent], whole: Accumulator) -> Iterator[ChatGener
 
 
 def _tell_handlers(run_manager: CallbackManagerForLLMRun, whole: Accumulator) -> None:
-    """Handlers of the chain's own see the text, in one piece."""
+    """Passes the text to the chain's own handlers, in one piece."""
     chunk = ChatGenerationChunk(message=whole.chunk())
     run_manager.on_llm_new_token(chunk.text, chunk=chunk)

@@ -1,20 +1,20 @@
-"""Provider data beside a message's text that has to be sent back in the next call, such as signed thinking."""
+"""Provider data besides a message's text that must be sent back in the next call, such as signed thinking."""
 
 from typing import Any
 
 from langchain_core.messages import BaseMessage, merge_content
 from langchain_core.utils._merge import merge_dicts
 
-# what providers call thoughts
+# the providers' names for thinking
 THINKING = ("thinking", "reasoning", "reasoning_content")
-# merging one by one is quadratic, merging all at the end keeps every chunk
+# merging one by one is quadratic, and merging only at the end keeps every chunk in memory
 MOST_UNMERGED = 64
-# thoughts are kept in blocks where they matter
+# thinking that has to be kept is in content blocks
 PASSING = frozenset({*THINKING, "tool_calls", "function_call", "parsed"})
 
 
 class Kept:
-    """Of the attempt that is made last: each begins with forget()."""
+    """Keeps the data of the latest attempt; each attempt begins with forget()."""
 
     def __init__(self) -> None:
         self.forget()
@@ -36,7 +36,7 @@ class Kept:
 
     @property
     def content(self) -> list[Any] | None:
-        """None: it was text alone."""
+        """None if there was only text."""
         return self._merged() if self._blocks else None
 
     def _merged(self) -> list[Any]:

@@ -1,6 +1,6 @@
-"""Watches a worker's event loop: how late it is, and what keeps it, since all other streams wait as long.
+"""Watches a worker's event loop: how late it is, and what blocks it, because all streams wait for that long.
 
-gevent's own monitor traces every switch between greenlets; a beat and a real thread that looks at it cost nothing.
+gevent's own monitor traces every greenlet switch; a heartbeat and a real thread that checks it cost nothing.
 """
 
 import sys
@@ -15,7 +15,7 @@ from gevent import monkey
 
 BEAT_SECONDS = 0.1
 BLOCKING_SECONDS = 0.2
-# a place is said once; one that makes up its places ends
+# each place is reported once; this bounds code that generates new ones
 MOST_PLACES = 20
 MOST_FRAMES = 12
 LIBRARIES = tuple(
@@ -24,7 +24,7 @@ LIBRARIES = tuple(
 
 
 class LoopWatch:
-    """One per worker. lag: how late each beat was, in seconds; blocked: a place, how long at least, and its stack."""
+    """One per worker. lag: called with each beat's delay. blocked: called with place, seconds so far and stack."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class LoopWatch:
         self._found: deque[tuple[str, float, list[str]]] = deque(maxlen=MOST_PLACES)
 
     def start(self) -> None:
-        """In the worker, in its main thread."""
+        """Called in the worker's main thread."""
         self._thread_id = monkey.get_original("_thread", "get_ident")()
         self._beat_at = time.monotonic()
         threading.Thread(target=self._beat, name="loop-watch", daemon=True).start()
@@ -55,7 +55,7 @@ class LoopWatch:
                 self._blocked(*self._found.popleft())
 
     def _look(self) -> None:
-        """In a real thread, so it touches nothing that greenlets wait for."""
+        """Runs in a real thread, so it must not touch anything greenlets wait for."""
         sleep = monkey.get_original("time", "sleep")
         before: FrameType | None = None
         while True:
@@ -68,14 +68,14 @@ class LoopWatch:
             if frame is None:
                 continue
             frames = list(_outwards(frame))
-            # another greenlet than at the last look: the loop turns, and there is much to do
+            # a different greenlet than before: the loop is running, only busy
             if before is frames[-1]:
                 self._note(frames, late)
             before = frames[-1]
 
     def _note(self, frames: list[FrameType], seconds: float) -> None:
         ours = next((frame for frame in frames if _is_ours(frame)), frames[0])
-        # its line moves while it computes
+        # its current line changes while it computes
         place = f"{ours.f_code.co_filename}:{ours.f_code.co_firstlineno} {ours.f_code.co_name}"
         if place in self._places or len(self._places) >= MOST_PLACES:
             return

@@ -1,4 +1,4 @@
-"""What a chain asks of a model, as the guard passes it on to whoever sends it."""
+"""A chain's call to a model, as the guard passes it to the sender."""
 
 import json
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ from service.llm.kept import Kept
 
 TOOLS = frozenset({"tools", "functions"})
 OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-# far more than any text has; of an answer whose length nobody limits, far more than any model writes
+# far more than any text has; the last is for answers without a length limit
 CHARS_PER_TOKEN, LEAST_CHARS, MOST_CHARS = 32, 4096, 1_000_000
 
 
 @dataclass(frozen=True)
 class ModelCall:
-    """options: LangChain's keyword arguments, without the model. own: those of them that the caller chose.
+    """options: LangChain's keyword arguments, without the model. own: those that the caller chose.
 
-    by: the guarded model that is called. kept: what the provider's class wants back in the next call.
+    by: the guarded model that is called. kept: provider data to send back in the next call.
     """
 
     messages: list[BaseMessage]
@@ -37,7 +37,7 @@ class ModelCall:
 
     @property
     def most_tokens(self) -> int | None:
-        """Of the answer; None: nobody limits it."""
+        """The answer's length limit; None: unlimited."""
         limits = (self.options.get(name) for name in OUTPUT_LIMITS)
         return next((limit for limit in limits if isinstance(limit, int)), None)
 
@@ -49,7 +49,7 @@ class ModelCall:
 
     @property
     def texts(self) -> list[str]:
-        """What the model is sent, for counting."""
+        """The texts sent to the model, for counting."""
         texts = [text for message in self.messages for text in _texts(message)]
         texts += [
             json.dumps(self.options[name], default=str)

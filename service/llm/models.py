@@ -1,4 +1,4 @@
-"""The LangChain model behind the chain, and how its stream is opened."""
+"""Builds the configured LangChain model and opens its streams."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,12 +16,12 @@ from service.llm.ticking import Ticking
 from service.llm.wire.answer_stream import AnswerStream
 from service.llm.wire.client import NO_KEY, Access, Client
 
-# an empty one is refused by some servers
+# some servers reject an empty instruction
 NO_SYSTEM = {"role": "system", "content": ""}
 
 
 def build_model(model: str, access: Access) -> ConfiguredChatOpenAI:
-    """One per worker. It writes what is asked; whatever the environment could change behind our back is said."""
+    """One per worker, to compose requests. Everything that the environment could change is set explicitly."""
     return ConfiguredChatOpenAI(
         model=model,
         api_key=SecretStr(access.api_key or NO_KEY),
@@ -31,7 +31,7 @@ def build_model(model: str, access: Access) -> ConfiguredChatOpenAI:
         use_responses_api=False,
         organization="",
         output_version="v0",
-        # nothing is sent by them, and they would stumble over a proxy of a kind that they do not know
+        # these clients send nothing, but would fail on an unsupported kind of proxy
         http_client=openai.DefaultHttpxClient(trust_env=False),
         http_async_client=openai.DefaultAsyncHttpxClient(trust_env=False),
     )
@@ -42,7 +42,7 @@ Opener = Callable[[ModelCall, str], Stream]
 
 
 def opener(model: ChatOpenAI, client: Client, name: str | None) -> Opener:
-    """Opens a call's stream; name: the model asked whatever the call names, None for the call's."""
+    """Opens a call's stream. name: the model to call; None: the one that the call names."""
 
     def open_stream(call: ModelCall, request_id: str) -> Stream:
         call.kept.forget()
@@ -57,7 +57,7 @@ def opener(model: ChatOpenAI, client: Client, name: str | None) -> Opener:
 
 
 class Guards:
-    """Finds a model's guard: the configured one's, or one that is made once for a model of the chain's own."""
+    """Finds a model's guard: the one for the configured model, or one created once for a model of a chain's own."""
 
     def __init__(self, configured: ModelGuard, make: Callable[[Any], ModelGuard]) -> None:
         self._configured = configured

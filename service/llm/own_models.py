@@ -1,4 +1,4 @@
-"""Models of the chains' own: found once, when all chains are built."""
+"""Finds the models that chains created themselves, once all chains are built."""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from service.llm.guarded import Guarded
 
 
 def announce(warn: Callable[[list[str]], None]) -> None:
-    """Lets those that no guard stands around report their usage, and says which they are."""
+    """Makes unguarded models report their usage, and warns about them."""
     found = list(_unguarded())
     for model in found:
         # a custom base URL silently disables it
@@ -23,7 +23,7 @@ def announce(warn: Callable[[list[str]], None]) -> None:
 
 
 def _unguarded() -> Iterator[Any]:
-    """By exact type: asking each object for its class by isinstance takes seconds."""
+    """Compares exact types: isinstance on every object would take seconds."""
     kinds = {kind for kind in _below(BaseChatModel) if not issubclass(kind, Guarded)}
     kinds -= {ConfiguredChatOpenAI}
     for thing in gc.get_objects():

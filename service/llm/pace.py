@@ -1,11 +1,11 @@
-"""How often a busy worker reads its upstreams: less often, so that frames grow as load grows."""
+"""Decides how often a worker reads its upstreams: less often under load, so that frames get larger."""
 
 import time
 from collections.abc import Callable
 
 import gevent
 
-# people do not see it, and it is far below every limit on gaps; the second where much of a core is used
+# people do not notice it, and it is far below every limit on gaps; the second where much of a core is used
 LONGEST_SECONDS = 0.05
 LONGEST_BUSY_SECONDS = 0.07
 STEP_SECONDS = 0.01
@@ -41,13 +41,13 @@ class Pace:
         self._latest_seconds = 0.0
 
     def wait(self) -> None:
-        """Before a read; it lets the other streams run."""
+        """Called before a read; lets other streams run."""
         now = self.now()
         if now - self._measured_at >= MEASURE_SECONDS:
             self._measure(now)
         delay = min(self._delay_seconds, self.streams * SECONDS_PER_STREAM)
         if delay > 0:
-            # all streams at the same moments: the loop wakes once for many
+            # all streams wait for the same moments, so that the loop wakes up once for many
             pause = delay - now % delay
             self._sleep(pause)
             late = self.now() - now - pause

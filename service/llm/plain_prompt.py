@@ -1,4 +1,4 @@
-"""Prompts of plain text, filled in without LangChain's machinery: it costs a tenth of a short turn."""
+"""Fills in plain-text prompts without LangChain's machinery, which costs a tenth of a short turn."""
 
 from collections.abc import Callable, Mapping
 from string import Formatter
@@ -14,7 +14,7 @@ from langchain_core.prompts import (
     SystemMessagePromptTemplate,
 )
 
-# of the fields that a chain is given, those that are text, and the one that is messages
+# the input fields that are text, and the one that is messages
 TEXTS = frozenset({"system", "question", "input"})
 HISTORY = "history"
 KINDS: Mapping[type, Callable[[str], BaseMessage]] = {
@@ -28,7 +28,7 @@ Fill = Callable[[Fields], list[BaseMessage]]
 
 
 def fill_of(template: Any) -> Fill | None:
-    """What the template makes of a chain's fields; None for one that only LangChain itself can fill in."""
+    """A function that fills in the template; None if only LangChain itself can."""
     if type(template) is not ChatPromptTemplate or template.partial_variables:
         return None
     parts = [_part(message) for message in template.messages]

@@ -1,6 +1,6 @@
-"""A price list as a file: the operator's PRICES_FILE, and what the shipped one adds to genai-prices.
+"""Price files: the operator's PRICES_FILE, and the shipped one that complements genai-prices.
 
-gunicorn's master reads it to refuse a bad one in one sentence, so nothing here may load an HTTP client.
+gunicorn's master reads them to report a bad one in one sentence, so nothing here may import an HTTP client.
 """
 
 import re
@@ -20,7 +20,7 @@ DATED_NAME = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
 
 
 class UnusablePrices(ValueError):
-    """A price file does not say what its kind of file has to say."""
+    """A price file is unreadable or incomplete."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _read(path: Path) -> Table:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
         return {name: _price(name, entry) for name, entry in _models(document).items()}
-    # what is not UTF-8 or not TOML is a ValueError, too
+    # invalid UTF-8 and invalid TOML are ValueErrors
     except (OSError, ValueError) as error:
         raise UnusablePrices(f"{path.name} is no price list: {error}") from None
 

@@ -1,4 +1,4 @@
-"""What tokens cost: PRICES_FILE first, then the snapshot that the package genai-prices carries. Nothing is fetched."""
+"""What tokens cost: PRICES_FILE first, then the snapshot inside the package genai-prices. Nothing is downloaded."""
 
 import time
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from service.chat.events import Usage
 from service.llm import price_file
 from service.llm.price_file import Table
 
-# OpenAI's API is spoken in many places: there the address says whose prices
+# many providers speak OpenAI's API: the address decides whose prices apply
 OPENAI = "openai"
 PRICED_AS = {
     "google_genai": "google",
@@ -33,7 +33,7 @@ ONE_OF_EACH = Usage(1, 1, "reported")
 
 @dataclass(frozen=True)
 class Prices:
-    """Prices of the models at one address: the same model may cost differently at another provider's."""
+    """The prices of models at one address: another provider may charge differently for the same model."""
 
     table: Table
     address: str = ""
@@ -43,7 +43,7 @@ class Prices:
         return replace(self, address=address)
 
     def of(self, provider: str, address: str) -> "Prices":
-        """provider: as in LLM_MODEL; one that is none of genai-prices' says nothing."""
+        """provider: as in LLM_MODEL; ignored if genai-prices does not know it."""
         known = find_provider_by_id(get_snapshot().providers, PRICED_AS.get(provider, provider))
         priced = None if provider == OPENAI or known is None else known.id
         return replace(self, address=address, provider=priced)
@@ -58,24 +58,24 @@ class Prices:
         return None if dollars is None else float(dollars)
 
     def _published(self, model: str, usage: Usage) -> Decimal | None:
-        # some prices change with the time of day
+        # some prices depend on the time of day
         minute = int(time.time() // 60)
         return _published(model, self.provider, self.address, usage, minute)
 
 
 def load_prices(override: Path | None) -> Prices:
-    """Raises UnusablePrices. Called at start: reading the snapshot takes a tenth of a second."""
+    """Raises UnusablePrices. Called at start, because reading the snapshot takes a tenth of a second."""
     get_snapshot()
     return Prices(price_file.read(override))
 
 
 def snapshot() -> str:
-    """Which prices these are, for the log."""
+    """Describes the snapshot, for the log."""
     return f"genai-prices {version('genai-prices')}, latest price of {_latest_change()}"
 
 
 def _latest_change() -> date:
-    """The package does not say when it was made; its newest price that is already in force tells."""
+    """The date of its newest price in force, because the package does not say when it was made."""
     today = datetime.now(UTC).date()
     starts = (
         getattr(condition.constraint, "start_date", None)
@@ -91,23 +91,23 @@ def _latest_change() -> date:
 def _published(
     model: str, provider: str | None, address: str, usage: Usage, _minute: int
 ) -> Decimal | None:
-    """Kept, since each model call is estimated more than once."""
+    """Cached, because each model call is estimated more than once."""
     found = _find(model, provider, address)
     return None if found is None else _total(usage, *found)
 
 
 @lru_cache(maxsize=1024)
 def _find(model: str, provider: str | None, address: str) -> Found | None:
-    """By the provider at this address, else by the provider that the model's name belongs to."""
+    """Looks the model up at this address's provider, or else at the provider its name belongs to."""
     if provider is not None:
         return _look_up(model, provider, None)
     if by_address := _look_up(model, None, address):
         return by_address
     named, name = _provider_and_name(model)
-    # a tag as in deepseek-r1:8b is that of a model that somebody runs himself
+    # a tag as in deepseek-r1:8b marks a self-hosted model
     if ":" in name:
         return None
-    # the snapshot knows chat models by their names alone, embeddings only at their provider
+    # the snapshot finds chat models by name alone, but embeddings only with their provider
     return _look_up(name, named, None) or (None if named else _look_up(name, OPENAI, None))
 
 
@@ -127,13 +127,13 @@ def _total(usage: Usage, provider: Provider, model: ModelInfo) -> Decimal | None
             cache_write_tokens=usage.cache_written_tokens or 0,
         )
         return model.calc_price(counts, provider).total_price
-    # counts that cannot be
+    # impossible counts
     except (LookupError, ValueError):
         return None
 
 
 def _provider_and_name(model: str) -> tuple[str | None, str]:
-    """openai/gpt-4o and anthropic:claude-sonnet-4-5 name their provider."""
+    """Splits names that include their provider, such as openai/gpt-4o and anthropic:claude-sonnet-4-5."""
     for mark in ("/", ":"):
         provider, found, name = model.partition(mark)
         if found and find_provider_by_id(get_snapshot().providers, provider):

@@ -1,4 +1,4 @@
-"""What any provider's LangChain model says, as our own chunks: whatever it calls its reasons, thoughts and counts."""
+"""Converts the output of any provider's LangChain model to our chunks, whatever it calls reason, thinking and usage."""
 
 import json
 from collections.abc import Generator, Iterable, Mapping
@@ -14,12 +14,12 @@ from service.llm.usage import total, usage_of
 from service.llm.wire.finish import finish_reason
 
 REASONS = ("finish_reason", "stop_reason", "done_reason")
-# its class reports what each chunk adds; all others report totals
+# its class reports increments; all others report totals
 REPORTS_PARTS = "google_genai"
 
 
 class ProviderAnswer:
-    """says_why: the provider names a reason when an answer ends, so that one without is cut."""
+    """says_why: the provider gives a reason at an answer's end, so an answer without one was cut."""
 
     def __init__(self, kept: Kept, *, says_why: bool) -> None:
         self._kept = kept
@@ -30,7 +30,7 @@ class ProviderAnswer:
         kept.forget()
 
     def chunks(self, generations: Iterable[ChatGenerationChunk]) -> Generator[Chunk, None, None]:
-        """Raises ContentFiltered and UpstreamError, or what the class raises."""
+        """Raises ContentFiltered, UpstreamError, or whatever the class raises."""
         for generation in generations:
             yield self._chunk(generation)
         if not self._ended and not self._says_why:
@@ -64,12 +64,12 @@ class ProviderAnswer:
 
 
 def finish_word(about: Mapping[str, Any]) -> str | None:
-    """Why an answer ended, whatever the provider's metadata calls it, in our words or `failed`; None: it goes on."""
+    """Our finish reason or `failed`, whatever the provider's metadata calls it; None: the answer goes on."""
     return finish_reason(next((about[name] for name in REASONS if about.get(name)), None))
 
 
 def whole_chunk(message: AIMessage) -> AIMessageChunk:
-    """A message of a model that cannot stream, as its only chunk."""
+    """The message of a model that cannot stream, as a single chunk."""
     calls: Any = [
         {
             "name": c["name"],

@@ -1,4 +1,4 @@
-"""Models of other providers: built by LangChain's init_chat_model, asked through their own classes."""
+"""Models of other providers: built by LangChain's init_chat_model and called through their own classes."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
@@ -17,34 +17,34 @@ from service.llm.sdk_clients import with_timeouts, without_retries
 from service.llm.ticking import Ticking
 from service.llm.wire.client import Access
 
-# what a provider's class calls its address and its key
+# the names of address and key in each provider's class
 KEYWORDS = {
     "anthropic": ("base_url", "api_key"),
     "google_genai": ("base_url", "api_key"),
     "azure_openai": ("azure_endpoint", "api_key"),
     "ollama": ("base_url", None),
 }
-# gRPC does its waiting where no other greenlet can run
+# gRPC blocks all other greenlets while it waits
 FIXED: Mapping[str, Mapping[str, Any]] = {"google_genai": {"transport": "rest"}}
 NO_KEY = "none"
 ADDRESSES = ("base_url", "openai_api_base", "anthropic_api_url", "azure_endpoint", "endpoint")
-# packages whose clients send headers of a call's own
+# packages whose clients can send headers per call
 WITH_HEADERS = ("langchain_openai", "langchain_anthropic")
 
-# packages of providers name a reason for an answer's end, but for these
+# every provider's package reports a finish reason, except these
 UNSAID = ("langchain_core", "langchain_community")
 
 
 class UnusableModel(ValueError):
-    """The model that is set cannot be built."""
+    """The configured model cannot be built."""
 
 
 def build_model(provider: str, name: str, access: Access) -> Any:
-    """The configured model, guarded: one per worker, after the fork. Raises UnusableModel, one sentence.
+    """The configured model, guarded: one per worker, after the fork. Raises UnusableModel with one sentence.
 
-    An empty address is the provider's own.
+    An empty address means the provider's default.
     """
-    # it takes long to load, and most deployments ask OpenAI's API
+    # slow to import, and most deployments use OpenAI's API
     from langchain.chat_models import init_chat_model  # noqa: PLC0415
 
     options = dict(FIXED.get(provider, {}))
@@ -60,28 +60,28 @@ def build_model(provider: str, name: str, access: Access) -> Any:
         without_retries(model)
         with_timeouts(model, access.connect_seconds, access.read_seconds)
     except Exception as error:
-        # at start the operator reads it: the error's own text is what helps
+        # the reader is the operator, at start: the error's own text helps
         words = f"{type(error).__name__}: {error}".splitlines()[0][:300]
         raise UnusableModel(f"the model {provider}:{name}: {words}") from error
     return model
 
 
 def place_of(model: Any) -> tuple[Any, ...]:
-    """What models that share a breaker have in common."""
+    """The server of a model: models at the same one share breakers."""
     return provider_class(model), *(str(getattr(model, name, None)) for name in ADDRESSES)
 
 
 def provider_of(model: Any) -> str:
-    """As in LLM_MODEL, where LangChain's class says it."""
+    """The provider's name as in LLM_MODEL, if LangChain's class reveals it."""
     return str(model._get_ls_params().get("ls_provider") or "unknown")  # noqa: SLF001
 
 
 def provider_opener(
     model: Any, name: str | None, tick_seconds: float
 ) -> Callable[[ModelCall, str], Ticking]:
-    """Opens a call by its provider's class; name: the model asked whatever the call names, None for the call's.
+    """Opens a call with its provider's class. name: the model to call; None: the one that the call names.
 
-    A copy that the chain has made of the model is asked as it is.
+    A copy of the model that the chain made is called as it is.
     """
     kind = provider_class(model)
 
@@ -124,5 +124,5 @@ def _generations(
 
 
 def _said(messages: list[BaseMessage]) -> list[BaseMessage]:
-    """An empty instruction is refused by some."""
+    """The messages without an empty instruction, which some providers reject."""
     return [one for one in messages if one.content or not isinstance(one, SystemMessage)]

@@ -1,4 +1,4 @@
-"""Turns off what providers' SDKs do behind the guard's back: retries, and waits without a limit."""
+"""Turns off what provider SDKs do behind the guard's back: retries, and unlimited waits."""
 
 from functools import partial
 from typing import Any
@@ -6,19 +6,19 @@ from typing import Any
 RETRIES = ("max_retries", "retries")
 TIMEOUTS = ("request_timeout", "default_request_timeout", "timeout")
 CLIENTS = ("root_client", "client", "_client")
-# made of the fields when they are first used
+# created from the fields on first use
 MADE_ONCE = ("_client", "_async_client", "_client_params")
-# gRPC does its waiting where no other greenlet can run
+# gRPC blocks all other greenlets while it waits
 COOPERATIVE = "rest"
 GOOGLE_CALLS = ("generate_content", "stream_generate_content")
 
 
 class Unguardable(ValueError):
-    """The model cannot be put under the guard."""
+    """The model cannot be guarded."""
 
 
 def without_retries(model: Any) -> None:
-    """The guard retries instead. Raises Unguardable for a class whose own retries cannot be turned off."""
+    """The guard retries instead. Raises Unguardable if the class's own retries cannot be turned off."""
     _set_fields(model, RETRIES, 0)
     _each_client(model, max_retries=0)
     if "transport" in type(model).model_fields:
@@ -26,7 +26,7 @@ def without_retries(model: Any) -> None:
 
 
 def with_timeouts(model: Any, connect_seconds: float, read_seconds: float) -> None:
-    """Backstops below the guard's own clock. Raises Unguardable."""
+    """Sets timeouts as a backstop for the guard's own deadlines. Raises Unguardable."""
     _set_fields(model, TIMEOUTS, read_seconds)
     for name in CLIENTS:
         held: Any = getattr(model, name, None)
@@ -61,7 +61,7 @@ def _set_fields(model: Any, names: tuple[str, ...], value: float) -> None:
 
 
 def _each_client(model: Any, **options: Any) -> None:
-    """OpenAI's and Anthropic's clients, and those made by the same generator, are copied with other options."""
+    """Clients of OpenAI, Anthropic and others from the same generator, which can be copied with other options."""
     for name in CLIENTS:
         held: Any = getattr(model, name, None)
         if hasattr(held, "with_options"):
@@ -71,10 +71,10 @@ def _each_client(model: Any, **options: Any) -> None:
 
 
 def _use_rest(model: Any) -> None:
-    """Google's client: over HTTP, and without the retries that it makes below LangChain's."""
+    """Makes Google's client use HTTP, without the retries it makes below LangChain's."""
     _set_fields(model, ("transport",), COOPERATIVE)  # type: ignore[arg-type]
     model.validate_environment()
     for name in GOOGLE_CALLS:
         setattr(model.client, name, partial(getattr(model.client, name), retry=None))
-    # it asks again with a new token where a key was refused
+    # it retries with a new token after a rejected key
     model.client.transport._session._max_refresh_attempts = 0  # noqa: SLF001

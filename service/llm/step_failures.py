@@ -1,4 +1,4 @@
-"""Maps what chain steps raise outside of model calls to errors, in one table. They never touch a breaker."""
+"""Maps exceptions of chain steps outside model calls to our errors, in one table. They never affect a breaker."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from service.errors import (
 )
 
 MOST_CAUSES = 20
-# class names with their package: the libraries need not be installed
+# class names with their package, because the libraries need not be installed
 TIMEOUTS = frozenset(
     {
         "builtins.TimeoutError", "gevent.Timeout", "concurrent.TimeoutError", "asyncio.TimeoutError",
@@ -55,7 +55,7 @@ ON_ASYNCIO = "async code in a sync chain: wrap the coroutine function, or the to
 
 
 def of_step(error: BaseException) -> ChatError:
-    """Never raises. The error's own text goes nowhere; a bug keeps its trace as the cause."""
+    """Never raises. The error's own text is dropped; a bug keeps its trace as the cause."""
     if isinstance(error, ChatError):
         return error
     if limit := LIMITS.get(type(error).__name__):
@@ -70,7 +70,7 @@ def of_step(error: BaseException) -> ChatError:
 
 
 def _hint(error: BaseException) -> str:
-    """What to change, where a library's words leave it open."""
+    """What to change, for errors of libraries that do not say so."""
     if type(error).__name__ == "NoTurn":
         return f": {error}"
     if NO_RUN in str(error):
@@ -84,7 +84,7 @@ def _caused(failure: ChatError, error: BaseException) -> ChatError:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """The error, and what it was raised from; the parts of a group."""
+    """The error, its causes, and the members of a group."""
     found: list[BaseException] = []
     left = [error]
     while left and len(found) < MOST_CAUSES:
@@ -96,6 +96,6 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 
 def kinds_of(error: BaseException) -> Iterator[str]:
-    """Of the class and its bases, each by its top package."""
+    """The names of the class and its bases, each with its top-level package."""
     for kind in type(error).__mro__:
         yield f"{kind.__module__.partition('.')[0].lstrip('_')}.{kind.__name__}"

@@ -1,4 +1,4 @@
-"""Measures the steps of a running chain, each without the steps inside it."""
+"""Measures the steps of a running chain, excluding nested steps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Step:
 
 
 class StepTimes:
-    """timed: a step's name and its own seconds."""
+    """timed: called with a step's name and its own seconds."""
 
     def __init__(self, timed: Callable[[str, float], None], clock: Callable[[], float]) -> None:
         self._timed = timed
@@ -25,7 +25,7 @@ class StepTimes:
         self._running[run] = Step(name, self._clock(), parent)
 
     def end(self, run: UUID, *, counts: bool = True) -> Step | None:
-        """counts: it is a step, and not something else that a step waits for, such as a model."""
+        """counts: whether it is a step, rather than something a step waits for, such as a model."""
         step = self._running.pop(run, None)
         if step is None:
             return None

@@ -1,4 +1,4 @@
-"""What a chain may use of the service: import it from service/llm/chain.py."""
+"""The service's tools for chains, to be imported in service/llm/chain.py."""
 
 import asyncio
 import contextvars
@@ -24,14 +24,14 @@ __all__ = ["DependencyFailed", "accounted", "guarded", "off_loop", "on_asyncio"]
 P = ParamSpec("P")
 R = TypeVar("R")
 THREADS = 4
-# Python's own is ten times as long, and the loop waits for it behind each thread at each call of the kernel
+# Python's default is ten times as long, and after each system call the loop would wait that long for a busy thread
 SWITCH_SECONDS = 0.0005
-# the first callers may come together, and two loops in one thread refuse each other
+# the first callers may come together, and a thread can run only one loop
 _STARTING = threading.Lock()
 
 
 def guarded(model: BaseChatModel) -> Any:
-    """The same model under the service's guard: deadlines, retries, circuit breaker, fallback and bill."""
+    """The same model under the service's guard: deadlines, retries, circuit breaker, fallback and billing."""
     copy = guarded_copy(model, is_configured=False)
     without_retries(copy)
     return copy
@@ -43,7 +43,7 @@ def accounted(embeddings: Embeddings, *, model: str | None = None) -> Any:
 
 
 def off_loop(function: Callable[P, R]) -> Callable[P, R]:
-    """Runs the function in a real thread, so that its computing holds no stream up. It may not touch sockets."""
+    """Runs the function in a real thread, so that its computation delays no stream. It must not use sockets."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -59,7 +59,7 @@ def off_loop(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _caught(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
-    """The pool itself would print the error, with what it says of people's questions."""
+    """Without this, the pool would print the error, which may quote a question."""
     try:
         return function(), None
     except BaseException as error:  # noqa: BLE001 - it is raised where the function was called
@@ -67,7 +67,7 @@ def _caught(function: Callable[[], Any]) -> tuple[Any, BaseException | None]:
 
 
 def on_asyncio(function: Any) -> Any:
-    """Makes a coroutine function, or a tool that has only one, callable in sync code: on one event loop per worker."""
+    """Makes a coroutine function, or a tool that has only one, callable in sync code, on one event loop per worker."""
     if isinstance(function, BaseTool):
         return _sync_tool(function)
     if not inspect.iscoroutinefunction(function):
@@ -111,14 +111,14 @@ def _run_coroutine(make: Callable[[], Any]) -> Any:
 
 @functools.cache
 def _threads() -> ThreadPool:
-    """Real threads, made in the worker that uses them."""
+    """Real threads, created in the worker that uses them."""
     sys.setswitchinterval(SWITCH_SECONDS)
     return ThreadPool(THREADS)
 
 
 @functools.cache
 def _loop() -> asyncio.AbstractEventLoop:
-    """In a separate greenlet; the patched selectors let the others run."""
+    """Runs in a separate greenlet; the patched selectors let the others run."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="asyncio", daemon=True).start()
     return loop

@@ -11,14 +11,14 @@ from service.chat.events import TICK, Chunk, Tick
 from service.errors import ChatError
 from service.llm.failures import translate
 
-# larger mailboxes let a busy stream keep the loop: 64 made others wait 5 s under load, 8 one second
+# larger mailboxes let a busy stream block the loop: 64 made others wait 5 s under load, 8 only one second
 MAILBOX_CHUNKS = 8
 GIVE_WAY_SECONDS = 0.005
 POLL_SECONDS = 0.001
 
 
 class _End:
-    """The producer is done."""
+    """The producer has finished."""
 
 
 _END = _End()
@@ -27,9 +27,9 @@ _Item = Chunk | ChatError | _End
 
 
 class Ticking:
-    """Runs a blocking stream in its own greenlet; each next returns all that has come, or TICK.
+    """Runs a blocking stream in its own greenlet; each next() returns everything that has arrived, or TICK.
 
-    close() cancels the request wherever it is, also while it resolves, connects or waits.
+    close() cancels the request at any point, also while it resolves, connects or waits.
     """
 
     def __init__(self, start: Start, tick_seconds: float) -> None:
@@ -60,14 +60,14 @@ class Ticking:
         try:
             item = self._mailbox.get(timeout=self._tick_seconds)
         except Empty:
-            # our loop may be late: what the kernel already holds counts as arrived, so the producer has its turn first;
-            # with a poll before it, since SIGCONT interrupts the one that ends a stop, and timers go off all the same
+            # our loop may be late, and data already in the kernel counts as arrived: let the producer run first.
+            # After SIGCONT, timers fire before sockets are polled: sleep once, so that the data is read.
             gevent.sleep(POLL_SECONDS)
             gevent.sleep(0)
             try:
                 item = self._mailbox.get_nowait()
             except Empty:
-                # connecting takes less than a tick where it succeeds
+                # a successful connect takes less than a tick
                 self.sent = True
                 return None
         return self._merged(item)
@@ -84,7 +84,7 @@ class Ticking:
             merged.thinking += item.thinking
             merged.tool_calls += item.tool_calls
             if item.finish_reason or item.text or item.thinking or item.tool_calls:
-                # a reason that content follows was none
+                # a finish reason followed by content does not count
                 merged.finish_reason, merged.provisional = item.finish_reason, item.provisional
             merged.usage = item.usage or merged.usage
             try:
@@ -98,7 +98,7 @@ class Ticking:
 
 def _produce(start: Start, mailbox: "Queue[_Item]") -> None:
     try:
-        # closed here: what is left to the collector may be closed where nothing can wait
+        # closed here: the garbage collector might close it where nothing can wait
         with closing(start()) as chunks:
             turn_began = time.monotonic()
             for chunk in chunks:

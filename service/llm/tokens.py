@@ -1,4 +1,4 @@
-"""Token counts for what the LLM did not report: offline, and never in the way of other streams."""
+"""Counts tokens if the LLM did not report them: offline, and without delaying other streams."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -10,15 +10,15 @@ from gevent.threadpool import ThreadPool
 from service.chat.events import Usage
 
 ENCODING = "o200k_base"
-# tiktoken's own name for the file in its cache: sha1 of the address it would be fetched from
+# tiktoken's name for the file in its cache: the sha1 of its download address
 CACHED_FILE = "fb374d419588a4632f3f557e76b4b70aebbca790"
 MESSAGE_TOKENS = 4
 REPLY_TOKENS = 3
 BYTES_PER_TOKEN = 4
-# about 2 ms of counting: more goes to a thread, since tiktoken releases the GIL but not the event loop
+# about 2 ms of counting; longer texts go to a thread: tiktoken releases the GIL, but would block the event loop
 INLINE_CHARS = 4000
 
-# of a text that is much longer, a part is counted: an attacker's hang-ups must not cost more than their requests
+# only a part of longer texts is counted: requests that an attacker aborts must not be expensive
 SAMPLED_CHARS = 32_000
 SAMPLES, SAMPLE_CHARS = 16, 1000
 
@@ -26,7 +26,7 @@ Count = Callable[[str], int]
 
 
 class TokenCounter:
-    """Counts as OpenAI's current models do; `exact` is False where the encoding is not on this machine."""
+    """Counts like OpenAI's current models; `exact` is False if the encoding is not on this machine."""
 
     def __init__(self, count: Count | None) -> None:
         self.exact = count is not None
@@ -37,7 +37,7 @@ class TokenCounter:
         return self._count_all([text])
 
     def estimate(self, sent: Sequence[str], answer: str) -> Usage:
-        """Usage of an answer, or of the part of it that came, with the chat format's own tokens; sent: its messages."""
+        """The usage of a complete or partial answer, including the chat format's own tokens. sent: the messages."""
         texts = [text for text in sent if text]
         input_tokens = self._count_all(texts) + len(texts) * MESSAGE_TOKENS + REPLY_TOKENS
         return Usage(input_tokens, self.count(answer), "estimated")
@@ -64,7 +64,7 @@ def load_counter() -> TokenCounter:
 
 
 def encoding() -> tiktoken.Encoding | None:
-    """Kept by tiktoken. It downloads a missing one without a timeout, so it is asked only when the file is there."""
+    """tiktoken caches it, and would download a missing file without a timeout: it is asked only if the file exists."""
     folder = os.environ.get("TIKTOKEN_CACHE_DIR", "")
     if not folder or not (Path(folder) / CACHED_FILE).is_file():
         return None
@@ -72,7 +72,7 @@ def encoding() -> tiktoken.Encoding | None:
 
 
 def _by_encoding(encoding: tiktoken.Encoding) -> Count:
-    # encode_ordinary: a user's text may hold "<|endoftext|>"
+    # encode_ordinary: a user's text may contain "<|endoftext|>"
     return lambda text: len(encoding.encode_ordinary(text))
 
 

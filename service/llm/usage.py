@@ -1,16 +1,16 @@
-"""Usage in LangChain's form, and the sum of several."""
+"""Converts and sums LangChain's usage metadata."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from service.chat.events import Usage
 
-# Anthropic's; where the two kinds stand apart, the first is 0
+# Anthropic's; if the last two are given separately, the first is 0
 CACHE_WRITES = ("cache_creation", "ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
 
 
 def usage_of(message: Any) -> Usage | None:
-    """A message's usage, where LangChain has one."""
+    """A message's usage, if LangChain has one."""
     reported = getattr(message, "usage_metadata", None)
     if not reported or not (reported.get("input_tokens") or reported.get("output_tokens")):
         return None
@@ -26,7 +26,7 @@ def usage_of(message: Any) -> Usage | None:
 
 
 def total(usages: Sequence[Usage]) -> Usage:
-    """The sum; one estimate makes all of it an estimate."""
+    """The sum, which is an estimate if any part is."""
     return Usage(
         sum(usage.input_tokens for usage in usages),
         sum(usage.output_tokens for usage in usages),
