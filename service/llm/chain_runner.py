@@ -132,7 +132,7 @@ class _Running:
             self._settle()
 
     def _settle(self) -> None:
-        """Model calls in greenlets of LangChain's own hear of the end at their next tick, and belong on the bill."""
+        """Model calls in LangChain's own greenlets notice the end at their next tick; they have to be billed."""
         until = self._around.clock() + 2 * self._around.tick_seconds
         while self._turn.calls and self._around.clock() < until and _may_wait():
             gevent.sleep(SETTLE_SECONDS)
@@ -153,7 +153,7 @@ class _Running:
                 if isinstance(event, Done):
                     return
             if event is None:
-                # all that came has to wait, but not its reader
+                # everything that arrived has to wait, but the reader must not
                 yield TICK
 
     def _arrived(self) -> list[Item]:
@@ -170,7 +170,7 @@ class _Running:
         return items
 
     def _events_of(self, items: list[Item]) -> Iterator[Event]:
-        """Texts that have come together leave together, and before a failure."""
+        """Joins texts that arrived together, and puts them before a failure."""
         texts: list[str] = []
         for item in items:
             if isinstance(item, Ended) and texts:
@@ -251,5 +251,5 @@ class _Running:
 
 
 def _may_wait() -> bool:
-    """Not where a generator that was dropped is collected."""
+    """False while the garbage collector closes an abandoned generator."""
     return gevent.getcurrent() is not gevent.get_hub()

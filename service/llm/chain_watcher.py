@@ -20,7 +20,7 @@ from service.llm.step_times import StepTimes
 
 # LangChain's own connecting parts are not steps
 NO_STEPS = frozenset({"prompt", "parser"})
-# how with_structured_output marks its calls
+# the metadata with which with_structured_output marks its calls
 OBJECT = "ls_structured_output_format"
 
 
@@ -79,7 +79,7 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self._tool_is(run_id, "finished")
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        # a tool that asks a human, or hands over to another agent, leaves by an exception
+        # a tool that asks a human or hands over to another agent ends with an exception
         self._tool_is(run_id, "finished" if isinstance(error, GraphBubbleUp) else "failed")
 
     def _tool_is(self, run_id: UUID, state: str) -> None:

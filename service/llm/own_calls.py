@@ -1,4 +1,4 @@
-"""Calls of models that a chain brings and no guard stands around: bounded like all, accounted as far as they go."""
+"""Calls of unguarded models that a chain created itself: limited like all others, and billed as far as they go."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ from service.llm.usage import usage_of
 
 @dataclass
 class OwnCall:
-    """One of them, as far as it went."""
+    """A call of an unguarded model, as far as it went."""
 
     model: str
     messages: list[BaseMessage]
@@ -29,7 +29,7 @@ class OwnCall:
 
 
 class OwnCalls:
-    """Those of one turn, by their runs; told of them by LangChain's callbacks. Raises TurnGone."""
+    """The calls of one turn, by run; fed by LangChain's callbacks. Raises TurnGone."""
 
     def __init__(self, turn: ChainTurn) -> None:
         self._turn = turn
@@ -41,7 +41,7 @@ class OwnCalls:
     def begin(
         self, run_id: UUID, kind: str, messages: list[BaseMessage], about: dict[str, Any]
     ) -> None:
-        """kind: what the model's class is called; about: LangChain's keyword arguments."""
+        """kind: the name of the model's class. about: LangChain's keyword arguments."""
         self._may_begin()
         metadata = about.get("metadata") or {}
         params = about.get("invocation_params") or {}
@@ -54,7 +54,7 @@ class OwnCalls:
         self._turn.calls += 1
 
     def _may_begin(self) -> None:
-        """As the guard judges. Of a handler's Exceptions LangChain makes warnings."""
+        """Applies the guard's limits. Raises TurnGone, because LangChain turns a handler's Exceptions into warnings."""
         if self._turn.running.gone:
             raise TurnGone
         try:
@@ -74,7 +74,7 @@ class OwnCalls:
             own.attempt.chunks += 1
             own.attempt.first_chunk_at = own.attempt.first_chunk_at or now
             own.attempt.last_chunk_at = now
-        # servers that report running totals: the last one is the whole
+        # some servers report running totals: the last one is complete
         own.usage = usage_of(message) or own.usage
 
     def end(self, run_id: UUID, response: LLMResult, message: BaseMessage | None) -> None:
@@ -91,7 +91,7 @@ class OwnCalls:
         self._report(own)
 
     def fail(self, run_id: UUID, error: BaseException) -> OwnCall | None:
-        """The call, if it is one of these."""
+        """Ends the call, if it is one of these."""
         own = self._running.pop(run_id, None)
         if own is None:
             return None
@@ -104,7 +104,7 @@ class OwnCalls:
         return own
 
     def close(self) -> None:
-        """The turn is over: what still runs is accounted as far as it went, and ends with its next word."""
+        """The turn is over: bills running calls as far as they went; each ends at its next token."""
         for run_id in list(self._running):
             own = self._running.pop(run_id)
             self._left.add(run_id)

@@ -1,4 +1,4 @@
-"""What the model calls of a turn have shown: one speaks at a time, and what is void is taken back."""
+"""The texts that a turn's model calls have shown: one call at a time, and discarded ones are taken back."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,20 +8,20 @@ from service.llm.chain_turn import CallEnd, TookBack
 
 
 class ShownTexts:
-    """One per turn. Calls that run side by side would tear each other's sentences: the first to speak is shown, the
-    others wait for its end."""
+    """One per turn. Concurrent calls would interleave their sentences: the first one is shown, and the others wait for
+    its end."""
 
     def __init__(self) -> None:
         self._shown: dict[Any, list[str]] = {}
         self._waiting: dict[Any, list[str]] = {}
         self._ended: set[Any] = set()
         self._speaker: Any = None
-        # of a call that failed: stays unless the chain goes on without it
+        # the text of a failed call: stays unless the chain goes on without it
         self._void: TookBack | None = None
 
     @property
     def by_call(self) -> list[str]:
-        """In the order shown."""
+        """The texts by call, in the order shown."""
         return ["".join(texts) for texts in self._shown.values()]
 
     @property
@@ -53,7 +53,7 @@ class ShownTexts:
             self._ended.add(ended.call)
 
     def _next(self) -> Iterator[Event]:
-        """Those that are over say all of it, up to one that is still speaking."""
+        """Shows the texts of calls that have ended, up to one that is still running."""
         while self._waiting and self._speaker is None:
             call = next(iter(self._waiting))
             yield from self.say(call, "".join(self._waiting.pop(call)))
@@ -61,7 +61,7 @@ class ShownTexts:
                 self._speaker = None
 
     def take_back(self, void: TookBack) -> list[Event]:
-        """What others have shown stays."""
+        """The texts of other calls stay."""
         self._waiting.pop(void.call, None)
         if not self._shown.pop(void.call, None):
             return []
@@ -73,7 +73,7 @@ class ShownTexts:
         return [] if void is None else self.take_back(void)
 
     def close(self) -> Iterator[Event]:
-        """The chain has come to its end: nobody waits any longer."""
+        """The chain has ended: shows everything that waits."""
         for call in list(self._waiting):
             self._ended.add(call)
         self._speaker = None

@@ -1,1 +1,1 @@
-"""OpenAI's wire format as the world's servers speak it: nothing here knows LangChain."""
+"""OpenAI's wire format in the variants that real servers use. Nothing here depends on LangChain."""

@@ -1,16 +1,16 @@
-"""Where a model server is, whatever form its address was written in."""
+"""Parses the address of a model server, in whatever form it was written."""
 
 import base64
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-# openai and azure: the servers of those who make the API, which take its newest parameter names
+# openai and azure run the original API, which requires its newest parameter names
 Kind = Literal["openai", "azure", "other"]
 
 CHAT = "/chat/completions"
 MODELS = "/models"
-# what an address may hold as it is; the rest is percent-encoded
+# characters kept as they are; all others are percent-encoded
 WRITTEN = "%/:?@!$&'()*+,;=~[]"
 OPENAI_HOSTS = ("api.openai.com",)
 AZURE_HOSTS = ("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com")
@@ -18,7 +18,7 @@ AZURE_HOSTS = ("openai.azure.com", "cognitiveservices.azure.com", "services.ai.a
 
 @dataclass(frozen=True)
 class Address:
-    """path: without what is asked for; query: as written, it may hold a key. basic: the user and password it held."""
+    """path: without the resource. query: as written, may contain a key. basic: user and password in the address."""
 
     scheme: str
     host: str
@@ -43,7 +43,7 @@ class Address:
         return "azure" if _belongs_to(self.host, AZURE_HOSTS) else "other"
 
     def target(self, resource: str) -> str:
-        """What stands in a request line."""
+        """The target in the request line."""
         query = f"?{self.query}" if self.query else ""
         return f"{self.path}{resource}{query}"
 
@@ -53,7 +53,7 @@ class Address:
 
 
 def parse(base_url: str, *, whole: bool = False) -> Address:
-    """whole: it is what is asked for itself, and no base. Raises ValueError."""
+    """whole: the address is the resource itself, not a base. Raises ValueError."""
     url = urlsplit(base_url)
     host = _ascii(url.hostname or "")
     return Address(
@@ -68,7 +68,7 @@ def parse(base_url: str, *, whole: bool = False) -> Address:
 
 
 def basic_credentials(url: SplitResult) -> str | None:
-    """User and password of an address, as a header writes them; None without a user."""
+    """An address's user and password as a header value; None without a user."""
     if url.username is None:
         return None
     pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
@@ -76,7 +76,7 @@ def basic_credentials(url: SplitResult) -> str | None:
 
 
 def _base(path: str) -> str:
-    """People copy the whole address from an example."""
+    """Removes the resource: people copy complete addresses from examples."""
     return path.rstrip("/").removesuffix(CHAT)
 
 
@@ -86,7 +86,7 @@ def _netloc(host: str, port: int | None) -> str:
 
 
 def _ascii(host: str) -> str:
-    """As names go into headers and to resolvers: bücher.example is xn--bcher-kva.example."""
+    """The form for headers and resolvers: bücher.example becomes xn--bcher-kva.example."""
     try:
         return host.encode("idna").decode() if not host.isascii() else host
     except UnicodeError:

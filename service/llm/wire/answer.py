@@ -1,4 +1,4 @@
-"""What the frames of an answer add up to: one Chunk for all that came since the last look."""
+"""Combines the frames of an answer into one Chunk per read."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from service.llm.wire.finish import finish_reason
 from service.llm.wire.think_tags import ThinkTags
 from service.llm.wire.usage import usage_in
 
-# the fields of thinking that nearly all servers have
+# the fields that nearly all servers use for thinking
 PLAIN_THINKING = ("reasoning_content", "reasoning")
 # where it stands why the answer ended; the first that says something counts
 REASONS = ("finish_reason", "finishReason", "stop_reason", "native_finish_reason", "finish_details")
@@ -20,10 +20,10 @@ MISREAD = (ValueError, LookupError, TypeError, AttributeError)
 
 
 class Answer:
-    """add() takes a frame, take() gives what has come. Raises ChatErrors.
+    """add() takes a frame; take() returns what has arrived. Raises ChatErrors.
 
-    A finish reason that content follows was none. One that comes together with content is provisional; where such a
-    one was none, the next ones are kept back until the end.
+    A finish reason followed by content does not count. One that comes together with content is provisional; once such
+    a reason has proved wrong, later ones are held back until the end.
     """
 
     def __init__(self, tags: ThinkTags | None = None) -> None:
@@ -36,7 +36,7 @@ class Answer:
         self._forget()
 
     def add(self, frame: Any, *, bare: bool = False) -> None:
-        """bare: it came as JSON without an event stream around it."""
+        """bare: it came as plain JSON, not in an event stream."""
         delta = _plain(frame)
         if delta is not None and self._hear_plain(delta):
             return
@@ -54,14 +54,14 @@ class Answer:
         self._usage: Usage | None = None
 
     def end(self) -> None:
-        """No frame follows: the last finish reason was one."""
+        """No frame follows, so the last finish reason counts."""
         self._said_reason, self._provisional = self._reason, False
         if self._tags is not None:
             self._texts.append(self._tags.end())
             self._tags = None
 
     def take(self) -> Chunk | None:
-        """All since the last time; None if there is nothing."""
+        """Everything since the last call; None if there is nothing."""
         more = self._tool_calls or self._said_reason or self._usage
         if not more:
             return self._take_words()
@@ -77,7 +77,7 @@ class Answer:
         return chunk
 
     def _take_words(self) -> Chunk | None:
-        """Where there is nothing else, as nearly always."""
+        """The fast path for text and thinking only, which is nearly always the case."""
         texts, thoughts = self._texts, self._thoughts
         if thoughts:
             self._texts, self._thoughts = [], []
@@ -109,7 +109,7 @@ class Answer:
             self._finish(reason, provisional=bool(said) and not whole)
 
     def _hear_plain(self, delta: dict[str, Any]) -> bool:
-        """Whether it holds nothing but text and thinking in the fields that most servers have."""
+        """Reads a delta that has only text and thinking in the usual fields; returns whether it does."""
         text: Any = delta.get("content")
         thinking = ""
         if len(delta) != 1 or type(text) is not str or not text:
@@ -151,7 +151,7 @@ class Answer:
             self._thoughts.append(thinking)
 
     def _go_on(self) -> None:
-        """Content after a finish reason: it was none."""
+        """Content follows a finish reason, which therefore does not count."""
         self._reasons_mean_nothing = True
         self._said_reason, self._provisional = None, False
 
@@ -161,7 +161,7 @@ class Answer:
             self._said_reason, self._provisional = reason, provisional
 
     def _named_reason(self) -> FinishReason | None:
-        """A stop may be a refusal, or the end of tool calls."""
+        """The finish reason; a "stop" may mean a refusal or tool calls."""
         if self._said_reason != "stop":
             return self._said_reason
         if self._refused:
@@ -170,7 +170,7 @@ class Answer:
 
 
 def _reason_in(choice: dict[str, Any], frame: dict[str, Any]) -> Any:
-    """Some write it one place further in or out, or under another name."""
+    """Some servers put it one level further in or out, or name it differently."""
     for place in (choice, choice.get("delta"), frame):
         if isinstance(place, dict):
             for name in REASONS:
@@ -180,7 +180,7 @@ def _reason_in(choice: dict[str, Any], frame: dict[str, Any]) -> Any:
 
 
 def _plain(frame: Any) -> dict[str, Any] | None:
-    """The delta of the ordinary frame, which has nothing else: nearly all of the reading is done here."""
+    """The delta of an ordinary frame; None for any other. Nearly all frames take this path."""
     try:
         [choice] = frame["choices"]
         if (
@@ -199,7 +199,7 @@ def _plain(frame: Any) -> dict[str, Any] | None:
 
 
 def _plain_words(delta: dict[str, Any]) -> tuple[str, str] | None:
-    """Text and thinking; None where there is anything else, or neither."""
+    """Text and thinking; None if there is anything else, or neither."""
     text = thinking = ""
     for name, value in delta.items():
         if not value or name == "role":

@@ -1,4 +1,4 @@
-"""A model's answer to one question, as an iterator that never keeps its reader waiting."""
+"""A model's answer to one question, as an iterator that never blocks for longer than a tick."""
 
 from collections.abc import Callable
 
@@ -8,16 +8,16 @@ from service.llm.wire.question import Question
 from service.llm.wire.reading import Reading
 from service.llm.wire.transport import Arrived, Transport
 
-# a refusal whose body does not come is what its status says
+# after this many ticks, a refusal without a body is judged by its status
 REFUSAL_TICKS = 8
 
 Ask = Callable[[Question], Transport]
 
 
 class AnswerStream:
-    """Each next returns all that has come, or TICK, or raises a ChatError; close() cancels the request at once.
+    """Each next() returns all that has arrived, or TICK, or raises a ChatError; close() cancels the request at once.
 
-    What the server refuses of how it was asked is asked differently, at once and without a trace. failed: called with
+    If the server rejects a parameter, the question is asked differently, at once and invisibly. failed: called with
     each failure that is raised.
     """
 
@@ -97,7 +97,7 @@ class AnswerStream:
         self._spoke = self._spoke or bool(chunk.text)
 
     def _read(self, arrived: Arrived) -> Chunk | None:
-        """An empty chunk, too, says that the server has begun to answer."""
+        """May return an empty chunk, which means that the server has begun to answer."""
         if arrived.status is None:
             return None
         reading = self._reading
@@ -107,9 +107,9 @@ class AnswerStream:
         return None if reading.refuses else chunk or Chunk()
 
     def _nothing(self) -> Tick:
-        """A tick went by."""
+        """Called when a tick brought nothing."""
         if self._reading.done:
-            # whether the connection can serve again was worth this tick and no more
+            # waited a tick for the end of the body, to reuse the connection; no longer
             raise StopIteration
         if self._reading.refuses:
             self._ticks += 1
@@ -118,7 +118,7 @@ class AnswerStream:
         return TICK
 
     def _last(self) -> Chunk:
-        """What is left of the body, and then the end."""
+        """The rest of the body, and then the end."""
         if not self._ended:
             self._ended = True
             chunk = self._reading.end(whole=self._failure is None)

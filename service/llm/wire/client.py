@@ -1,4 +1,4 @@
-"""A server's client for all questions of a worker: connections, what its models do not take, and either transport."""
+"""A worker's client for one server: its connections, what its models do not accept, and either transport."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,15 +20,15 @@ from service.llm.wire.question import Question
 from service.llm.wire.stock_http import http_client
 from service.llm.wire.stock_transport import StockTransport, refuse
 
-# the package wants one; the header that is sent is ours
+# the package requires a key; the header that is sent is ours
 NO_KEY = "none"
-# model, parameter, and what became of it
+# called with model, parameter and how it was adapted
 Adapted = Callable[[str, str, Change], None]
 
 
 @dataclass(frozen=True)
 class Access:
-    """Where a model is reached. read_seconds: a backstop under the app's own deadlines."""
+    """How to reach a model. read_seconds: a backstop for the app's own deadlines."""
 
     base_url: str
     api_key: str
@@ -61,7 +61,7 @@ class Client:
     def stream(
         self, asked: Mapping[str, Any], own: frozenset[str], request_id: str
     ) -> AnswerStream:
-        """asked: as LangChain writes it. own: the parameters that the caller chose."""
+        """asked: LangChain's payload. own: the parameters that the caller chose."""
         more = dict(asked)
         headers, body = more.pop("extra_headers", None), more.pop("extra_body", None)
         model = str(more["model"])
@@ -84,13 +84,13 @@ class Client:
         )
 
     def look(self, models: Sequence[str]) -> Finding | None:
-        """What the server's list of models says of our set-up; None: nothing is wrong with it."""
+        """Checks our configuration against the server's list of models; None: nothing is wrong."""
         return look_at(self._address, self._headers, models)
 
     def _failed(self, question: Question, failure: ChatError) -> None:
         question.explain(failure)
         if isinstance(failure, UpstreamRejected):
-            # whoever has to act needs to know where
+            # the operator needs to know which address
             failure.cause = f"{failure.cause}, at {self._address.shown(CHAT)}"
 
     def _habits_of(self, model: str) -> Habits:
@@ -101,7 +101,7 @@ class Client:
         return self._habits[model]
 
 
-# how a question is asked, and what ends all connections
+# asks a question, and closes all connections
 Ways = tuple[Ask, Callable[[], None]]
 
 
@@ -113,9 +113,9 @@ def _lean(access: Access, address: Address, headers: dict[str, str], tick_second
 
 
 def _stock(access: Access, address: Address, headers: dict[str, str], tick_seconds: float) -> Ways:
-    # a plain number would be its connect timeout, too
+    # a plain number would set the connect timeout, too
     timeout = openai.Timeout(access.read_seconds, connect=access.connect_seconds)
-    # the package's own is left out
+    # Omit removes the package's own header
     sent: dict[str, Any] = {"Authorization": openai.Omit(), **headers}
     client = openai.OpenAI(
         api_key=NO_KEY,

@@ -1,4 +1,4 @@
-"""Decodes bodies that are compressed although nobody asked: gzip, deflate, and brotli if its library is installed."""
+"""Decodes bodies that are compressed although we did not ask for it: gzip, deflate, and brotli if installed."""
 
 import importlib
 import zlib
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from service.errors import UpstreamError
 
-# one read of a body becomes no more than this, or a few bytes would fill the memory
+# a limit per read: a few compressed bytes could otherwise fill the memory
 MOST_BYTES = 8 * 1024 * 1024
 # one on the other
 MOST_CODINGS = 3
@@ -15,7 +15,7 @@ COMPRESSED = frozenset(
 )
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 RAW = -zlib.MAX_WBITS
-# how JSON and event streams begin, and gzip does not
+# first bytes of JSON and event streams, but not of gzip
 TEXT = frozenset({b"{", b"[", b"d", b":", b"e", b"\n", b"\r", b"<"})
 
 
@@ -44,7 +44,7 @@ def _decoder(name: str) -> Decoder:
         return _Brotli(brotli)
     if name in COMPRESSED:
         raise UpstreamError(cause="malformed: unknown content coding")
-    # a word of somebody's that is no coding, such as utf-8
+    # not a coding at all, such as utf-8
     return _Plain()
 
 
@@ -71,7 +71,7 @@ class _Plain:
 
 
 class _Zlib:
-    """gzip, in one piece or several, both kinds of deflate; and what a proxy decoded without saying so."""
+    """gzip in one or several members, both kinds of deflate, and bodies that a proxy decoded without saying so."""
 
     def __init__(self, *, perhaps_plain: bool = False) -> None:
         self._perhaps_plain = perhaps_plain
@@ -110,7 +110,7 @@ class _Zlib:
         except zlib.error:
             if self._begun:
                 raise
-            # deflate without its header
+            # raw deflate, without the zlib header
             self._inflate = zlib.decompressobj(RAW)
             piece = self._inflate.decompress(data, most)
         self._begun = True

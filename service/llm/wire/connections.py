@@ -1,4 +1,4 @@
-"""Kept connections to one model server, on gevent's sockets."""
+"""Keeps connections to one model server open, on gevent's sockets."""
 
 import select
 import socket
@@ -16,11 +16,11 @@ from service.llm.wire.address import Address, basic_credentials
 from service.llm.wire.dialing import Dialer
 from service.llm.wire.proxies import proxy_for
 
-# what stands between (NAT, load balancers) forgets an idle connection without a word
+# NAT and load balancers silently drop idle connections
 IDLE_SECONDS = 30
-# a peer that is gone is noticed while it seems to think, and what stands between is reminded of the connection
+# keepalive notices a dead peer that seems to be thinking, and keeps NAT and load balancers from dropping the connection
 SOCKET_OPTIONS = (
-    # a request is one write: no need to wait for more of it
+    # a request is a single write: there is nothing to wait for
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
@@ -28,12 +28,12 @@ SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
 )
 
-# gevent's select waits for the loop, and knows no descriptor above 1023; this is a look
+# the unpatched poll: gevent's select switches to other greenlets, and supports no descriptor above 1023
 _poll: Callable[[], Any] = monkey.get_original("select", "poll")
 
 
 class Connections(ConnectionPool):
-    """Keeps a connection for as long as it can be trusted, and looks at it before it is used again."""
+    """Keeps connections as long as they can be trusted, and checks them before reuse."""
 
     def __init__(
         self, address: Address, proxy: SplitResult | None, connect_seconds: float, size: int
@@ -57,7 +57,7 @@ class Connections(ConnectionPool):
         self.secure = address.secure
 
     def kept(self) -> Any | None:
-        """A connection that has served before, where nobody has to be waited for."""
+        """A kept connection, if there is one. Does not wait."""
         while not self._socket_queue.empty() and self._semaphore.acquire(blocking=False):
             sock = self._socket_queue.get_nowait()
             if self._is_socket_alive(sock):
@@ -67,14 +67,14 @@ class Connections(ConnectionPool):
         return None
 
     def take(self) -> tuple[Any, bool]:
-        """A connection, and whether it has served before. Raises what connecting raises."""
+        """A connection, and whether it was used before. Raises what connecting raises."""
         sock = self.get_socket()
         kept = sock.fileno() in self._looked_at
         self._looked_at.discard(sock.fileno())
         return sock, kept
 
     def fresh(self) -> Any:
-        """A connection that has not served before."""
+        """A new connection."""
         self._semaphore.acquire()
         try:
             return self._create_socket()
@@ -84,7 +84,7 @@ class Connections(ConnectionPool):
 
     def return_socket(self, sock: Any) -> None:
         if self._socket_queue.full():
-            # fresh ones were made while others were kept
+            # more were opened than are kept
             self.release_socket(sock)
             return
         self._idle_since[sock.fileno()] = time.monotonic()
@@ -120,7 +120,7 @@ class Connections(ConnectionPool):
         secured = self._tls.wrap_socket(
             sock, server_hostname=self._request_host, do_handshake_on_connect=False
         )
-        # from here on the descriptor is its
+        # the TLS socket now owns the descriptor
         try:
             secured.do_handshake()
         except BaseException:
@@ -130,7 +130,7 @@ class Connections(ConnectionPool):
 
 
 def _trusting_the_system() -> Any:
-    """Names and certificates are verified; SSL_CERT_FILE and SSL_CERT_DIR are honoured."""
+    """Verifies host names and certificates; honours SSL_CERT_FILE and SSL_CERT_DIR."""
     context = SSLContext(PROTOCOL_TLS_CLIENT)
     context.load_default_certs()
     return context
@@ -138,7 +138,7 @@ def _trusting_the_system() -> Any:
 
 @dataclass(frozen=True)
 class Server:
-    """Where requests go. headers: the same for every request; prefix: before what stands in the request line."""
+    """Where requests go. headers: sent with every request. prefix: goes before the target in the request line."""
 
     address: Address
     headers: dict[str, str]

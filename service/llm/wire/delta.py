@@ -1,4 +1,4 @@
-"""What one choice of a frame says: text, thinking, tool calls, in any of the shapes that servers give them."""
+"""Reads text, thinking and tool calls from one choice of a frame, in any of the shapes that servers use."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,7 @@ class Said:
 
 
 def first_choice(frame: dict[str, Any]) -> dict[str, Any]:
-    """The choice with index 0, which is the only one that is asked for; {} where there is none."""
+    """The choice with index 0, the only one we ask for; {} if there is none."""
     choices = frame.get("choices") or []
     if not isinstance(choices, list):
         raise TypeError("choices")
@@ -34,9 +34,9 @@ def first_choice(frame: dict[str, Any]) -> dict[str, Any]:
 
 
 def said_by(choice: dict[str, Any], *, message_too: bool) -> Said:
-    """message_too: whether a whole message, or a text, stands for a delta.
+    """message_too: whether a complete message or text is accepted in place of a delta.
 
-    Raises TypeError or AttributeError for what has another shape.
+    Raises TypeError or AttributeError for any other shape.
     """
     delta = choice.get("delta")
     if delta is None and message_too:
@@ -96,7 +96,7 @@ def _thinking(delta: dict[str, Any]) -> str:
 
 
 def _words(value: Any, depth: int = 4) -> str:
-    """The text in a part, or in parts of parts."""
+    """The text in a part, or in nested parts."""
     if isinstance(value, str):
         return value
     if depth == 0:
@@ -116,20 +116,20 @@ def _tool_calls(delta: dict[str, Any]) -> list[dict[str, Any]]:
         raise TypeError("tool_calls")
     if calls:
         return [_tool_call(call, place) for place, call in enumerate(calls[:MOST_TOOL_CALLS])]
-    # before there were tools
+    # OpenAI's older API
     function = delta.get("function_call")
     return [_tool_call({"function": function}, 0)] if function else []
 
 
 def _tool_call(call: dict[str, Any], place: int) -> dict[str, Any]:
-    """In OpenAI's shape, whatever else the server adds."""
+    """A tool call in OpenAI's shape, without anything else the server adds."""
     function = call.get("function") or {}
     index = call.get("index")
     made: dict[str, Any] = {"function": {}}
     if isinstance(index, int) and not isinstance(index, bool):
         made["index"] = index
     elif place:
-        # several at once, without their numbers
+        # several at once, without indexes
         made["index"] = place
     if isinstance(call.get("id"), str):
         made["id"] = call["id"]

@@ -1,28 +1,28 @@
-"""The words that servers use, and what they are to us: tables to read and to extend.
+"""The words that servers use, and what they mean to us: tables to read and extend.
 
-A word is compared by its letters and digits alone (`invalid_request_error` is `InvalidRequestError`), whole or by the
-part before its first dot, colon or blank (`Throttling.RateQuota`, `content_filter: SAFETY`).
+Words are compared by letters and digits only (`invalid_request_error` equals `InvalidRequestError`), completely or up
+to the first dot, colon or space (`Throttling.RateQuota`, `content_filter: SAFETY`).
 """
 
 import re
 from typing import Literal
 
-# why an answer ends, in our words
+# our finish reasons
 FinishReason = Literal["stop", "length", "tool_calls", "refusal", "content_filter"]
 
-# what an error is to us
+# our kinds of errors
 Kind = Literal[
-    "filtered",  # the content policy refuses the question or the answer
-    "quota",  # the account is empty
-    "too_long",  # the conversation, or what is left for its answer, does not fit
-    "key",  # it refuses our key
-    "model",  # it does not know the model
-    "address",  # it does not know the address
+    "filtered",  # the content policy rejects the question or the answer
+    "quota",  # the account has no credit left
+    "too_long",  # the conversation, or the answer after it, does not fit
+    "key",  # our key is rejected
+    "model",  # the model is unknown
+    "address",  # the address is unknown
     "rate_limited",
     "failed",  # the server's own failure
-    "conflict",  # a failure that is about this request alone
-    "invalid",  # it refuses this request
-    "rejected",  # it refuses us in another way
+    "conflict",  # a failure that concerns only this request
+    "invalid",  # this request is rejected
+    "rejected",  # rejected for another reason
 ]
 
 
@@ -31,7 +31,7 @@ def squeezed(word: str) -> str:
 
 
 def heads(word: str) -> tuple[str, str]:
-    """The word in the form of the tables, and its first part."""
+    """The word as it is in the tables, and its first part."""
     return squeezed(word), squeezed(re.split(r"[.:\s]", word.strip(), maxsplit=1)[0])
 
 
@@ -39,7 +39,7 @@ def _words(lines: str) -> frozenset[str]:
     return frozenset(squeezed(word) for word in lines.split())
 
 
-# Why an answer ends. A word that stands nowhere is a server's own for "stop".
+# Finish reasons. A word that is not listed is taken for a server's own name for "stop".
 _FINISH_REASONS: dict[FinishReason | Literal["failed"], str] = {
     "stop": """stop eos eos_token end_turn stop_sequence stop_token complete completed finish finished done normal
         finish_reason_stop""",
@@ -58,7 +58,7 @@ _FINISH_REASONS: dict[FinishReason | Literal["failed"], str] = {
 FINISH_REASONS: dict[str, FinishReason | Literal["failed"]] = {
     word: ours for ours, lines in _FINISH_REASONS.items() for word in _words(lines)
 }
-# What a word says that stands nowhere; the first that it holds counts.
+# For words that are not listed: the first part they contain decides.
 FINISH_HINTS: tuple[tuple[str, FinishReason | Literal["failed"]], ...] = (
     (
         "safety|filter|moderat|sensitiv|policy|prohibit|guardrail|harmful|toxic|illegal|inspection|^unsafe",
@@ -71,7 +71,7 @@ FINISH_HINTS: tuple[tuple[str, FinishReason | Literal["failed"]], ...] = (
     ("preempt|evict|kill|crash|shutdown|outofmemory|^oom|deadline|quota|ratelimit", "failed"),
     ("length|limit|maxtoken|maximumtoken|maxnewtoken|maxoutput|truncat|exceed", "length"),
 )
-# Gemini's numbers for them
+# Gemini's numeric finish reasons
 FINISH_NUMBERS: dict[int, FinishReason] = {
     1: "stop",
     2: "length",
@@ -83,7 +83,7 @@ NO_REASON = _words(
     "null none undefined unspecified finish_reason_unspecified not_finished unfinished in_progress"
 )
 
-# Error codes, types and statuses. Where several stand in one error, the kind that is first here counts.
+# Error codes, types and statuses. If an error has several, the kind that is first here counts.
 _ERROR_WORDS: dict[Kind, str] = {
     "filtered": """content_filter content_filtered content_filter_error content_policy content_policy_violation
         content_policy_violation_error content_moderation content_safety ResponsibleAIPolicyViolation moderation
@@ -138,7 +138,7 @@ ERROR_WORDS: dict[str, Kind] = {
 }
 KINDS: tuple[Kind, ...] = tuple(_ERROR_WORDS)
 
-# HTTP statuses, and codes within a stream; 5xx are `failed`, and what stands nowhere is `rejected`.
+# HTTP statuses, and codes within a stream; 5xx are `failed`, and all others `rejected`.
 ERROR_STATUSES: dict[int, Kind] = {
     400: "invalid",
     401: "key",
@@ -158,7 +158,7 @@ ERROR_STATUSES: dict[int, Kind] = {
 }
 
 
-# Where thinking stands in a delta; the first that says something counts.
+# Fields of a delta that contain thinking; the first that is not empty counts.
 THINKING_FIELDS = (
     "reasoning_content",
     "reasoning",
@@ -169,10 +169,10 @@ THINKING_FIELDS = (
     "reasoning_details",
     "thinking_blocks",
 )
-# kinds of parts, where content is a list
+# types of parts, if content is a list
 THINKING_PARTS = frozenset({"thinking", "reasoning", "reasoning_content", "thought"})
 TEXT_PARTS = frozenset({"text", "output_text", "input_text", "text_delta"})
-# Tags in the text itself, opening and closing (STRIP_THINK_TAGS).
+# Opening and closing tags within the text (STRIP_THINK_TAGS).
 THINK_TAGS = (
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
@@ -185,7 +185,7 @@ THINK_TAGS = (
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
 )
 
-# What ends a stream; names of events that are no frames.
+# What ends a stream, and names of events that are not frames.
 END_MARKS = frozenset({b"[done]", b'"[done]"', b"done"})
 ERROR_EVENTS = frozenset({b"error", b"exception"})
 PINGS = frozenset({b"ping", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive"})

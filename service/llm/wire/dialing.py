@@ -1,4 +1,4 @@
-"""Connecting to a name with many addresses: side by side, each a little after the one before (RFC 8305)."""
+"""Connects to a host with several addresses, starting each attempt shortly after the previous one (RFC 8305)."""
 
 import socket
 from collections.abc import Iterable, Sequence
@@ -12,12 +12,12 @@ from gevent.queue import Empty, Queue
 # RFC 8305, section 5
 STAGGER_SECONDS = 0.25
 
-# as getaddrinfo tells them: family, kind, protocol, canonical name, address
+# as returned by getaddrinfo: family, kind, protocol, canonical name, address
 Found = tuple[int, int, int, str, Any]
 
 
 class Dialer:
-    """One host and port. The address that worked last is tried first; the others follow if it is slow or fails."""
+    """For one host and port. The address that worked last is tried first; the others follow if it is slow or fails."""
 
     def __init__(self, host: str, port: int, timeout_seconds: float) -> None:
         self._host = host
@@ -26,7 +26,7 @@ class Dialer:
         self._last_good: Any = None
 
     def connect(self) -> Any:
-        """A connected socket. Raises OSError; TimeoutError when name and connection take longer than the timeout."""
+        """A connected socket. Raises OSError; TimeoutError if resolving and connecting exceed the timeout."""
         with gevent.Timeout(self._timeout_seconds, TimeoutError("connect")):
             found = gevent_socket.getaddrinfo(self._host, self._port, 0, socket.SOCK_STREAM)
             sock, self._last_good = _Race(in_order(found, self._last_good)).winner()
@@ -34,7 +34,7 @@ class Dialer:
 
 
 def in_order(found: Sequence[Found], last_good: Any = None) -> list[Found]:
-    """Families in turn, as RFC 8305 has it, but for the address that is known to work."""
+    """Alternates address families as in RFC 8305, with the last good address first."""
     first = found[0][0] if found else None
     own = [each for each in found if each[0] == first]
     other = [each for each in found if each[0] != first]
@@ -44,7 +44,7 @@ def in_order(found: Sequence[Found], last_good: Any = None) -> list[Found]:
 
 
 class _Race:
-    """The first socket that is connected wins; all others are closed."""
+    """The first connected socket wins; all others are closed."""
 
     def __init__(self, found: Iterable[Found]) -> None:
         self._waiting = list(found)
@@ -54,7 +54,7 @@ class _Race:
         self._over = False
 
     def winner(self) -> tuple[Any, Any]:
-        """Socket and address. Raises what the last of them failed with."""
+        """Socket and address. Raises the last attempt's error."""
         failure: OSError = OSError("no address")
         try:
             while self._left:
@@ -74,7 +74,7 @@ class _Race:
                 _close(self._ends.get_nowait()[0])
 
     def _next_end(self) -> tuple[Any, Any] | None:
-        """None when it is time for the next address."""
+        """The next attempt to finish; None if it is time for the next address."""
         try:
             end: tuple[Any, Any] = self._ends.get(
                 timeout=STAGGER_SECONDS if self._waiting else None

@@ -1,4 +1,4 @@
-"""A failure in a server's words, by HTTP status or within a stream, as one of our errors: one way for all of them."""
+"""Maps a server's failure, given by an HTTP status or within a stream, to one of our errors. Nothing else does."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +30,7 @@ from service.llm.wire.said import Said, said_in, said_in_body
 from service.llm.wire.sentences import SENTENCES
 from service.llm.wire.window import overflow_in
 
-# At which statuses a sentence alone decides (None: none was given); words decide at each.
+# The statuses (None: no status) at which a sentence decides; words decide at any status.
 SENTENCE_STATUSES: dict[Kind, frozenset[int | None]] = {
     "filtered": frozenset({400, 403, 422, 446, 451, 498, None}),
     "quota": frozenset({400, 401, 403, 412, 429, None}),
@@ -42,39 +42,39 @@ SENTENCE_STATUSES: dict[Kind, frozenset[int | None]] = {
     "rate_limited": frozenset({None}),
     "invalid": frozenset({500, 501, 502, 503, None}),
 }
-# A word for one of these wins over what the status and the sentences say.
+# A word for one of these takes precedence over status and sentences.
 WORDS_FIRST: tuple[Kind, ...] = ("filtered", "quota", "too_long")
-# A word for one of these wins over these statuses.
+# A word for one of these takes precedence over these statuses.
 WORDS_OVER_STATUS: dict[Kind, range] = {
     "key": range(400, 404),
     "model": range(400, 600),
     "rejected": range(400, 404),
 }
-# what of our set-up it refuses, and our words for it
+# which part of our configuration is rejected, and our words for it
 SET_UP: dict[Kind, tuple[SetUp, str]] = {
     "key": ("key", "key refused"),
     "model": ("model", "model unknown"),
     "address": ("address", "address or model unknown"),
     "rejected": ("access", ""),
 }
-# also said by Gemini of a limit per minute, where it says when to come back
+# Gemini also says this about limits per minute, and then says when to retry
 CURRENT_QUOTA = "exceeded your current quota"
 
 
 def of_response(status: int, headers: Mapping[str, str], body: bytes) -> ChatError:
-    """What a response that is no answer means; headers by lower-case name."""
+    """The error for a response that is not an answer. headers: by lower-case name."""
     if 300 <= status < 400:
         return Redirected(status, headers.get("location", ""))
     said = said_in_body(body)
     inner = said.status
     if status >= 500 and inner is not None and inner < 500:
-        # a gateway's own status around the provider's
+        # a gateway's status around the provider's
         return _error(inner, said, f"HTTP {status} around {inner}", headers)
     return _error(status, said, f"HTTP {status}", headers)
 
 
 def of_frame(error: Any) -> ChatError:
-    """What an error within a stream means: the same as the status that it names, else what its words say."""
+    """The error within a stream: decided by the status it names, or else by its words."""
     said = said_in(error)
     cause = "in-band error" if said.status is None else f"in-band {said.status}"
     return _error(said.status, said, cause, {})
@@ -88,7 +88,7 @@ def _error(status: int | None, said: Said, cause: str, headers: Mapping[str, str
         refused = refused_parameter_in(said, likely=kind == "invalid" and status in (400, 422))
         overflow = overflow_in(said)
         if refused is not None and kind != "invalid" and refused.name not in ASKED:
-            # some other word in quotes
+            # some other quoted word
             refused = None
         if refused is not None and (kind != "too_long" or overflow.window is None):
             return ParameterRefused(refused, cause=f"{cause}: {refused.name[:64]}")
@@ -133,7 +133,7 @@ def _kind(status: int | None, said: Said) -> Kind:
     if sentence is not None:
         return sentence
     if status is None and said.places:
-        # a validation of the request
+        # validation of the request
         return "invalid"
     if status is None:
         return next((kind for kind in KINDS if kind in words), "failed")
@@ -146,7 +146,7 @@ def _by_status(status: int, words: set[Kind]) -> Kind:
             return kind
     if status < 500:
         return ERROR_STATUSES.get(status, "rejected")
-    # some say 500 for all that goes wrong
+    # some servers use 500 for every failure
     return "invalid" if "invalid" in words and "failed" not in words else "failed"
 
 

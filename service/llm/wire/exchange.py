@@ -1,4 +1,4 @@
-"""One request, and the bytes that come back: no step of it takes longer than a tick."""
+"""Sends one request and receives the bytes that come back, in steps no longer than a tick."""
 
 import contextlib
 import errno
@@ -10,15 +10,15 @@ import gevent
 
 from service.llm.wire.connections import Connections
 
-# a larger buffer is mapped again for each read, which costs more than the read
+# a larger buffer would be mapped again for each read, which costs more than the read
 RECEIVE_BYTES = 65536
 NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Exchange:
-    """request: its bytes, by the number of times that it was sent before.
+    """request: returns its bytes, given how often it was sent before.
 
-    A kept connection that ends before the answer's first byte was dead already: a fresh one takes its place, once.
+    A kept connection that ends before the answer's first byte was already dead: it is replaced by a new one, once.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Exchange:
         self._error: Exception | None = None
         self._opening: Any = None
         if not self._ask_at_once():
-            # DNS, connect and TLS can take long, and none of them ticks
+            # DNS, connect and TLS can take long, and cannot tick
             self._opening = gevent.spawn(self._for_reader, self._open)
 
     @property
@@ -42,7 +42,7 @@ class Exchange:
         return self._socket is not None
 
     def receive(self) -> bytes | None:
-        """What has arrived; None: nothing within a tick. Empty: the connection is closed. Raises OSErrors."""
+        """What has arrived; None: nothing within a tick; empty: the connection is closed. Raises OSErrors."""
         try:
             if self._opening is not None and not self._opened():
                 return None
@@ -60,7 +60,7 @@ class Exchange:
         return data
 
     def end(self, *, reusable: bool) -> None:
-        """At once, wherever it is; reusable: the answer was read to its end."""
+        """Ends the exchange at once, at any point. reusable: the answer was read to its end."""
         self._closed = True
         if self._opening is not None:
             self._opening.kill(block=False)
@@ -73,7 +73,7 @@ class Exchange:
             self._connections.release_socket(sock)
 
     def _ask_at_once(self) -> bool:
-        """Over a kept connection, if there is one; what does not fit into its buffer follows."""
+        """Sends over a kept connection, if there is one; what does not fit into its buffer is sent later."""
         sock = self._connections.kept()
         if sock is None:
             return False
@@ -84,7 +84,7 @@ class Exchange:
     def _send_what_fits(self) -> None:
         request, sent = self._request(0), 0
         self._socket.settimeout(0.0)
-        # one that is dead shows itself when it is read
+        # reading will show whether the connection is dead
         with contextlib.suppress(OSError):
             sent = self._socket.send(request)
         self.sent = sent == len(request)
@@ -113,7 +113,7 @@ class Exchange:
         self._send(self._request(sent_before))
 
     def _send(self, request: bytes) -> None:
-        # a long conversation takes its time; whoever iterates has the deadlines
+        # sending a long conversation takes time; the caller has the deadlines
         self._socket.settimeout(None)
         self._socket.sendall(request)
         self.sent = True
@@ -147,7 +147,7 @@ class Exchange:
         return data
 
     def _at_hand(self) -> bytes | None:
-        """What the kernel already holds counts as arrived; None: nothing."""
+        """Data that is already in the kernel; None if there is none."""
         self._socket.settimeout(0.0)
         try:
             data: bytes = self._socket.recv(RECEIVE_BYTES)
@@ -160,9 +160,9 @@ class Exchange:
         return data
 
     def _rest_at_hand(self, most_bytes: int) -> bytes:
-        """One read of TLS gives one record, and servers make one of each token."""
+        """Reads further TLS records: each read returns one, and servers send one per token."""
         data = b""
-        # what fails now fails at the next read, when there is nothing left to lose
+        # an error now will occur again at the next read, after these bytes were used
         with contextlib.suppress(OSError):
             while len(data) < most_bytes and (more := self._at_hand()):
                 data += more

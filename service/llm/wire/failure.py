@@ -8,19 +8,19 @@ from service.llm.wire.sentences import SENTENCES
 
 NO_CODES = frozenset({0, 200, "0", "200", "ok", "success"})
 NO_ERRORS = frozenset({"", "null", "none", "false"})
-# the fields of an error, where nothing else in the frame is an answer's
+# the fields of an error, if nothing else in the frame belongs to an answer
 ERROR_FIELDS = frozenset(
     {"detail", "errors", "error_msg", "error_message", "errorMessage", "error_code", "errorCode"}
 )
 STATUS_FIELDS = ("code", "status", "status_code", "statusCode")
 MESSAGES = frozenset({"message", "msg", "status"})
 FEEDBACK = ("promptFeedback", "prompt_feedback")
-# frames without any of these need no second look
+# frames without any of these need no further check
 SUSPICIOUS = ERROR_FIELDS | {*STATUS_FIELDS, *FEEDBACK, "base_resp", "success"}
 
 
 def is_error(value: Any) -> bool:
-    """Whether an `error` field says anything: some servers send an empty one with every frame."""
+    """Whether an `error` field is set: some servers send an empty one with every frame."""
     if isinstance(value, dict):
         code = value.get("code")
         if isinstance(code, int | str) and code in NO_CODES:
@@ -32,7 +32,7 @@ def is_error(value: Any) -> bool:
 
 
 def is_failure(frame: dict[str, Any], *, bare: bool = False) -> bool:
-    """bare: it came without an event stream around it, so that it has no other way to say that all is well."""
+    """bare: it came as plain JSON, not in an event stream."""
     if "error" in frame and is_error(frame["error"]):
         return True
     if "error" in (frame.get("object"), frame.get("type"), frame.get("event")):
@@ -47,13 +47,13 @@ def is_failure(frame: dict[str, Any], *, bare: bool = False) -> bool:
 
 
 def _is_refused(frame: dict[str, Any]) -> bool:
-    """MiniMax has a status in every frame."""
+    """MiniMax puts a status into every frame."""
     base = frame.get("base_resp")
     return isinstance(base, dict) and base.get("status_code") not in (None, 0, "0")
 
 
 def _is_blocked(frame: dict[str, Any]) -> bool:
-    """Gemini's word for a prompt that it does not answer."""
+    """Gemini's field for a prompt that it does not answer."""
     feedback = frame.get(FEEDBACK[0]) or frame.get(FEEDBACK[1])
     return isinstance(feedback, dict) and bool(
         feedback.get("blockReason") or feedback.get("block_reason")
@@ -67,7 +67,7 @@ def _speaks_of_errors(frame: dict[str, Any]) -> bool:
 
 
 def _has_words_of_errors(frame: dict[str, Any]) -> bool:
-    """A message alone may be a word about the queue."""
+    """A message alone may only be about the queue."""
     said = said_in(frame)
     if said.status is not None or not ERROR_WORDS.keys().isdisjoint(said.words):
         return bool(said.text)

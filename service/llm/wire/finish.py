@@ -1,4 +1,4 @@
-"""Why an answer ended, in our words."""
+"""Maps a server's finish reason to ours."""
 
 import re
 from typing import Any, Literal
@@ -16,7 +16,7 @@ MOST_CHARACTERS = 100
 
 
 def finish_reason(value: Any) -> FinishReason | Literal["failed"] | None:
-    """None: it goes on. What is neither a word, a number nor around a word is no reason."""
+    """None: the answer goes on. Accepts a word, a number, or an object with a word in it."""
     if not value:
         return None
     if isinstance(value, str):

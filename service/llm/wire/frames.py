@@ -1,4 +1,4 @@
-"""The model's event stream: bytes in, one Chunk for all of it out."""
+"""Reads a model's event stream: bytes in, one Chunk per read out."""
 
 import json
 from typing import Any
@@ -15,24 +15,24 @@ from service.llm.wire.think_tags import ThinkTags
 
 
 def _number(digits: str) -> float:
-    """Without Python's limit on the length of whole numbers."""
+    """Avoids Python's limit on the length of integers."""
     return int(digits) if len(digits) < 20 else float(digits)
 
 
 loads = orjson.loads
 NOTHING = PINGS | {b"", b"null"}
-# for what orjson refuses: halves of an emoji cut apart, NaN, numbers beyond 64 bits
+# for what orjson rejects: halves of surrogate pairs, NaN, numbers beyond 64 bits
 LENIENT = json.JSONDecoder(strict=False, parse_int=_number)
 
 
 class FrameReader:
-    """Feed it what arrived; it keeps what is not a whole frame yet. Nothing is read after the end mark (`done`), but
-    that there was something (`overrun`).
+    """Takes what arrived, and keeps incomplete frames. After the end mark (`done`) nothing is read; `overrun` says
+    whether anything came.
 
-    Raises ChatErrors for what cannot be read, or what an error in the stream stands for. Text and a finish reason that
-    came before are not lost: they are returned first, and the error with the next call.
+    Raises ChatErrors for errors in the stream and for what cannot be parsed. Text and a finish reason before them are
+    not lost: they are returned first, and the error is raised by the next call.
 
-    A line of data that is JSON by itself is a frame at once, so that servers that leave out the blank line are read.
+    A data line that is complete JSON is a frame at once, because some servers leave out the blank line.
     """
 
     def __init__(self, *, strip_think_tags: bool = False) -> None:
@@ -42,7 +42,7 @@ class FrameReader:
         self._lines = Lines()
         self._error: ChatError | None = None
         self._event = b""
-        # lines of data that are no JSON yet; lines of JSON that is no event stream
+        # data lines of incomplete JSON; lines of JSON without an event stream
         self._data: list[bytes] = []
         self._bare: list[bytes] = []
         self._held_bytes = 0
@@ -53,7 +53,7 @@ class FrameReader:
         return self._error is not None
 
     def read(self, data: bytes) -> Chunk | None:
-        """One chunk of all that is whole now; None if there is none."""
+        """One chunk with all complete frames; None if there is none."""
         if self._error is not None:
             raise self._error
         if self.done:
@@ -70,7 +70,7 @@ class FrameReader:
         return chunk
 
     def end(self, *, whole: bool = True) -> Chunk | None:
-        """The body has ended: what is left of it. whole: as it should; else what is cut off in the middle is lost."""
+        """The body has ended: returns the rest. whole: it ended properly; otherwise an incomplete frame is dropped."""
         if self._error is not None:
             raise self._error
         try:
@@ -101,7 +101,7 @@ class FrameReader:
         between = self._between_frames()
         for line in waiting:
             if between and line.startswith(b"data: {"):
-                # nearly all lines of all streams: this costs what a token costs
+                # the path of nearly every line, so this is the cost of a token
                 try:
                     frame = loads(line[6:])
                 except orjson.JSONDecodeError:
@@ -148,7 +148,7 @@ class FrameReader:
             self._value(value)
 
     def _value(self, data: bytes) -> None:
-        """A line of data: a frame, or the beginning of one."""
+        """A data line: a frame, or the beginning of one."""
         frame = _parsed(data)
         if frame is None:
             self._hold(self._data, data)
@@ -161,7 +161,7 @@ class FrameReader:
         self._add(frame)
 
     def _add(self, frame: Any, *, bare: bool = False) -> None:
-        """A list holds frames."""
+        """A frame, or a list of frames."""
         for each in frame if isinstance(frame, list) else [frame]:
             self._answer.add(each, bare=bare)
 
@@ -179,7 +179,7 @@ class FrameReader:
         self._add(frame)
 
     def _bare_line(self, line: bytes) -> None:
-        """JSON that is no event stream: a whole answer or an error, in one line or many; or a frame in each line."""
+        """JSON without an event stream: a complete answer or an error in one or more lines, or a frame per line."""
         if line.lower() in END_MARKS:
             self._stop()
             return
@@ -209,7 +209,7 @@ class FrameReader:
 
 
 def _parsed(data: bytes) -> Any:
-    """None for what is no JSON, or null."""
+    """None for invalid JSON, and for null."""
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -222,7 +222,7 @@ def _parsed(data: bytes) -> Any:
 
 
 def _text(data: bytes) -> str:
-    """Halves of an emoji are kept; what is no UTF-8 at all is a mark in the text."""
+    """Decodes text: halves of surrogate pairs are kept, and invalid UTF-8 becomes a replacement character."""
     try:
         return str(data, "utf-8", "surrogatepass")
     except UnicodeDecodeError:

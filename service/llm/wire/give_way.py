@@ -1,16 +1,16 @@
-"""A stream that always finds data must let the others run."""
+"""Makes a stream that always finds data let others run."""
 
 import gevent
 
 MOST_BYTES = 65536
-# a server that drips single bytes finds each of them read at once
+# reads before giving way; a server may send single bytes
 MOST_READS = 32
-# not 0: gevent runs what is ready to run for as long as there is some, before it looks at any socket
+# not 0: gevent runs all ready greenlets before it polls any socket
 SHORTEST_SECONDS = 0.0001
 
 
 class GiveWay:
-    """One per stream: took() after each read, wait() before the next."""
+    """One per stream: call took() after each read and wait() before the next."""
 
     def __init__(self) -> None:
         self._reads = 0
@@ -21,7 +21,7 @@ class GiveWay:
         self._bytes += size
 
     def wait(self) -> bool:
-        """Whether it was time to."""
+        """Returns whether it waited."""
         if self._bytes < MOST_BYTES and self._reads < MOST_READS:
             return False
         self._reads = self._bytes = 0

@@ -1,16 +1,16 @@
-"""What has been learned about one model of one server during the worker's lifetime."""
+"""What has been learned about one model at one server during the worker's lifetime."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from service.llm.wire.learned import Change, Learned, News
 
-# parameter and what became of it
+# called with parameter and how it was adapted
 Adapted = Callable[[str, Change], None]
 
 
 class Habits:
-    """One per model, server and worker. adapted is called when something is kept that was not known before."""
+    """One per model, server and worker. adapted: called when something new is learned."""
 
     def __init__(self, adapted: Adapted) -> None:
         self._adapted = adapted
@@ -18,7 +18,7 @@ class Habits:
         self.known = Learned()
 
     def keep(self, learned: Learned) -> None:
-        """A question that was asked in this way has been answered; others may have been answered meanwhile."""
+        """Called when a question asked in this way was answered; others may have been answered in the meantime."""
         if learned is self.known:
             return
         news = [each for each in learned.news if each not in self._told]

@@ -32,7 +32,7 @@ class LeanTransport:
         if spoke and not self._paced:
             self._paced = True
             self._pace.streams += 1
-        # what comes less often than the pace would not come together for it
+        # pacing gains nothing for a stream that is slower than the pace
         if not self._others.wait() and spoke and not self._came_late:
             self._pace.wait()
         began = self._pace.now()

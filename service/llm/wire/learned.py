@@ -1,4 +1,4 @@
-"""What a model's refusals say about parameters, and how it is asked instead."""
+"""What a model's refusals reveal about parameters, and how to ask it instead."""
 
 import json
 from dataclasses import dataclass, replace
@@ -16,23 +16,23 @@ from service.llm.wire.refusal import Overflow, RefusedParameter
 
 Change = Literal["left_out", "renamed", "lowered", "moved"]
 
-# the question itself: without one of them the answer would be to another question
+# parts of the question itself: without them, the answer would be to a different question
 ESSENTIAL = frozenset(
     {"model", "messages", "tools", "tool_choice", "functions", "function_call"}
     | {"response_format", "stop", "n"}
 )
 SYSTEM, STREAM = "system", "stream"
 LIMITS = (NEW_LIMIT, OLD_LIMIT)
-# gateways name it as the server behind them does
+# gateways use the name of the server behind them
 SAME_LIMIT = frozenset({*LIMITS, "max_output_tokens"})
-# for the next question's prompt, whose tokens nobody has counted; too few are refused and counted by the server
+# estimates the tokens of the next question; if that is too low, the server rejects it and states the number
 BYTES_PER_TOKEN = 5
 PROMPT_MARGIN_TOKENS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A parameter and what became of it; most: the number it was lowered to."""
+    """A parameter and how it was adapted. most: the number it was lowered to."""
 
     parameter: str
     change: Change
@@ -41,7 +41,7 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """left_out: names of parameters. whole: it gives no streams. news: how it came to be known, the oldest first."""
+    """left_out: names of parameters. whole: the model cannot stream. news: what was learned, the oldest first."""
 
     left_out: frozenset[str] = frozenset()
     limit_name: str | None = None
@@ -52,7 +52,7 @@ class Learned:
     news: tuple[News, ...] = ()
 
     def applied(self, asked: Payload, own: frozenset[str]) -> Payload:
-        """What is asked of this model. own: the caller's parameters, which are neither left out nor lowered."""
+        """The payload for this model. own: the caller's parameters, which are neither left out nor lowered."""
         left_out = self.left_out - _names(own)
         payload = {name: value for name, value in asked.items() if name not in left_out}
         if self.moves_system:
@@ -69,7 +69,7 @@ class Learned:
     def refused(
         self, refused: RefusedParameter, payload: Payload, own: frozenset[str]
     ) -> "tuple[Learned, Payload] | None":
-        """payload: what was refused. What to ask instead; None: nothing else would be the same question."""
+        """payload: the rejected one. Returns what to ask instead; None: nothing else would be the same question."""
         learned = self._after(refused, payload, own)
         if learned is None:
             return None
@@ -79,13 +79,13 @@ class Learned:
     def overflowed(
         self, overflow: Overflow, payload: Payload, own: frozenset[str]
     ) -> "tuple[Learned, Payload] | None":
-        """The same question with what is left of the window for its answer; None: nothing is."""
+        """The same question, with the answer limited to the rest of the window; None: there is no rest."""
         name = limit_in(payload)
         if name is None or OLD_LIMIT in own:
             return None
         left = tokens_left(overflow, payload[name])
         if left is None:
-            # a server that is asked for no length takes what there is
+            # without a limit, the server uses the rest of the window
             instead = {each: value for each, value in payload.items() if each != name}
             return self._with(News(name, "left_out")), instead
         if not 0 < left < payload[name]:
@@ -112,7 +112,7 @@ class Learned:
     def _without_limit(
         self, name: str, refused: RefusedParameter, own: frozenset[str]
     ) -> "Learned | None":
-        """With another name, or a smaller number, or none."""
+        """Renames, lowers or removes the length limit."""
         if refused.reason == "unsupported":
             return self._rename_limit(name, own)
         most = refused.allowed_max
@@ -126,7 +126,7 @@ class Learned:
         other = OLD_LIMIT if name == NEW_LIMIT else NEW_LIMIT
         if self.limit_name in (None, other):
             return replace(self._with(News(name, "renamed")), limit_name=other)
-        # it takes neither
+        # neither name is accepted
         return None if OLD_LIMIT in own else self._leave_out(name)
 
     def _leave_out(self, name: str) -> "Learned":
@@ -148,12 +148,12 @@ class Learned:
 
 
 def limit_in(payload: Payload) -> str | None:
-    """Under which of its names it asks for a length."""
+    """The name under which the payload has a length limit."""
     return next((name for name in LIMITS if name in payload), None)
 
 
 def tokens_left(overflow: Overflow, asked: int) -> int | None:
-    """What the window holds beside the prompt, as the server counts; None where it did not say."""
+    """The tokens left in the window besides the prompt, by the server's count; None if it did not say."""
     if overflow.window is None:
         return None
     if overflow.prompt is not None:

@@ -1,14 +1,14 @@
-"""Lines of an event stream: bytes in, split anywhere; whole lines out, whatever ends them."""
+"""Splits an event stream into lines: bytes in, cut anywhere; complete lines out, with any line ending."""
 
 from service.errors import UpstreamError
 
 BOM = b"\xef\xbb\xbf"
-# no line of an LLM is this long; a server that never ends one must not fill the memory
+# longer than any real line: a server that never ends one must not fill the memory
 MOST_BYTES = 4 * 1024 * 1024
 
 
 class Lines:
-    """Keeps what is not a whole line yet. Raises UpstreamError for a line without end."""
+    """Keeps an incomplete line. Raises UpstreamError for an endless one."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -32,7 +32,7 @@ class Lines:
         return lines
 
     def end(self) -> bytes:
-        """What came without an end of its line."""
+        """The last line, if it had no line ending."""
         rest, self._rest = bytes(self._rest), bytearray()
         return rest
 
@@ -42,7 +42,7 @@ class Lines:
         return []
 
     def _without_mark(self, data: bytes) -> bytes:
-        """Without the byte order mark, whose bytes may come one by one."""
+        """Removes the byte order mark, even if its bytes arrive one by one."""
         data = self.end() + data
         if len(data) < len(BOM) and BOM.startswith(data):
             self._rest = bytearray(data)
@@ -51,7 +51,7 @@ class Lines:
         return data.removeprefix(BOM)
 
     def _with_newlines(self, data: bytes) -> bytes:
-        """CRLF and CR as LF; a CR ends its line at once, and an LF that follows belongs to it."""
+        """Converts CRLF and CR to LF. A CR ends its line at once; an LF that follows belongs to it."""
         if self._after_cr:
             data = data.removeprefix(b"\n") if data else data
         self._after_cr = data.endswith(b"\r") or (self._after_cr and not data)

@@ -1,4 +1,4 @@
-"""One look at a server's list of models before anybody asks: what is set up wrong is said, and nothing is refused."""
+"""Checks a server's list of models at start: reports configuration mistakes, but never prevents the start."""
 
 import re
 import time
@@ -26,7 +26,7 @@ from service.llm.wire.transport import of_connection
 
 LOOK_SECONDS = 3.0
 TICK_SECONDS = 0.25
-# the longest lists have some hundred models with a page of text each
+# the longest lists have hundreds of models with a page of text each
 MOST_BYTES = 8 * 1024 * 1024
 
 # where the entries stand, and what says that there are more of them on another page
@@ -47,14 +47,14 @@ SAID: Mapping[Problem, str] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """says: a sentence that names the address that was asked."""
+    """says: a sentence that includes the address."""
 
     problem: Problem
     says: str
 
 
 def look_at(address: Address, headers: dict[str, str], models: Sequence[str]) -> Finding | None:
-    """None if all is well, as far as a list can tell. Never raises; takes LOOK_SECONDS at most."""
+    """None if everything is fine, as far as the list shows. Never raises; takes at most LOOK_SECONDS."""
     try:
         server = server_at(address, headers, LOOK_SECONDS, 1)
         try:
@@ -66,13 +66,13 @@ def look_at(address: Address, headers: dict[str, str], models: Sequence[str]) ->
         return _finding(failure, address)
     missing = [model for model in models if listed and not _is_listed(model, listed)]
     if not missing or address.kind == "azure":
-        # Azure lists models, and is asked for deployments
+        # Azure lists models, but is called with deployment names
         return None
     return _made("model", address, models=", ".join(missing))
 
 
 def _listed(server: Server, target: str, until: float) -> bytes:
-    """The body of the list. Raises ChatErrors for what is none."""
+    """The body of the list. Raises ChatErrors for anything else."""
     response, body = _asked(server, target, until)
     status = response.status or 0
     if status != 200:
@@ -118,9 +118,9 @@ def _read(exchange: Exchange, response: Response, until: float) -> bytes:
 
 
 def _names(body: bytes) -> frozenset[str]:
-    """Of the models in a list of any server's shape; none of a part of one.
+    """The names of the models in a list of any known shape; none if the list is incomplete.
 
-    Raises UpstreamRejected for what is no list.
+    Raises UpstreamRejected for anything else.
     """
     try:
         said = orjson.loads(body)
@@ -149,7 +149,7 @@ def _names_of(entry: Any) -> Iterable[str]:
 
 
 def _is_listed(model: str, listed: frozenset[str]) -> bool:
-    """Lists leave out the tags and variants that a server takes: llama3.2 is llama3.2:latest there."""
+    """Lists and servers may disagree on tags and variants: llama3.2 is listed as llama3.2:latest."""
     name = _comparable(model)
     bare = re.split(r"[:@]", name)[0]
     return name in listed or bare in listed or any(each.split(":")[0] == name for each in listed)
@@ -162,7 +162,7 @@ def _comparable(name: str) -> str:
 def _finding(failure: ChatError, address: Address) -> Finding:
     cause = failure.cause or failure.code
     if isinstance(failure, UpstreamRejected):
-        # without a model in the question, only the address can be unknown
+        # this request names no model, so only the address can be unknown
         refused = "address" if failure.refused == "model" else failure.refused
         return _made(refused, address, cause=cause)
     if isinstance(failure, UpstreamQuotaExhausted):

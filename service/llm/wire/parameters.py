@@ -1,4 +1,4 @@
-"""Which parameter a server refuses, read from its words: a signal that something is not taken, and the first name."""
+"""Finds the parameter that a server rejects in its words: a phrase that means rejection, and the first name."""
 
 import re
 
@@ -15,7 +15,7 @@ SYSTEM_ROLE = re.compile(
     r"received .(?:system|developer)\b|不支持.{0,2}system|시스템 (?:메시지|프롬프트|역할).{0,4}지원(?:되|하)지",
     re.IGNORECASE,
 )
-# something is wrong with a value; looked for first, since "unsupported value" is both
+# something is wrong with a value; checked first, because "unsupported value" matches both
 VALUE = re.compile(
     r"unsupported value|invalid value|(?:must|should|has to) be|too large|too small|too high|less than|greater than|"
     r"at most|at least|exceeds|out of range|range of|valid range|supported range|only \S+ is allowed|below minimum|"
@@ -42,13 +42,13 @@ STREAMING = re.compile(
     r"streaming is disabled|stream must be false|不支持流式|스트리밍.{0,4}지원(?:되|하)지",
     re.IGNORECASE,
 )
-# a name by its form: snake_case, camelCase, quoted, or right after "support"; English words in between are none
+# a name by its form: snake_case, camelCase, quoted, or right after "support"; other English words are not names
 NAMES = re.compile(
     r"[\"'`“‘\[]+(?P<quoted>[A-Za-z]\w{0,62})[\"'`”’\]:]|\b(?P<snake>[a-z]+(?:_[a-z]+)+)\b|"
     r"\b(?P<camel>[a-z]+[A-Z]\w*)\b|\b(?P<known>temperature|max tokens)\b|"
     r"support (?:the )?(?:parameters? )?(?P<after>tools|stop|stream|temperature)\b",
 )
-# quoted, but what is said about parameters rather than one of them
+# quoted words about parameters that are not parameters
 NO_NAMES = frozenset(
     {
         "body", "query", "loc", "type", "msg", "input", "ctx", "url", "detail", "error",
@@ -58,7 +58,7 @@ NO_NAMES = frozenset(
         "context_length", "model_id", "request_id",
     }
 )  # fmt: skip
-# what may be asked of a server at all
+# all parameters that may be sent
 ASKED = frozenset(
     {
         "system", "temperature", "max_tokens", "max_completion_tokens", "max_output_tokens", "stream",
@@ -68,7 +68,7 @@ ASKED = frozenset(
         "chat_template_kwargs", "metadata", "store", "service_tier", "verbosity", "functions", "function_call",
     }
 )  # fmt: skip
-# ordinary words, too: names only by their form
+# ordinary words as well: names only by their form
 AMBIGUOUS = frozenset(
     {
         "system", "stream", "stop", "n", "seed", "user", "tools", "store", "reasoning", "thinking", "metadata",
@@ -109,7 +109,7 @@ BELOW = re.compile(r"(?:lower|less) than\s*[`'\"]?\d", re.IGNORECASE)
 
 
 def refused_parameter_in(said: Said, *, likely: bool) -> RefusedParameter | None:
-    """None where the server names no parameter. likely: it refuses the request, so that naming one is enough."""
+    """None if the server names no parameter. likely: it rejects the request, so that a name alone is enough."""
     if SYSTEM_ROLE.search(said.text):
         return RefusedParameter("system", "unsupported")
     if STREAMING.search(said.text):
@@ -128,7 +128,7 @@ def refused_parameter_in(said: Said, *, likely: bool) -> RefusedParameter | None
 
 
 def _whole(parameter: str | None) -> str | None:
-    """A field of it may be what is named."""
+    """The parameter to which a named field belongs."""
     if parameter is None or parameter.startswith("messages"):
         return parameter
     return re.split(r"[.\[]", parameter)[0] or None
@@ -144,7 +144,7 @@ def _reason(said: Said) -> Reason | None:
 
 
 def _at_place(place: list[object], reason: Reason, said: Said) -> RefusedParameter | None:
-    """FastAPI's: the way to the field."""
+    """From FastAPI's `loc`, the path to the field."""
     name = place[0] if place else None
     if not isinstance(name, str):
         return None
@@ -154,14 +154,14 @@ def _at_place(place: list[object], reason: Reason, said: Said) -> RefusedParamet
 
 
 def _role_of(name: str, said: Said) -> RefusedParameter | None:
-    """A role within the messages: the only part of them that can be said differently."""
+    """A role within the messages, which is the only part of them that can be changed."""
     named = ROLE.search(said.text)
     is_role = (name or (named[0] if named else "")).endswith("role")
     return RefusedParameter("system", "unsupported") if is_role else None
 
 
 def _mentioned_in(text: str) -> str | None:
-    """The first of those that may be asked, however it is spelled."""
+    """The first known parameter in the text, in any spelling."""
     found = MENTIONED.search(text)
     return SPELLED[re.sub(r"[_ ]", "", found[0]).lower()] if found else None
 

@@ -1,4 +1,4 @@
-"""What is asked, composed in one place: parameters by kind of server and model, and headers."""
+"""Composes requests: parameters by kind of server and model, and headers."""
 
 import re
 from collections.abc import Mapping
@@ -9,20 +9,20 @@ from service.llm.wire.address import Address, Kind
 Payload = dict[str, Any]
 
 NEW_LIMIT, OLD_LIMIT = "max_completion_tokens", "max_tokens"
-# they think before they answer, and refuse every temperature but their own
+# models that think first and reject any temperature but their default
 THINKING_MODEL = re.compile(r"(?:.*[/:])?(?:gpt-(?:[5-9]|\d\d)|o\d)(?![a-z0-9])", re.IGNORECASE)
 USER_AGENT = "chat-service"
-# a token of Microsoft Entra; Azure's own keys go into a header of their own
+# a Microsoft Entra token; Azure's own keys go into a separate header
 JSON_WEB_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 
 
 def takes_temperature(model: str) -> bool:
-    """Whether a default temperature may be sent; a caller's own is sent, and refused by the server."""
+    """Whether to send a default temperature; a caller's own is always sent, and the server may reject it."""
     return THINKING_MODEL.match(model) is None
 
 
 def composed(asked: Mapping[str, Any], kind: Kind) -> Payload:
-    """The question for this kind of server, to be answered as a stream. asked: as LangChain writes it."""
+    """The payload of a streamed request to this kind of server. asked: LangChain's payload."""
     payload = {name: value for name, value in asked.items() if value is not None}
     payload |= {"stream": True, "stream_options": {"include_usage": True}}
     if kind == "other":
@@ -38,13 +38,13 @@ def renamed(payload: Payload, name: str, to: str) -> Payload:
 
 
 def without_stream(payload: Payload) -> Payload:
-    """The answer comes as a whole."""
+    """The payload for an answer in one piece."""
     kept = {name: value for name, value in payload.items() if name != "stream_options"}
     return {**kept, "stream": False}
 
 
 def without_system_role(messages: list[Any]) -> list[Any]:
-    """The instructions go in front of the first question."""
+    """Moves the instructions to the front of the first question."""
     instructions = [each for each in messages if _role(each) in ("system", "developer")]
     rest = [each for each in messages if _role(each) not in ("system", "developer")]
     said = "\n\n".join(filter(None, (_text(each.get("content")) for each in instructions)))
@@ -57,7 +57,7 @@ def without_system_role(messages: list[Any]) -> list[Any]:
 
 
 def headers_for(address: Address, api_key: str, extra: Mapping[str, str]) -> dict[str, str]:
-    """The same for every request to a server; extra ones are the operator's, and win."""
+    """The headers of every request to a server. extra: the operator's headers, which take precedence."""
     headers = {
         "Accept": "text/event-stream, application/json",
         "Accept-Encoding": "identity",

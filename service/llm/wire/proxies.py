@@ -1,6 +1,6 @@
-"""Which proxy stands between us and a server, if any: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.
+"""Finds the proxy for a server, if any: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.
 
-gunicorn's master asks, too, so urllib.request, which loads ssl, is not used here.
+Also used in gunicorn's master, so it does not import urllib.request, which loads ssl.
 """
 
 import os
@@ -14,7 +14,7 @@ LOCAL_SUFFIXES = (".localhost", ".internal", ".local")
 
 
 class UnusableProxy(ValueError):
-    """The environment names a proxy that this client cannot use."""
+    """The environment names a proxy that the client cannot use."""
 
 
 def proxy_for(address: Address, environment: Mapping[str, str] = os.environ) -> SplitResult | None:
@@ -29,7 +29,7 @@ def proxy_for(address: Address, environment: Mapping[str, str] = os.environ) -> 
 
 
 def _lower_case(environment: Mapping[str, str]) -> dict[str, str]:
-    """As everywhere, http_proxy wins over HTTP_PROXY."""
+    """As usual, http_proxy takes precedence over HTTP_PROXY."""
     capitals_first = sorted(environment)
     return {name.lower(): environment[name] for name in capitals_first}
 
@@ -39,7 +39,7 @@ def _proxy(named: str, variable: str) -> SplitResult:
         proxy = urlsplit(named if "://" in named else f"http://{named}")
         usable = bool(proxy.hostname) and proxy.port != 0
     except ValueError:
-        # its text would repeat the address, which may hold a password
+        # the error's text would repeat the address, which may contain a password
         usable = False
     if not usable:
         raise UnusableProxy(f"{variable} (or ALL_PROXY) is no address of a proxy")
@@ -51,7 +51,7 @@ def _proxy(named: str, variable: str) -> SplitResult:
 
 
 def _is_local(host: str) -> bool:
-    """This machine, and names that only a local resolver knows: compose's services, machines of the house."""
+    """This machine, and names that only a local resolver knows: compose services and machines of the local network."""
     ip = _ip(host)
     if ip is not None:
         return ip.is_loopback or ip.is_link_local or ip.is_unspecified
@@ -64,7 +64,7 @@ def _excepted(address: Address, no_proxy: str) -> bool:
 
 
 def _matches(entry: str, address: Address) -> bool:
-    """*, a network, an address, or a domain with all below it; each perhaps with a port."""
+    """An entry is *, a network, an address, or a domain including its subdomains, optionally with a port."""
     if entry == "*":
         return True
     ip = _ip(address.host)

@@ -1,4 +1,4 @@
-"""What is asked of a server, and what is asked instead once it has refused the way it was asked."""
+"""A request to a server, and how to ask differently after the server has rejected a parameter."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,9 +19,9 @@ MOST_TIMES = 8
 
 @dataclass(frozen=True)
 class Question:
-    """own: the parameters that a caller chose, which are neither left out nor changed. asked: how often so far.
+    """own: the caller's parameters, which are neither left out nor changed. asked: how often so far.
 
-    target: what stands in the request line. learned: how the model is asked, kept once it has answered.
+    target: for the request line. learned: how to ask the model, kept once it has answered.
     """
 
     address: Address
@@ -44,13 +44,13 @@ class Question:
         return orjson.dumps(self.payload)
 
     def headers(self, sent_before: int) -> dict[str, str]:
-        """No id is sent twice, since some servers refuse one that they know."""
+        """No id is sent twice, because some servers reject an id they have seen."""
         times = 2 * self.asked + sent_before
         request_id = f"{self.request_id}.{times}" if times else self.request_id
         return {**self.extra_headers, "X-Request-ID": request_id}
 
     def after(self, refusal: ChatError) -> "Question | None":
-        """The same question, asked as the server wants it; None: it was no refusal of that kind, or nothing helps."""
+        """The same question, asked the way the server wants; None: the refusal was another one, or nothing helps."""
         if self.asked >= MOST_TIMES:
             return None
         if isinstance(refusal, Redirected):
@@ -66,7 +66,7 @@ class Question:
         return replace(self, learned=learned, payload=payload, asked=self.asked + 1)
 
     def answered(self) -> None:
-        """Asked in this way, the model answers."""
+        """Called when the model has answered: remembers how it was asked."""
         self.habits.keep(self.learned)
 
     def explain(self, refusal: ChatError) -> None:
@@ -83,7 +83,7 @@ class Question:
         return replace(self, target=target, redirected=True, asked=self.asked + 1)
 
     def _own_limit(self, overflow: Overflow) -> tuple[Detail, ...]:
-        """Where the conversation would fit, and only the length that the caller asked for does not."""
+        """The error details if the conversation fits and only the caller's own length limit does not."""
         name = limit_in(self.payload)
         asked = 0 if name is None else self.payload[name]
         left = tokens_left(overflow, asked)

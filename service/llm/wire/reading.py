@@ -1,4 +1,4 @@
-"""What a response says, whoever brings its bytes: chunks of an answer, or the failure it stands for."""
+"""Interprets a response, whichever transport delivers it: chunks of an answer, or an error."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ MOST_REFUSAL_BYTES = 65536
 
 
 class Reading:
-    """begin() with the head, read() with each piece of the body, end() when there is no more. Raises ChatErrors."""
+    """Call begin() with the head, read() with each piece of the body, and end() at its end. Raises ChatErrors."""
 
     def __init__(self, *, strip_think_tags: bool = False) -> None:
         self._frames = FrameReader(strip_think_tags=strip_think_tags)
@@ -31,17 +31,17 @@ class Reading:
 
     @property
     def done(self) -> bool:
-        """The server has said that nothing follows."""
+        """Whether the server has sent its end mark."""
         return self._frames.done
 
     @property
     def overrun(self) -> bool:
-        """Something followed all the same."""
+        """Whether anything came after the end mark."""
         return self._frames.overrun
 
     @property
     def failed(self) -> bool:
-        """The next read raises, whatever it is given."""
+        """Whether the next read will raise."""
         return self._frames.failed
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
@@ -72,12 +72,12 @@ class Reading:
             return b""
 
     def _illegible(self) -> None:
-        """A refusal is one, whatever its body says. Raises what is being handled where it is an answer."""
+        """Re-raises the error of an unreadable body, unless the response is a refusal, whose status says enough."""
         if not self.refuses:
             raise  # noqa: PLE0704 - it is called where an error is handled
 
     def end(self, *, whole: bool) -> Chunk | None:
-        """whole: the body ended as it should."""
+        """whole: the body ended properly."""
         if self.refuses:
             raise self._refused()
         return self._frames.end(whole=whole)

@@ -1,17 +1,17 @@
-"""Where a server sends us instead: followed once on the same server, and never with our key to another."""
+"""Redirects: followed once on the same server, and never to another one, which must not get our key."""
 
 from urllib.parse import urljoin
 
 from service.errors import UpstreamRejected
 from service.llm.wire.address import Address, parse
 
-# these alone keep the method and the body
+# only these keep the method and the body
 KEEPS_QUESTION = frozenset({307, 308})
 MOST_SHOWN_CHARS = 200
 
 
 class Redirected(UpstreamRejected):
-    """location: as the server wrote it."""
+    """location: as sent by the server."""
 
     def __init__(self, status: int, location: str) -> None:
         super().__init__(refused="address", cause=f"HTTP {status} to {_shown(location)}")
@@ -19,7 +19,7 @@ class Redirected(UpstreamRejected):
         self._location = location
 
     def target_at(self, address: Address, target: str) -> str | None:
-        """What to ask for instead of target; None: it is not ours to follow."""
+        """The new target; None: the redirect must not be followed."""
         if self._status not in KEEPS_QUESTION or not self._location:
             return None
         try:

@@ -1,19 +1,19 @@
-"""What a server refuses about how it was asked, as data: asking differently may work."""
+"""A refusal that concerns a parameter, as data: asking differently may work."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from service.errors import ContextTooLong, Detail, UpstreamInvalidRequest
 
-# unsupported: leave it out, or name it differently; value: it is known, but not with this value
+# unsupported: the parameter is not accepted under this name; value: its value is not accepted
 Reason = Literal["unsupported", "value"]
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedParameter:
-    """name: as requests spell it ("system" for that role). allowed_max: the largest value it takes, if it says so.
+    """name: as in requests ("system" for that role). allowed_max: the largest accepted value, if the server says so.
 
-    instead: the parameter that it asks for in place of this one.
+    instead: the parameter that the server wants in place of this one.
     """
 
     name: str
@@ -24,9 +24,9 @@ class RefusedParameter:
 
 @dataclass(frozen=True, slots=True)
 class Overflow:
-    """What the server said of its window, in tokens; None where it did not say.
+    """What the server said about its context window, in tokens; None if it did not say.
 
-    requested: prompt and answer together. prompt: the input alone.
+    requested: prompt and answer together. prompt: only the input.
     """
 
     window: int | None = None
@@ -35,7 +35,7 @@ class Overflow:
 
 
 class ParameterRefused(UpstreamInvalidRequest):
-    """The server names the parameter that it does not take."""
+    """The server names the parameter that it does not accept."""
 
     def __init__(self, refused: RefusedParameter, *, cause: str | None = None) -> None:
         super().__init__(details=_details(refused), cause=cause)
@@ -43,14 +43,14 @@ class ParameterRefused(UpstreamInvalidRequest):
 
 
 class WindowExceeded(ContextTooLong):
-    """With what the server said of its window."""
+    """Carries what the server said about its window."""
 
     def __init__(self, overflow: Overflow, *, cause: str | None = None) -> None:
         super().__init__(cause=cause)
         self.overflow = overflow
 
 
-# the fields of a caller's request; nothing else that a server names is passed on
+# only fields of the caller's request are passed on
 CALLERS_FIELDS = {
     "temperature": "temperature",
     "max_tokens": "max_tokens",

@@ -1,18 +1,17 @@
-"""HTTP/1.1 as a server writes it: one response, bounded, and whether its connection may serve again."""
+"""Parses one HTTP/1.1 response, with limits, and tells whether its connection can be reused."""
 
 from geventhttpclient.response import HTTPParseError, HTTPResponse
 
 from service.errors import UpstreamError
 
-# a head, the trailers, and whatever else is no body
+# head, trailers and everything else outside the body
 MOST_OVERHEAD_BYTES = 65536
 
 
 class Response(HTTPResponse):
-    """feed() takes what arrived and gives what it holds of the body. status: None until the head is there.
+    """take() returns the part of the body in what arrived. status: None until the head is complete.
 
-    Interim answers (1xx) are messages of their own: the real one is on its way. What follows the response on its
-    connection belongs to nobody.
+    Interim responses (1xx) are skipped. Bytes after the response make the connection unusable.
     """
 
     def __init__(self) -> None:
@@ -29,7 +28,7 @@ class Response(HTTPResponse):
         return self.whole and not self._overrun and not self.should_close()
 
     def take(self, data: bytes) -> bytes:
-        """The body in what arrived; empty data: the connection is closed. Raises UpstreamError for what is no HTTP."""
+        """The body in what arrived; empty data: the connection is closed. Raises UpstreamError for invalid HTTP."""
         try:
             self.feed(data)
         except HTTPParseError:

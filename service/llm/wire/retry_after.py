@@ -1,4 +1,4 @@
-"""When a server says to come back, and whether at all."""
+"""When a server says to retry, and whether to retry at all."""
 
 import math
 import re
@@ -11,7 +11,7 @@ MOST_SECONDS = 3600.0
 UNIT_SECONDS = {
     "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9,
 }  # fmt: skip
-# as Go writes durations: 1s, 6m0s, 20ms, 1h2m3.5s
+# durations in Go's format: 1s, 6m0s, 20ms, 1h2m3.5s
 DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|d|h|m|s))+")
 DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)")
 LIMIT_RESET = re.compile(r"(?:x-|[a-z]+-)?rate-?limit(?:bysize)?-(?:[a-z-]+-)?reset(?:-[a-z-]+)?")
@@ -22,7 +22,7 @@ IN_SECONDS = ("retry-after", "x-retry-after", "x-ratelimit-retry-after")
 SAID_TWICE = re.compile(r"[\d.]+(?:, ?[\d.]+)+")
 # RateLimit of the IETF's drafts: "default";r=0;t=30, and limit=100, remaining=0, reset=30 before it
 STRUCTURED_RESET = re.compile(r"(?:^|[;,\s])(?:t|reset)=(\d+)")
-# a number this large is a moment, not a duration: seconds, or milliseconds, since 1970
+# larger numbers are points in time: seconds or milliseconds since 1970
 FIRST_EPOCH_SECONDS = 1e9
 FIRST_EPOCH_MILLISECONDS = 1e11
 
@@ -42,7 +42,7 @@ WORDS_FOR_UNITS = {
 def retry_after_seconds(
     headers: Mapping[str, str], clock: Callable[[], float] = time.time
 ) -> float | None:
-    """What a refusal's headers (lower-case names) say, at most an hour; None where they say nothing usable."""
+    """From a refusal's headers (lower-case names), at most an hour; None if they contain nothing usable."""
     reset = STRUCTURED_RESET.search(headers.get("ratelimit", ""))
     waits = (
         *(_milliseconds(headers.get(name, "")) for name in IN_MILLISECONDS),
@@ -54,13 +54,13 @@ def retry_after_seconds(
 
 
 def wait_in_fields(fields: Sequence[str]) -> float | None:
-    """What a refusal's body says, where it has no header for it."""
+    """From fields of a refusal's body, if there is no header."""
     waits = (_moment_or_duration(each, time.time) for each in fields)
     return _bounded(next((wait for wait in waits if wait is not None), None))
 
 
 def wait_in_words(text: str) -> float | None:
-    """What its sentence says, which is meant for people."""
+    """From a sentence that is meant for people."""
     found = IN_WORDS.search(text)
     if found is None:
         return None
@@ -79,7 +79,7 @@ def forbids_retry(headers: Mapping[str, str]) -> bool:
 
 
 def _limit_reset(headers: Mapping[str, str], clock: Callable[[], float]) -> float | None:
-    """Each limit says when it is whole again; the one that is used up is the one to wait for."""
+    """Each limit has a reset time; the one that is used up counts."""
     resets = [
         (name, wait)
         for name, value in headers.items()
@@ -121,7 +121,7 @@ def _from_number(number: float, clock: Callable[[], float]) -> float:
 
 
 def _moment(value: str) -> datetime | None:
-    """An HTTP date, or ISO 8601; what names no zone is UTC."""
+    """An HTTP date or ISO 8601; UTC if there is no time zone."""
     for read in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = read(value)

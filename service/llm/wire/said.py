@@ -1,4 +1,4 @@
-"""What a server said about a failure: gathered from whatever shape it came in, and bounded."""
+"""Collects what a server said about a failure, from any shape and within limits."""
 
 import re
 from collections import deque
@@ -16,14 +16,14 @@ WORD_FIELDS = frozenset(
         "http_code", "httpCode", "blockReason", "object", "event",
     }
 )  # fmt: skip
-# where a number may be an HTTP status
+# fields in which a number may be an HTTP status
 STATUS_FIELDS = WORD_FIELDS - {"name", "object", "event"}
-# what a server repeats of the request, or shows of the answer: such words must not decide what the failure is
+# fields that repeat parts of the request or the answer: such words must not decide how the failure is classified
 ECHOES = frozenset(
     {"input", "messages", "prompt", "choices", "headers", "url", "failed_generation"}
 )
 ECHO_IN_TEXT = re.compile(r"""['"]input['"]\s*:|\binput_value=""")
-# when to come back, in seconds or as a duration
+# when to retry, in seconds or as a duration
 WAIT_FIELDS = frozenset(
     {"retryDelay", "retry_after", "retryAfter", "retry_after_seconds", "estimated_time"}
 )
@@ -36,10 +36,10 @@ NUMBER = re.compile(r"-?\d{1,9}")
 
 @dataclass
 class Said:
-    """status: of the failure, if it says one. words: its codes and types, in the form of the dialect's tables.
+    """status: of the failure, if given. words: its codes and types, in the form of the dialect's tables.
 
-    text: all that it wrote, a line each. parameter: the one it names. places: where it found fault (FastAPI's `loc`).
-    numbers: its own fields with whole numbers. waits: what its fields say of when to come back.
+    text: all its sentences, one per line. parameter: the one it names. places: where the mistake is (FastAPI's `loc`).
+    numbers: its fields with whole numbers. waits: when to retry, from its fields.
     """
 
     status: int | None = None
@@ -52,7 +52,7 @@ class Said:
 
 
 def said_in(value: Any) -> Said:
-    """Breadth first, so that what stands outside is found first."""
+    """Breadth first, so that outer fields are found first."""
     said = Said()
     texts: list[str] = []
     waiting: deque[tuple[str, Any]] = deque([("", value)])
@@ -93,7 +93,7 @@ def _note_value(said: Said, texts: list[str], name: str, item: Any) -> None:
 
 
 def _unpacked(item: Any) -> Any:
-    """Some wrap the provider's own JSON as text."""
+    """Some gateways wrap the provider's JSON in a string."""
     if isinstance(item, str) and item[:1] in ("{", "[") and len(item) <= MOST_TEXT:
         try:
             return orjson.loads(item)
@@ -121,7 +121,7 @@ def _note_text(said: Said, name: str, item: str) -> None:
 
 def _note_number(said: Said, name: str, item: float) -> None:
     if name in STATUS_FIELDS and said.status is None:
-        # some go into detail behind the status: 42901
+        # some append digits to the status: 42901
         status = int(item) // 100 if item in DETAILED_STATUSES else item
         said.status = int(status) if status in STATUSES else None
     if isinstance(item, int) and abs(item) < 10**9:

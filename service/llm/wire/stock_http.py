@@ -1,4 +1,4 @@
-"""The HTTP client under the openai package: it dials, takes proxies and asks for what the lean client would."""
+"""The HTTP client below the openai package: it connects, uses proxies and requests targets like the lean client."""
 
 import contextlib
 import socket
@@ -16,9 +16,9 @@ from service.llm.wire.dialing import Dialer
 from service.llm.wire.give_way import GiveWay
 from service.llm.wire.proxies import proxy_for
 
-# what stands in the request line; it is taken off before the request is sent
+# carries the target for the request line; removed before the request is sent
 TARGET = "x-target"
-# a head, and what may come with it in one read
+# a head, and what may arrive with it in one read
 MOST_HEAD_BYTES = 262_144
 
 
@@ -27,7 +27,7 @@ def http_client(
 ) -> httpx2.Client:
     """refuse: called with each response.
 
-    No connection is kept, and nothing of the environment applies but what it says of proxies and certificates.
+    Keeps no connections. Of the environment, only proxies and certificates apply.
     """
     return httpx2.Client(
         transport=_Transport(address, connections),
@@ -80,7 +80,7 @@ class _SideBySide(httpcore2.SyncBackend):
 
 
 class _Watch:
-    """Called with all that happens to a request: its connection learns when the head of the response is there."""
+    """Called with every event of a request: tells the connection when the head of the response is complete."""
 
     def __init__(self) -> None:
         self._streams: list[_Paced] = []
@@ -95,9 +95,9 @@ class _Watch:
 
 
 class _Paced(httpcore2.NetworkStream):
-    """Lets the other streams run between reads that find what a flooding server sends at once, and bounds the head.
+    """Lets other streams run between the reads of a server that floods, and limits the size of the head.
 
-    Interim answers (1xx) would be read without an end.
+    Without the limit, interim responses (1xx) would be read endlessly.
     """
 
     def __init__(self, stream: httpcore2.NetworkStream) -> None:

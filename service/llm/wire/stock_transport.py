@@ -1,4 +1,4 @@
-"""The openai package as a transport (LLM_CLIENT=stock): it brings the same bytes to the same reader."""
+"""The openai package as a transport (LLM_CLIENT=stock): it delivers the same bytes to the same reader."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,17 +15,17 @@ from service.llm.wire.reading import MOST_REFUSAL_BYTES
 from service.llm.wire.stock_http import TARGET
 from service.llm.wire.transport import Arrived, failed_connection, root_name
 
-# larger mailboxes let a busy stream keep the loop
+# larger mailboxes let a busy stream block the loop
 MAILBOX_PIECES = 8
 POLL_SECONDS = 0.001
 # a refusal whose body does not come is what its status says
 REFUSAL_SECONDS = 2.0
-# what the package writes itself
+# written by the package itself
 ITS_OWN = frozenset({"model", "messages", "stream"})
 
 
 class Refused(Exception):
-    """What is no answer; the package would read the whole of it, however long it is."""
+    """A response that is not an answer. The package would read it completely, however long it is."""
 
     def __init__(self, response: Arrived) -> None:
         super().__init__(response.status)
@@ -46,7 +46,7 @@ def refuse(response: Any) -> None:
 
 
 class StockTransport:
-    """The request runs in a greenlet, since no step of it ticks; close() cancels it wherever it is."""
+    """The request runs in a greenlet, because none of its steps ticks; close() cancels it at any point."""
 
     def __init__(
         self,
@@ -66,14 +66,14 @@ class StockTransport:
         try:
             item = self._mailbox.get(timeout=self._tick_seconds)
         except Empty:
-            # our loop may be late: what the kernel already holds counts as arrived, so the producer has its turn first.
+            # our loop may be late, and data already in the kernel counts as arrived: let the producer run first.
             # After SIGCONT, timers fire before sockets are polled: sleep once, so that data is read first.
             gevent.sleep(POLL_SECONDS)
             gevent.sleep(0)
             try:
                 item = self._mailbox.get_nowait()
             except Empty:
-                # connecting takes less than a tick where it succeeds
+                # a successful connect takes less than a tick
                 self.sent = True
                 return None
         if isinstance(item, ChatError):
@@ -84,7 +84,7 @@ class StockTransport:
         self._producer.kill(block=False)
 
     def _with_more(self, item: Arrived) -> Arrived:
-        """All that has come, in one piece."""
+        """Everything that has arrived, in one piece."""
         bodies = [item.body]
         while not item.over and isinstance(self._peeked(), Arrived):
             more = self._mailbox.get_nowait()
@@ -113,7 +113,7 @@ def _produce(
 
 
 def _failed(error: Exception) -> ChatError:
-    """While the body is read, errors of its HTTP library pass through the package, whichever it is."""
+    """While the body is being read, the package passes on errors of its HTTP library unchanged."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if "TimeoutException" in kinds:
         return UpstreamTimeout(cause=f"socket: {root_name(error)}")

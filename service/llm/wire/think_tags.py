@@ -1,4 +1,4 @@
-"""Thinking that stands in the text itself, between tags (STRIP_THINK_TAGS)."""
+"""Separates thinking between tags from the text (STRIP_THINK_TAGS)."""
 
 from service.llm.wire.dialect import THINK_TAGS
 
@@ -8,7 +8,7 @@ LONGEST = max(len(tag) for pair in THINK_TAGS for tag in pair)
 
 
 class ThinkTags:
-    """Feed it the text as it comes: what is text and what is thinking comes back. A tag may be split anywhere."""
+    """Takes text as it arrives, and returns text and thinking. Tags may be split anywhere."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -17,7 +17,7 @@ class ThinkTags:
         self._unclosed: list[str] | None = None
 
     def split(self, text: str) -> tuple[str, str]:
-        """Text, thinking."""
+        """Returns text and thinking."""
         self._held += text
         texts: list[str] = []
         thoughts: list[str] = []
@@ -26,14 +26,14 @@ class ThinkTags:
         return self._lead("".join(texts)), "".join(thoughts)
 
     def end(self) -> str:
-        """The rest of the text: a tag within the text that was never closed was none."""
+        """The rest of the text; an unclosed tag in the middle of it is text."""
         held, self._held = self._held, ""
         if self._closing is None:
             return self._lead(held)
         return "" if self._unclosed is None else "".join([*self._unclosed, held])
 
     def _step(self, texts: list[str], thoughts: list[str]) -> bool:
-        """Takes what stands before the next tag, and the tag; whether there was one."""
+        """Consumes everything up to and including the next tag; returns whether there was one."""
         if self._closing is None:
             return self._open(texts)
         before, tag, after = self._held.partition(self._closing)
@@ -68,7 +68,7 @@ class ThinkTags:
         return True
 
     def _lead(self, text: str) -> str:
-        """The answer begins with its first word, not with the lines between thinking and it."""
+        """Removes the blank lines between thinking and the answer."""
         if not self._begun:
             text = text.lstrip()
             self._begun = bool(text)
@@ -76,7 +76,7 @@ class ThinkTags:
 
 
 def _half_tag(text: str, tags: tuple[str, ...]) -> int:
-    """How many characters at the end may be the beginning of a tag."""
+    """How many characters at the end may be the start of a tag."""
     for length in range(min(LONGEST - 1, len(text)), 0, -1):
         if any(tag.startswith(text[-length:]) for tag in tags):
             return length

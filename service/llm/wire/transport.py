@@ -1,4 +1,4 @@
-"""How the bytes of a response get here, whoever brings them."""
+"""The interface of the transports, which deliver the bytes of a response."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from service.errors import (
 
 @dataclass(slots=True)
 class Arrived:
-    """status: once the head is there. over: nothing follows, the body is whole."""
+    """status: set once the head is complete. over: the body has ended properly."""
 
     body: bytes = b""
     status: int | None = None
@@ -30,20 +30,20 @@ class Transport(Protocol):
 
     @property
     def sent(self) -> bool:
-        """Whether the server has been asked, as far as one can know."""
+        """Whether the request has been sent, as far as can be known."""
 
     def receive(self, *, spoke: bool) -> Arrived | None:
-        """What has arrived; None: nothing within a tick. Raises ChatErrors for a connection that fails.
+        """What has arrived; None: nothing within a tick. Raises ChatErrors if the connection fails.
 
-        spoke: the answer has begun, so that reading less often makes nobody wait for its first word.
+        spoke: the answer has begun, so reading less often does not delay its first word.
         """
 
     def close(self, *, overrun: bool) -> None:
-        """At once, wherever it is. overrun: more came than the answer."""
+        """Closes it at once, at any point. overrun: bytes came after the answer."""
 
 
 def of_opening(error: BaseException) -> ChatError:
-    """What a socket, a resolver or TLS raised before a request was sent."""
+    """For errors of sockets, resolvers and TLS before the request was sent."""
     if isinstance(error, TimeoutError):
         return ConnectTimeout(cause=f"socket: {root_name(error)}")
     failure = of_connection(error)
@@ -53,10 +53,10 @@ def of_opening(error: BaseException) -> ChatError:
 
 
 def of_connection(error: BaseException) -> ChatError:
-    """What a socket, a resolver or TLS raised; anything else is a bug."""
+    """For errors of sockets, resolvers and TLS; anything else is a bug."""
     if isinstance(error, TimeoutError):
         return UpstreamTimeout(cause=f"socket: {root_name(error)}")
-    # geventhttpclient's word for a proxy that refuses is a RuntimeError
+    # geventhttpclient raises RuntimeError if a proxy refuses
     if isinstance(error, OSError | RuntimeError):
         return failed_connection(error)
     bug = Internal(cause=type(error).__name__)
@@ -73,7 +73,7 @@ def failed_connection(error: BaseException) -> ChatError:
 
 
 def names(error: BaseException) -> list[str]:
-    """The types of an error and of what caused it, the root last."""
+    """The types of an error and its causes, the root cause last."""
     found: list[BaseException] = []
     current: BaseException | None = error
     while current is not None and current not in found:

@@ -1,4 +1,4 @@
-"""The bill in a server's own words: wherever it stands, and whatever its fields are called."""
+"""Reads token usage, wherever it is in a frame and whatever its fields are called."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "complet
 
 
 def usage_in(frame: dict[str, Any], choice: dict[str, Any]) -> Usage | None:
-    """The first report that can be one; None where there is none."""
+    """The first valid report; None if there is none."""
     usage = _read(frame.get("usage")) or _read(choice.get("usage"))
     if usage is None and not UNUSUAL.isdisjoint(frame):
         places = (_within(frame.get("x_groq")), *map(frame.get, ELSEWHERE))
@@ -44,7 +44,7 @@ def _read(report: Any) -> Usage | None:
 
 
 def read_usage(reported: dict[str, Any]) -> Usage | None:
-    """None unless input and output are counts: a part of a bill is no bill, and no prompt is empty."""
+    """None unless both input and output are counts: a partial report does not count, and no prompt is empty."""
     prompt = _first_count(reported, INPUT)
     completion = _first_count(reported, OUTPUT)
     if not prompt or completion is None:
@@ -61,7 +61,7 @@ def read_usage(reported: dict[str, Any]) -> Usage | None:
 
 
 def _with_thinking(reported: dict[str, Any], prompt: int, completion: int) -> int:
-    """Some leave thinking out of the completion: it shows in the total, or by being larger than the completion."""
+    """Some servers exclude thinking from the completion: then it is in the total, or larger than the completion."""
     total = _first_count(reported, TOTAL)
     if total is not None and total > prompt + completion:
         return total - prompt
@@ -74,7 +74,7 @@ def _with_thinking(reported: dict[str, Any], prompt: int, completion: int) -> in
 def _detail(
     reported: dict[str, Any], places: tuple[str, ...], names: tuple[str, ...]
 ) -> int | None:
-    """A count beside the others, or in the details of them."""
+    """A count next to the others, or in their details."""
     for group in (*map(reported.get, places), reported):
         if isinstance(group, dict) and (found := _first_count(group, names)) is not None:
             return found
@@ -89,7 +89,7 @@ def _first_count(reported: dict[str, Any], names: tuple[str, ...]) -> int | None
 
 
 def count(value: Any) -> int | None:
-    """A finite whole number from 0 to MOST_TOKENS, also as text; None for anything else."""
+    """A whole number from 0 to MOST_TOKENS, also as text; None for anything else."""
     if type(value) is int:
         return value if 0 <= value <= MOST_TOKENS else None
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""How large a server's window is, and how much was asked of it, read from its words."""
+"""Reads the size of a server's context window, and how much was requested, from its words."""
 
 import re
 
