@@ -1,4 +1,4 @@
-"""What ships the service and runs it."""
+"""Ships and runs the service."""
 
 
 class CannotStart(Exception):

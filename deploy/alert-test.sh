@@ -33,7 +33,7 @@ while [ "$waited" -lt "$sent_seconds" ]; do
         fail "the receiver \"$receiver\" did not take it; docker compose logs alertmanager says why"
     fi
     if [ "$(total alertmanager_notifications_total)" -gt "$sent" ]; then
-        # an attempt counts before it fails
+        # an attempt is counted before it fails
         sleep 2
         [ "$(total alertmanager_notifications_failed_total)" -gt "$failed" ] || { echo "alert-test: sent"; exit 0; }
         continue

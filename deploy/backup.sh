@@ -1,9 +1,9 @@
 #!/bin/sh
-# Saves what has state (API keys and the ledger, Prometheus' figures, Alertmanager's silences, Grafana's own):
+# Saves the stack's data (API keys, the ledger, Prometheus' metrics, Alertmanager's silences, Grafana's database):
 # deploy/backup.sh save FOLDER
-# and puts it back into the running stack: deploy/backup.sh restore FOLDER
+# and restores it into the running stack: deploy/backup.sh restore FOLDER
 #
-# Each is stopped for the seconds that this takes, except PostgreSQL. Redis has no state that matters.
+# Each container but PostgreSQL is stopped for the seconds this takes. Redis has no state that matters.
 set -eu
 
 usage() {
@@ -30,13 +30,13 @@ restore() {
     with_data "$1" "find $2 -mindepth 1 -delete && tar -C $2 -xzf -" <"$folder/$1.tar.gz"
 }
 
-# A dump is of one moment, and the server goes on answering.
+# A dump is a consistent snapshot, and the server keeps running.
 save_postgres() {
     docker compose exec -T postgres pg_dump --username postgres --format custom chat >"$folder/postgres.dump.part" </dev/null
     mv "$folder/postgres.dump.part" "$folder/postgres.dump"
 }
 
-# All of it or nothing. The service notices that its keys are older ones within seconds.
+# All or nothing. The service notices within seconds that its keys are older.
 restore_postgres() {
     docker compose exec -T postgres pg_restore --username postgres --dbname chat --clean --if-exists \
         --single-transaction --no-owner --role chat <"$folder/postgres.dump"

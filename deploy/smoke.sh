@@ -1,7 +1,7 @@
 #!/bin/sh
-# Proves a running stack from outside: deploy/smoke.sh [URL]
+# Checks a running stack from outside: deploy/smoke.sh [URL]
 #
-# Without URL it asks compose where the stack's front door is, and looks at the monitoring, too.
+# Without a URL it asks compose for nginx's address, and checks the monitoring as well.
 # shellcheck disable=SC2329  # check calls the functions
 set -u
 cd "$(dirname "$0")/.." || exit
@@ -21,7 +21,7 @@ check() {
     fi
 }
 
-# one request that may take as long as a small model on a small machine
+# one request; a small model on a small machine may take long
 get() { curl --silent --show-error --max-time 90 --noproxy "127.0.0.1,localhost,${no_proxy:-${NO_PROXY:-}}" "$@"; }
 post() { get --header 'Content-Type: application/json' "$@"; }
 status() { get --output /dev/null --write-out '%{http_code}' "$@"; }

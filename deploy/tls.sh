@@ -1,7 +1,7 @@
 #!/bin/sh
-# Gives the running nginx (profile tls) a renewed certificate: deploy/tls.sh CERTIFICATE KEY
+# Installs a renewed certificate in the running nginx (profile tls): deploy/tls.sh CERTIFICATE KEY
 #
-# nginx takes it up by a reload: open answers go on, new connections see the new one. TLS_CERT_FILE and TLS_KEY_FILE in
+# nginx is reloaded: open answers continue, and new connections get the new certificate. TLS_CERT_FILE and TLS_KEY_FILE in
 # .env stay what the next start reads.
 set -eu
 
@@ -13,7 +13,7 @@ certificate=$(cat "$1")
 key=$(cat "$2")
 cd "$(dirname "$0")/.."
 
-# as contents, since a mounted file stays the one it was when its name is given to another
+# copies the contents, because a mounted file stays the same when another file takes its name
 printf '%s\n%s\n' "$certificate" "$key" | docker compose --profile tls exec -T nginx-tls sh -euc '
     /etc/nginx/container/take-certificate.sh
     nginx -g "pid /tmp/nginx.pid;" -s reload'

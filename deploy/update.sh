@@ -1,5 +1,5 @@
 #!/bin/sh
-# Rolls the running service to a new image without breaking an answer: deploy/update.sh [IMAGE]
+# Updates the running service to a new image without breaking an answer: deploy/update.sh [IMAGE]
 #
 # Without IMAGE it is built from the source here. The new containers get no traffic before they are ready; then the old
 # ones get no more, end the answers they are giving, and are removed. If the new ones end, or are not ready in 300 s
@@ -30,7 +30,7 @@ prepare_image() {
     docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1" >/dev/null
 }
 
-# Beside the old ones, and outside the network on which nginx would find them by the service's name.
+# Next to the old ones, but not on the network where nginx would find them by the service's name.
 create() {
     docker compose up --no-start --no-deps --no-build --no-recreate --scale "service=$((2 * count))" service >/dev/null 2>&1 ||
         fail "the new containers could not be made"
@@ -71,7 +71,7 @@ let_in() {
     sleep "$addresses_known_seconds"
 }
 
-# SIGTERM: no new connection, the open answers go on; Docker waits for as long as stop_grace_period says.
+# After SIGTERM, open answers continue without new connections; Docker waits for stop_grace_period.
 # shellcheck disable=SC2086  # several ids
 drain() {
     docker stop $old >/dev/null

@@ -1,1 +1,1 @@
-"""What the container images hold of this folder: how each starts, and how its health is checked."""
+"""The parts that go into the container images: how each one starts, and its health check."""

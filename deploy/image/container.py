@@ -1,4 +1,4 @@
-"""The service in its container: points it at the local model where no other was named, then starts it.
+"""Starts the service in its container, with the local model if no other is configured.
 
 python -m deploy.image.container
 """
@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def _is_empty(name: str, path: str) -> bool:
-    """A secret that was not given is mounted as an empty file. One that cannot be read is the service's to explain."""
+    """A secret that was not given is mounted as an empty file. If it cannot be read, the service explains that."""
     if name not in SECRET_FILES:
         return False
     try:

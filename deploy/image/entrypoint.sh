@@ -1,16 +1,16 @@
 #!/bin/sh
-# Starts the service: the last step of make run, make serve and of the container, so that all three start it alike.
-# It execs, so that a signal reaches gunicorn and not a shell.
+# Starts the service. The last step of make run, make serve and the container, so that all three start it the same way.
+# Uses exec, so that signals reach gunicorn rather than a shell.
 set -eu
 cd "$(dirname "$0")/../.."
 
-# LangSmith's client sends prompts and answers to its maker as soon as one of these is set.
+# With any of these set, LangSmith's client would send prompts and answers to its vendor.
 for name in $(env | sed -n 's/^\(LANG\(SMITH\|CHAIN\)_[A-Za-z0-9_]*\)=.*/\1/p'); do
     unset "$name"
     echo "warning: $name is not used: a tracer is configured in chain.py, as a callback" >&2
 done
 
-# gunicorn reads it before our settings do, and would end in a stack trace
+# gunicorn reads this before our settings do, and would fail with a stack trace
 case "${WEB_CONCURRENCY:-1}" in
     *[!0-9]*)
         echo "The service cannot start: WEB_CONCURRENCY: must be a whole number from 1 to 64." >&2
@@ -18,18 +18,18 @@ case "${WEB_CONCURRENCY:-1}" in
         ;;
 esac
 
-# tiktoken downloads its vocabulary where it does not find it.
+# tiktoken downloads its vocabulary if it does not find it.
 export TIKTOKEN_CACHE_DIR="${TIKTOKEN_CACHE_DIR:-$PWD/.venv/share/tiktoken}"
 
-# The workers add their metrics up in files. Files of an earlier start would be counted again, so the directory is
-# empty at each start; it is kept in memory where there is a place for it, because a slow disk would stop the workers.
+# The workers count their metrics in files. Files of an earlier start would be counted again, so the directory is
+# emptied at each start; it is in memory where possible, because a slow disk would block the workers.
 if [ -n "${PROMETHEUS_MULTIPROC_DIR:-}" ]; then
     mkdir -p "$PROMETHEUS_MULTIPROC_DIR"
     rm -rf "$PROMETHEUS_MULTIPROC_DIR"/*.db "$PROMETHEUS_MULTIPROC_DIR"/ready "$PROMETHEUS_MULTIPROC_DIR"/left
 else
     base=${TMPDIR:-/tmp}
     if [ -d /dev/shm ] && [ -w /dev/shm ]; then base=/dev/shm; fi
-    # The name holds our process id, which becomes gunicorn's: so what a killed one left behind is known as such.
+    # The name contains our process id, which becomes gunicorn's, so that leftovers of a killed one can be recognized.
     for left in "$base"/chat-metrics.*.*; do
         owner=${left#"$base"/chat-metrics.}
         kill -0 "${owner%.*}" 2>/dev/null || rm -rf "$left" 2>/dev/null || true # another user's stays

@@ -1,4 +1,4 @@
-"""Exit code 0 if `http://127.0.0.1:PORT/PATH` answers 200: what a container's health check runs.
+"""A container's health check: exit code 0 if `http://127.0.0.1:PORT/PATH` answers 200.
 
 python healthcheck.py PORT PATH
 """
@@ -10,7 +10,7 @@ SECONDS = 3
 
 
 def main(port: int, path: str) -> int:
-    # a socket alone: importing an HTTP client would be most of what this costs every few seconds
+    # a plain socket: importing an HTTP client would be most of the cost of this check
     with socket.create_connection(("127.0.0.1", port), SECONDS) as connection:
         connection.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
         status = connection.makefile("rb").readline().split()[1:2]

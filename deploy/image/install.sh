@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv from a hash-locked requirements file, with nothing in it that a container does not run:
+# Creates .venv from a hash-locked requirements file, without anything a container does not need:
 # sh install.sh LOCK [EXTRA...], where requirements-EXTRA.txt is an extra's own lock
 set -eu
 
@@ -16,16 +16,16 @@ done
 
 python -m venv --without-pip .venv
 for one in $locks; do
-    # what has no wheel for this machine is refused at once: there is no compiler here to build it with
+    # fails at once for a package without a wheel for this machine: there is no compiler here
     pip --python .venv/bin/python install --quiet --no-compile --no-deps --require-hashes --only-binary=:all: -r "$one"
 done
 
-# tests and sources of compiled modules are never run
+# tests and sources of compiled modules are never used
 find .venv -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
 find .venv -type f \( -name '*.c' -o -name '*.h' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.a' \) -delete
-# some wheels carry more debugging data than code
+# some wheels contain more debugging data than code
 find .venv -type f -name '*.so*' -exec strip --strip-debug {} +
 rm -f .venv/bin/activate* .venv/bin/Activate.ps1
 
-# unchecked: nobody changes a package in an image, so no start has to compare dates
+# unchecked: packages in an image do not change, so no start has to compare dates
 python -m compileall -q --invalidation-mode unchecked-hash .venv

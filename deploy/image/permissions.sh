@@ -1,6 +1,6 @@
 #!/bin/sh
-# Run as root by docker compose: lets every user read the files that containers are given from a clone. Keys are not among
-# them. A folder that cannot be changed is as its owner wants it.
+# Run as root by docker compose: makes the files that containers mount from a clone readable for every user. Keys are not
+# among them. A folder that cannot be changed is left as it is.
 folders="/deploy/image /monitoring/prometheus /monitoring/grafana"
 files="/monitoring /monitoring/*.* /monitoring/alertmanager /monitoring/alertmanager/*.yml /service/llm /service/llm/prices.toml"
 # shellcheck disable=SC2086  # several

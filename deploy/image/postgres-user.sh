@@ -1,5 +1,5 @@
 #!/bin/bash
-# Called once, by the image's entry point, when the database is made: the service's user, who owns its database alone.
+# Called once by the image's entrypoint when the database is created: creates the service's user, who owns only its database.
 set -eu
 
 password=$(sed 's|.*//chat:\(.*\)@.*|\1|' "${DATABASE_URL_FILE:-/var/run/postgresql/url}")

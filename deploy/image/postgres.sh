@@ -1,6 +1,6 @@
 #!/bin/bash
-# Starts PostgreSQL in the stack. Where no DATABASE_URL_FILE is mounted, a password is made at the first start: nobody has
-# to think of one, and it is nowhere but in the volume that the service reads DATABASE_URL_FILE from.
+# Starts PostgreSQL in the stack. If no DATABASE_URL_FILE is mounted, the first start generates a password, which is stored
+# only in the volume from which the service reads DATABASE_URL_FILE.
 set -eu
 
 shared=/var/run/postgresql
@@ -10,7 +10,7 @@ if [ -z "${DATABASE_URL_FILE:-}" ] && [ ! -s "$shared/url" ]; then
     mv "$shared/url.part" "$shared/url"
 fi
 
-# The server's own user is reached from inside this container alone, and has a password that is known to nobody.
+# The superuser can only log in from inside this container, and its password is random and not stored.
 POSTGRES_PASSWORD=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
 export POSTGRES_PASSWORD
 exec docker-entrypoint.sh postgres "$@"

@@ -1,1 +1,1 @@
-"""How a machine without containers sets up and starts the service, with a small local model where none is named."""
+"""Sets up and starts the service without containers, with a small local model if none is configured."""

@@ -1,4 +1,4 @@
-"""Runs a chain of service/llm/chain.py once: with the model that the environment and `.env` name, or a simulated one.
+"""Runs a chain of service/llm/chain.py once, with the model from the environment and `.env`, or a simulated one.
 
 QUESTION=hi CHAIN=chat python -m deploy.local.chain
 """
@@ -37,7 +37,7 @@ def main() -> int:
 def _simulator(processes: Processes, variables: dict[str, str]) -> str:
     command = [sys.executable, "-m", "tests.simulator"]
     simulator = processes.start("the simulator", command, variables | SIMULATOR, read=True)
-    # its first line ends with its address
+    # the simulator's first line ends with its address
     return simulator.output.readline().split()[-1]
 
 

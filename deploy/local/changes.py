@@ -1,4 +1,4 @@
-"""Whether source files have changed since the last look."""
+"""Detects changes of source files."""
 
 from pathlib import Path
 
@@ -22,6 +22,6 @@ class Changes:
 def _changed_at(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
-    # an editor replaces files
+    # editors replace files while saving
     except OSError:
         return 0

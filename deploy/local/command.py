@@ -1,4 +1,4 @@
-"""A command of the service at a terminal, with the environment that `make run` and `make serve` have.
+"""Runs one of the service's commands with the environment of `make run` and `make serve`.
 
 python -m deploy.local.command keys list
 """
@@ -11,7 +11,7 @@ from deploy.local import environment
 
 
 def main() -> None:
-    # .env is read already; without python-dotenv flask would advise to install it
+    # .env has been read already; flask would suggest installing python-dotenv
     variables = environment.load() | {"FLASK_APP": "service.commands", "FLASK_SKIP_DOTENV": "1"}
     os.execvpe(sys.executable, [sys.executable, "-m", "flask", *sys.argv[1:]], variables)
 

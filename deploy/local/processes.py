@@ -1,4 +1,4 @@
-"""The processes that a launcher starts, watches and ends: none of them outlives it, however it ends."""
+"""Starts, watches and ends a launcher's processes: none of them outlives it, however it ends."""
 
 import contextlib
 import ctypes
@@ -15,14 +15,14 @@ from types import TracebackType
 from typing import IO, Self
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# make passes on a SIGTERM that a whole process group got already.
+# make passes on a SIGTERM that the whole process group has already received.
 SAME_SIGNAL_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 class ProcessEnded(Exception):
-    """A process that should run for as long as the launcher has ended."""
+    """A process that should run as long as the launcher has ended."""
 
     def __init__(self, process: "Process") -> None:
         super().__init__(process.ended())
@@ -54,7 +54,7 @@ class Process:
 
 
 class Processes:
-    """A context: entering it takes over the signals, leaving it ends every process, the last started first."""
+    """A context manager: takes over the signals, and on exit ends every process, the last one first."""
 
     def __init__(self) -> None:
         self._running: list[Process] = []
@@ -82,8 +82,8 @@ class Processes:
         *,
         read: bool = False,
     ) -> Process:
-        """In a process group of its own: a Ctrl-C at the terminal reaches the launcher alone, which then ends the
-        processes in their order. With `read`, its standard output is read by the launcher."""
+        """In its own process group: Ctrl-C at the terminal reaches only the launcher, which then ends the
+        processes in order. With `read`, the launcher reads its standard output."""
         launcher = os.getpid()
         popen = subprocess.Popen(
             command,
@@ -100,7 +100,7 @@ class Processes:
         return process
 
     def watch(self, seconds: float | None = None, also: IO[str] | None = None) -> bool:
-        """Wait for at most `seconds`, or until `also` can be read (True). Raises ProcessEnded and StopRequested."""
+        """Waits for at most `seconds`, or until `also` can be read (True). Raises ProcessEnded and StopRequested."""
         waited_for: list[socket.socket | IO[str]] = [self._wakeup, *([also] if also else [])]
         readable, _, _ = select.select(waited_for, [], [], seconds)
         if self._wakeup in readable:
@@ -108,7 +108,7 @@ class Processes:
         return also in readable
 
     def end(self, process: Process) -> None:
-        """At once, as Ctrl-C would; it may have ended by itself."""
+        """Ends it at once, like Ctrl-C; it may have ended by itself."""
         self._running.remove(process)
         if stop := self._end(process, signal.SIGINT):
             raise StopRequested(stop)
@@ -122,8 +122,8 @@ class Processes:
                 raise ProcessEnded(process)
 
     def _end(self, process: Process, number: int) -> int | None:
-        """Ask the process to end, and wait: for the service this can take as long as the answers that it is giving.
-        A second signal ends it at once, and is returned. Its own child processes are ended with it."""
+        """Asks the process to end and waits; for the service, that can take as long as its running answers.
+        A second signal ends it at once and is returned. Its child processes end with it."""
         asked = time.monotonic()
         stop = None
         process.popen.send_signal(number)

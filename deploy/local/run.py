@@ -1,4 +1,4 @@
-"""Starts everything that a first look needs: the service, and a local language model where there is no key.
+"""`make run`: starts the service, and a local language model if there is no key.
 
 python -m deploy.local.run
 """
@@ -47,7 +47,7 @@ def main() -> None:
 def _restarted(
     processes: Processes, service: Process | None, variables: dict[str, str]
 ) -> Process | None:
-    """None where the changed source does not start: the next change may."""
+    """None if the changed source does not start; the next change may."""
     print("run: service/ has changed: the service restarts ...", flush=True)
     if service:
         processes.end(service)
@@ -78,7 +78,7 @@ def _first_line(processes: Processes, process: Process) -> str:
             raise CannotStart(f"{process.name} was not ready within {MODEL_START_SECONDS} s")
     if address := process.output.readline().strip():
         return address
-    processes.watch(5)  # it closed its output because it ended: this says so
+    processes.watch(5)  # it closed its output because it ended, which this reports
     raise CannotStart(f"{process.name} did not say its address")
 
 
@@ -121,7 +121,7 @@ def _upstream(variables: dict[str, str], *, local: bool) -> str:
 
 
 def _without_secrets(address: str) -> str:
-    """An address may hold a password, and keys in its query."""
+    """An address may contain a password, and keys in its query."""
     url = urlsplit(address)
     return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
 

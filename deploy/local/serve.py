@@ -1,4 +1,4 @@
-"""Starts the service alone; its upstream is what the environment and `.env` say.
+"""`make serve`: starts only the service, with the model from the environment and `.env`.
 
 python -m deploy.local.serve
 """

@@ -1,9 +1,9 @@
-"""Makes `.venv` what the hash-locked requirements say; runs before anything is installed.
+"""Sets up `.venv` from the hash-locked requirements; runs before anything is installed.
 
 python3 -m deploy.local.setup requirements.txt... STAMP
 
-A lock whose content is installed already is left alone, so a new time stamp on a file costs nothing; a lock that
-changed rebuilds all of `.venv`, because pip would leave behind what the lock no longer names.
+A lock whose content is already installed is skipped, whatever its time stamp. A lock that has changed rebuilds all of
+`.venv`, because pip would not remove packages that the lock no longer names.
 """
 
 import re
@@ -23,7 +23,7 @@ from deploy.local import data_files
 VENV = Path(".venv")
 INSTALLED = VENV / ".installed"
 PIP = (str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input")
-# pip's words for it; it then says that it found no version of the package
+# what pip prints first; then it says that it found no version of the package
 NO_NETWORK = re.compile(
     r"NewConnectionError|ConnectTimeoutError|NameResolutionError|ProxyError|No route to host|Network is unreachable"
     r"|Temporary failure in name resolution|Failed to establish a new connection"
@@ -67,8 +67,8 @@ def _install(lock: Path) -> None:
             data_files.fetch(_pip, lock, VENV / "share")
         return
     with _step(lock.name):
-        # The lock names every package with its hash, so there is nothing left to resolve; and what has no wheel for
-        # this machine is refused at once, rather than built by a compiler that may not be here.
+        # The lock names every package with its hash, so there is nothing to resolve; and a package without a wheel for
+        # this machine fails at once, rather than being built by a compiler that may be missing.
         _pip("install", "--no-deps", "--require-hashes", "--only-binary=:all:", "-r", str(lock))
 
 
@@ -95,7 +95,7 @@ def _explain(said: str) -> NoReturn:
 
 
 def _show(line: str) -> None:
-    """What pip is at, on one line that is written over."""
+    """Shows pip's progress on a single line."""
     words = line.split()
     if sys.stdout.isatty() and words and words[0] in {"Collecting", "Downloading", "Installing"}:
         print(f"\r\x1b[K  {' '.join(words[:2])}", end="", flush=True)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Finds a Python that fits and lets it set up .venv: sh deploy/local/setup.sh requirements.txt... .venv/.stamp
-# Plain sh, because on the machines where this matters python3 is the thing that may be wrong.
+# Finds a suitable Python and sets up .venv with it: sh deploy/local/setup.sh requirements.txt... .venv/.stamp
+# Plain sh, because python3 is what may be wrong on a new machine.
 set -eu
 cd "$(dirname "$0")/../.."
 

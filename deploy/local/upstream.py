@@ -1,4 +1,4 @@
-"""Which LLM the service asks: the one that the environment names, or the small local one where it names none."""
+"""Chooses the LLM: the one in the environment, or else the small local one."""
 
 from collections.abc import Mapping
 
@@ -7,16 +7,16 @@ from service.settings import names
 
 LOCAL_MODEL = "smollm2-135m-instruct"
 LOCAL_DEFAULTS = {
-    # The model knows no Korean; without this it lapses into French about France.
+    # The model knows no Korean, and without this it answers in French about France.
     "SYSTEM_PROMPT": "You answer questions in clear, simple English.",
-    # A small model may not find the end.
+    # A small model may never stop.
     "MAX_OUTPUT_TOKENS": "1024",
 }
 NAMED_BY = ("OPENAI_API_KEY", "OPENAI_API_KEY_FILE", "OPENAI_BASE_URL")
 
 
 def needs_local_model(variables: Mapping[str, str]) -> bool:
-    """Raises CannotStart for a model of somebody else's without the way to it."""
+    """Raises CannotStart if LLM_MODEL names a model that cannot be reached."""
     if any(variables.get(name, "").strip() for name in NAMED_BY):
         return False
     model = variables.get("LLM_MODEL", "").strip()

@@ -2,7 +2,7 @@
 # Starts or updates the stack on the Swarm that this machine manages: deploy/swarm/deploy.sh [MORE.yml...]
 #
 # Settings come from .env and the environment, as for docker compose. The service is replaced one task at a time, without
-# breaking an answer, and goes back by itself if the new one does not get ready; by hand: docker service rollback chat_service.
+# breaking an answer, and rolls back if the new ones do not become ready; manually: docker service rollback chat_service.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -16,7 +16,7 @@ fail() {
     exit 1
 }
 
-# .env as docker compose reads it, but for variables within values; the environment wins
+# reads .env like docker compose, except for variables within values; the environment takes precedence
 load_settings() {
     local line name value
     [ -e .env ] || return 0
@@ -45,7 +45,7 @@ require_swarm() {
     done
 }
 
-# A database's data are on one node.
+# A database's data is on one node.
 pin_data() {
     local nodes
     nodes=$(docker node ls --quiet --filter node.label=chat.data=true)
@@ -54,7 +54,7 @@ pin_data() {
 
 hash_of() { sha256sum "$1" | cut -c 1-12; }
 
-# An empty secret is refused; a line feed alone is read as none.
+# Docker rejects an empty secret; the service reads a single newline as empty.
 name_files() {
     local name
     printf '\n' >"$scratch/none"
@@ -100,7 +100,7 @@ mount_monitoring() {
         >"$scratch/blackbox-exporter.yml"
 }
 
-# Nobody has to think of a password: it is in the Swarm's own store alone.
+# The password is generated, and stored only in the Swarm's secrets.
 make_database_url() {
     export DATABASE_URL_SECRET="${stack}_database_url"
     docker secret inspect "$DATABASE_URL_SECRET" >/dev/null 2>&1 && return
@@ -110,7 +110,7 @@ make_database_url() {
 
 names() { docker service ls --quiet --filter "label=com.docker.stack.namespace=$stack"; }
 
-# updating, paused, rollback_started, ...; empty where it was never updated
+# updating, paused, rollback_started, ...; empty if it was never updated
 update_state() { docker service inspect --format '{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}' "$1"; }
 
 is_complete() {
@@ -132,7 +132,7 @@ all_complete() {
     done
 }
 
-# three looks: a container that ends at once was there for a moment
+# checks three times: a container that exits at once also appears for a moment
 wait_until_ready() {
     local until=$((SECONDS + ready_seconds)) looks=0
     while [ "$looks" -lt 3 ]; do
@@ -142,7 +142,7 @@ wait_until_ready() {
     done
 }
 
-# Those of earlier deploys; what a rollback may need is in use still.
+# Removes those of earlier deploys; what a rollback may need is still in use.
 prune() {
     local kind
     for kind in secret config; do

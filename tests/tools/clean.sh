@@ -1,5 +1,5 @@
 #!/bin/sh
-# Takes away what setup, the tests and the checks made. Never .env, which a person wrote.
+# Deletes everything that setup, tests and checks created. Never .env, which a person wrote.
 set -eu
 cd "$(dirname "$0")/../.."
 

@@ -1,4 +1,4 @@
-// What happens while no word is written: waiting, thinking, and the steps that a chain reports.
+// Shows what happens while no text arrives: waiting, thinking, and the steps that a chain reports.
 
 import { thinkingSeconds, isRunning, now } from "./turn.js";
 import { words } from "./language.js";
@@ -46,7 +46,7 @@ function withSeconds(text, sinceMs) {
   return seconds < SHOWN_AFTER_SECONDS ? text : `${text} · ${words().seconds(seconds)}`;
 }
 
-/** An event named `tool` has a form of its own; of any other the page knows only that it has a name. */
+/** An event named `tool` has a known form; of any other, the page only knows the name. */
 function describe({ name, value }) {
   const toolState = name === "tool" && words().toolStates[value?.state];
   if (toolState) return toolState(shorten(value.tool));

@@ -1,4 +1,4 @@
-// Shows a growing Markdown text in an element. Each frame costs as much as the last block of the text, not all of it.
+// Shows a growing Markdown text in an element. Each frame renders only the last block of the text, not all of it.
 
 import { words } from "./language.js";
 import { lastBlockOffset, toHtml } from "./markdown.js";
@@ -10,15 +10,15 @@ const BLOCKS = new Set(["ul", "ol", "li", "blockquote", "p", "div"]);
 
 export class AnswerView {
   #element;
-  #settledText = 0; // what stands before this offset of the text ...
-  #settledNodes = 0; // ... is shown by this many nodes, and changes no more
+  #settledText = 0; // the text before this offset ...
+  #settledNodes = 0; // ... is shown by this many nodes, and no longer changes
   #definitions = {};
 
   constructor(element) {
     this.#element = element;
   }
 
-  /** `text` continues what was shown before; an empty one begins again. */
+  /** `text` continues what was shown before; an empty one starts over. */
   grow(text) {
     if (text === "") this.#element.replaceChildren();
     if (text === "") return this.#begin();
@@ -29,7 +29,7 @@ export class AnswerView {
     });
   }
 
-  /** The text as it stays. One that was cut may end in half a mark. */
+  /** The final text. One that was cut may end in incomplete Markdown. */
   finish(text, { cut }) {
     this.#draw(text, (tail) => render(cut ? readable(tail) : tail, this.#definitions));
     // A link's definition may come after its use: only now are all of them known.
@@ -44,7 +44,7 @@ export class AnswerView {
     this.#settledNodes += settling.length;
   }
 
-  // Whole lines decide: half a line can still turn out to go on with the block before it.
+  // Only complete lines decide: an incomplete one may still continue the block before it.
   #settle(text) {
     const whole = text.slice(this.#settledText, text.lastIndexOf("\n") + 1);
     const length = lastBlockOffset(whole);
@@ -71,7 +71,7 @@ function frameCode(pre) {
   const head = element("div", "code-head", element("span", "", language), copyButton());
   const block = element("div", "code", head);
   pre.replaceWith(block);
-  pre.tabIndex = 0; // a box that scrolls has to scroll by keyboard, too
+  pre.tabIndex = 0; // a scrollable box must be scrollable by keyboard
   block.append(pre);
 }
 

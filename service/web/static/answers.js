@@ -1,5 +1,5 @@
-// One question to the service, and every way in which it can end, as a sequence of events:
-// start, token, thinking, data, restart, then one of done and error. Stopped by its signal it just ends.
+// Asks the service one question and yields events, however it ends:
+// start, token, thinking, data, restart, then either done or error. If its signal aborts it, it just ends.
 
 import { watchLine } from "./line.js";
 import { SseParser } from "./sse.js";
@@ -64,7 +64,7 @@ async function* readEvents(response, line) {
   yield clientError("cut", { request_id: requestId });
 }
 
-// Leaving with bytes unread would cost the connection; the rest is one short frame.
+// Unread bytes would cost the connection; the rest is one short frame.
 function drain(reader, line) {
   line.leave();
   const timer = setTimeout(() => reader.cancel().catch(() => {}), DRAIN_LIMIT_MS);
@@ -72,7 +72,7 @@ function drain(reader, line) {
   next().catch(() => {}).finally(() => clearTimeout(timer));
 }
 
-/** An error answer as an event: the service's own JSON, or whatever a proxy said in its place. */
+/** An error response as an event: the service's own JSON, or whatever a proxy sent in its place. */
 async function readProblem(response) {
   const known = await readErrorObject(response);
   const code = known?.code ?? CODE_BY_STATUS[response.status] ?? "unexpected";

@@ -22,7 +22,7 @@ const composer = new Composer({ onSend: send, onStop: stop });
 const follower = new Follower(find("scroller"), find("turns"), find("to-latest"));
 let conversation = Conversation.restored();
 let views = [];
-let running = null; // {controller, turn, view} of the answer on its way
+let running = null; // {controller, turn, view} of the current answer
 
 function send(question) {
   const turn = newTurn(question);
@@ -101,7 +101,7 @@ function refuseKey(error) {
   choices.refresh();
 }
 
-/** Every ending comes by here; a conversation that was left behind is not touched. */
+/** Every ending passes through here. A conversation that was left is not touched. */
 async function complete(turn, view, state) {
   if (state !== "done") view.flush();
   await view.settle();
@@ -147,7 +147,7 @@ function drawConversation() {
   find("new-conversation").disabled = views.length === 0;
 }
 
-/** One polite line for screen readers: what happens, never each token. */
+/** One polite line for screen readers: what happens, but not every token. */
 function announce(text) {
   find("announcer").textContent = text;
 }

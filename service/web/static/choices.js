@@ -5,7 +5,7 @@ import { access } from "./access.js";
 import { visits } from "./memory.js";
 
 const FIELDS = ["model", "chain"];
-// the model that make run starts where there is no key
+// the model that make run starts if there is no key
 const ENGLISH_ONLY = "smollm2-135m-instruct";
 const PATIENCE_MS = 3_000;
 
@@ -19,7 +19,7 @@ export function setUpChoices(onChange) {
   async function refresh() {
     const key = access.key();
     const [properties, allows] = await Promise.all([description, askWhatIsAllowed(key)]);
-    if (key !== access.key()) return; // the change that came meanwhile has begun a look of its own
+    if (key !== access.key()) return; // a later change has started its own refresh
     FIELDS.forEach((field, at) => {
       const names = optionsOf(properties[field]);
       [defaults[field]] = names;
@@ -49,7 +49,7 @@ async function describeRequest() {
   return components?.schemas.ChatRequest.properties ?? {}; // without it the page asks the default model
 }
 
-/** Resolves to a test of (field, name). Where the service does not say, nothing is hidden from the reader. */
+/** Resolves to a test of (field, name). If the service does not say, nothing is hidden. */
 async function askWhatIsAllowed(key) {
   const { data } = await read("v1/models", key ? { Authorization: `Bearer ${key}` } : {});
   const allowed = data?.map(({ id, owned_by: owner }) => `${owner === "chain" ? "chain" : "model"} ${id}`);

@@ -1,4 +1,4 @@
-// Copying also works where the page is not served over TLS and the clipboard interface is missing.
+// Copying also works without TLS, where the clipboard API is missing.
 
 export async function copyText(text) {
   try {

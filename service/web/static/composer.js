@@ -27,7 +27,7 @@ export class Composer {
     this.#field.focus();
   }
 
-  /** On a touch screen the keyboard would cover the answer, so the field lets go of it. */
+  /** On a touch screen, the keyboard would cover the answer, so the field gives up the focus. */
   makeRoom() {
     if (matchMedia("(pointer: coarse)").matches) this.#field.blur();
   }
@@ -53,7 +53,7 @@ export class Composer {
   }
 }
 
-/** Enter that ends a syllable belongs to the input method. Safari says so by the old key code only. */
+/** Enter that completes a syllable belongs to the input method. Safari reveals that only by the old key code. */
 export function isComposing(event) {
   return event.isComposing || event.keyCode === 229;
 }

@@ -1,4 +1,4 @@
-// What was asked and answered so far. It survives a reload of the page, as far as the browser has room for it.
+// The questions and answers so far. They survive a reload as far as the browser has room.
 
 import { tab } from "./memory.js";
 import { restoredTurn } from "./turn.js";
@@ -16,7 +16,7 @@ export class Conversation {
     return Object.assign(conversation, parse(tab.recall(KEY)));
   }
 
-  /** The body of the next request. Only whole answers, with their questions, are told to the model again. */
+  /** The body of the next request. Its history has only complete answers with their questions. */
   request(turn, system) {
     const whole = this.turns.filter((earlier) => earlier !== turn && isWhole(earlier));
     return {
@@ -26,7 +26,7 @@ export class Conversation {
     };
   }
 
-  /** Without its oldest turns where all of them are too much. */
+  /** Leaves out the oldest turns if there is no room for all of them. */
   save() {
     const turns = this.turns.map((turn) => JSON.stringify(turn));
     let { incomplete } = this;
@@ -59,7 +59,7 @@ function messages({ question, answer }) {
   return [{ role: "user", content: question }, { role: "assistant", content: answer }];
 }
 
-// crypto.randomUUID is missing where the page is not served over TLS.
+// crypto.randomUUID is missing if the page is not served over TLS.
 function newSessionId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

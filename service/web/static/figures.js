@@ -1,4 +1,4 @@
-// Numbers as people read them.
+// Formats numbers for people.
 
 const COUNT = new Intl.NumberFormat("en-US");
 const DOLLARS = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
@@ -9,7 +9,7 @@ export function formatCount(count) {
   return COUNT.format(count);
 }
 
-/** A turn often costs less than a hundredth of a cent: two digits that say something, never 0.00 or 4e-7. */
+/** A turn often costs less than a hundredth of a cent: two significant digits, never 0.00 or 4e-7. */
 export function formatCost(usd, words) {
   if (usd === null || usd === undefined) return words.noPrice;
   if (usd === 0) return "$0";

@@ -1,4 +1,4 @@
-// The panel for the system instruction. Its button shows, and says, when one is set.
+// The panel for the system instruction. Its button shows and says whether one is set.
 
 import { fillWords } from "./language.js";
 import { tab } from "./memory.js";

@@ -1,4 +1,4 @@
-// Which language the page speaks, and how its words get into the document.
+// The page's language, and how its words get into the document.
 
 import { visits } from "./memory.js";
 import { TEXTS } from "./texts.js";
@@ -7,7 +7,7 @@ const KEY = "chat.language";
 
 let language = TEXTS[visits.recall(KEY)] ? visits.recall(KEY) : navigator.language.startsWith("ko") ? "ko" : "en";
 
-/** The words of the language shown now. */
+/** The words of the current language. */
 export function words() {
   return TEXTS[language];
 }
@@ -36,7 +36,7 @@ function nameElement(element, name) {
 
 const HANGUL = /\p{Script=Hangul}/u;
 
-/** Questions and answers need not be in the page's language: screen readers and line breaks have to know. */
+/** Questions and answers may be in another language than the page; screen readers and line breaking need to know. */
 export function nameLanguage(element, text) {
   element.lang = HANGUL.test(text) ? "ko" : "";
 }

@@ -1,14 +1,14 @@
-// Tells when the line to the service is dead. The service sends something at least every 10 s, if only a comment.
+// Notices a dead connection. The service sends something at least every 10 s, if only a comment.
 
 const SILENCE_LIMIT_MS = 27_000;
 const OFFLINE_LIMIT_MS = 3_000;
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
 
-/** `signal` aborts when the reader stops the answer, or when nothing was heard for too long. */
+/** `signal` aborts when the reader stops the answer, or when nothing has arrived for too long. */
 export function watchLine(stop, host = location.hostname) {
   const controller = new AbortController();
   const abort = () => controller.abort();
-  // A browser without a network still reaches its own machine.
+  // Even without a network, a browser still reaches its own machine.
   const onOffline = () => LOOPBACK.test(host) || waitFor(OFFLINE_LIMIT_MS);
   let timer = setTimeout(abort, SILENCE_LIMIT_MS);
 

@@ -1,4 +1,4 @@
-// A module that does not arrive (the network changed, a deploy in between) would leave the page silent. It says so instead.
+// Without this, a module that fails to load (a network change, a deploy) would leave a page that does nothing.
 addEventListener(
   "error",
   ({ target }) => {

@@ -1,16 +1,16 @@
-// Markdown as language models write it, to HTML, by markdown-it: CommonMark, tables, strikethrough and bare links.
-// What comes out is still to be sanitized (sanitize.js); raw HTML in the source stays text, and nothing in it loads.
+// Converts the Markdown of language models to HTML with markdown-it: CommonMark, tables, strikethrough and bare links.
+// The result must still be sanitized (sanitize.js); raw HTML in the source stays text, and nothing in it loads.
 
 import { webAddress } from "./links.js";
 import MarkdownIt from "./vendor/markdown-it.js";
 
 const LINK = /^(?:https?:\/\/|mailto:)/i;
-// The question above an answer is the page's second level.
+// The question above an answer is a second-level heading.
 const HEADINGS_BELOW = 2;
 
 const parser = new MarkdownIt({ html: false, linkify: true, breaks: true });
 parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false });
-// A line of dashes is a rule, also right below a text: models do not underline headings.
+// A line of dashes is a rule even directly below text: models do not underline headings.
 parser.disable("lheading");
 parser.validateLink = (url) => LINK.test(url);
 
@@ -19,7 +19,7 @@ export function toHtml(source, definitions = {}) {
   return parser.render(source, { references: definitions });
 }
 
-/** Where the last block of the text begins; the blocks before it stay as they are, whatever follows. */
+/** Where the last block of the text begins; whatever follows, the blocks before it stay as they are. */
 export function lastBlockOffset(source) {
   const starts = blocks(source).filter(({ level, nesting }) => level === 0 && nesting >= 0);
   return starts.length < 2 ? 0 : lineOffset(source, starts.at(-1).map[0]);
@@ -47,14 +47,14 @@ parser.core.ruler.push("headings", ({ tokens }) => {
   }
 });
 
-// An image's address can carry a conversation out, so that an image is its text and its host.
+// An image's address could leak the conversation, so an image becomes its text and host.
 parser.renderer.rules.image = (tokens, at) => {
   const host = webAddress(tokens[at].attrGet("src"))?.host;
   const text = [tokens[at].content, host && `(${host})`].filter(Boolean).join(" ");
   return `<span class="image">${parser.utils.escapeHtml(text)}</span>`;
 };
 
-// Alignment by class: the page's policy allows no style attribute.
+// Alignment by class: the page's policy allows no style attributes.
 for (const cell of ["th_open", "td_open"]) {
   parser.renderer.rules[cell] = (tokens, at, options, env, renderer) => {
     const side = /right|center/.exec(tokens[at].attrGet("style") ?? "")?.[0];
@@ -63,7 +63,7 @@ for (const cell of ["th_open", "td_open"]) {
   };
 }
 
-// The one tag that models need: a line break within a table's cell.
+// The one tag that models need: a line break within a table cell.
 parser.inline.ruler.before("html_inline", "line_break", (state, silent) => {
   const [tag] = /^<br ?\/?>/i.exec(state.src.slice(state.pos, state.pos + 6)) ?? [];
   if (!tag) return false;
@@ -72,7 +72,7 @@ parser.inline.ruler.before("html_inline", "line_break", (state, silent) => {
   return true;
 });
 
-// CommonMark closes no emphasis between a bracket and a letter, but a Korean particle follows without a space:
+// CommonMark does not close emphasis between a bracket and a letter, but Korean particles follow without a space:
 // **회로 차단기(circuit breaker)**는. The rule is that of the CJK amendment proposed for CommonMark.
 const CJK = /[\p{Script=Hangul}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u;
 

@@ -1,14 +1,14 @@
-// What the browser remembers. Storage throws where it is blocked or full; then it is not remembered, and the page works on.
+// The browser's storage. It throws if it is blocked or full; then nothing is remembered, but the page still works.
 
-/** Over visits, for every tab. */
+/** Across visits, for every tab. */
 export const visits = memory(() => localStorage);
-/** Until the tab is closed, over reloads. A tab that is duplicated starts with a copy, an access key included. */
+/** Across reloads, until the tab is closed. A duplicated tab starts with a copy, including the access key. */
 export const tab = memory(() => sessionStorage);
 
 function memory(storage) {
   return {
     recall: (key) => attempt(() => storage().getItem(key)),
-    /** False where there was no room for it. */
+    /** False if there was no room for it. */
     remember: (key, value) => attempt(() => storage().setItem(key, value)) !== null,
     forget: (key) => attempt(() => storage().removeItem(key)),
   };

@@ -1,7 +1,7 @@
-// Turns an element's children into others by changing only what differs: what is equal keeps its layout, its scroll
-// position and the reader's selection.
+// Replaces an element's children by changing only what differs: equal nodes keep their layout, scroll position and
+// selection.
 
-/** Children before index `from` are not looked at. */
+/** Children before index `from` are left alone. */
 export function patchChildren(element, fresh, from = 0) {
   const old = [...element.childNodes].slice(from);
   fresh.forEach((node, at) => {
@@ -20,7 +20,7 @@ function patchNode(old, fresh) {
   }
 }
 
-// Appending leaves a selection alone that begins or ends in the text.
+// Appending preserves a selection that begins or ends in the text.
 function patchText(node, text) {
   if (text.startsWith(node.data)) node.appendData(text.slice(node.data.length));
   else node.data = text;

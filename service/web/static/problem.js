@@ -1,13 +1,13 @@
-// What went wrong, in words, and the ways on from there: again, with another question, or with an access key.
+// Says what went wrong, and offers what to do next: retry, change the question, or enter an access key.
 
 import { formatCount, formatCountdown } from "./figures.js";
 import { words } from "./language.js";
 import { now } from "./turn.js";
 
-// Ours, not the service's: it has given us no number that its operator could look up.
+// These have no request ID that the operator could look up.
 const WITHOUT_REQUEST = new Set(["network", "unauthorized"]);
 const KEY_PROBLEMS = new Set(["unauthorized", "forbidden"]);
-// The reasons which this page can cause have words in both languages; another one is shown as it came.
+// Reasons that this page can cause have words in both languages; any other is shown as received.
 const LIMIT = /^may have at most (\d+) (\w+)$/;
 
 export class ProblemView {

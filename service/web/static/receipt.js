@@ -1,4 +1,4 @@
-// What an answer took: its model, tokens, cost, and the time to its first token.
+// An answer's figures: model, tokens, cost, and time to the first token.
 
 import { formatCost, formatCount, formatSeconds } from "./figures.js";
 import { words } from "./language.js";
@@ -14,12 +14,12 @@ export function receiptFigures(turn) {
     figure("cost", (estimated && costUsd ? "≈ " : "") + formatCost(costUsd, words())),
     figure("first-token", words().firstToken(formatSeconds(firstTokenAtMs - askedAtMs))),
   ];
-  // Where the thoughts are shown, their heading says how long they took.
+  // If the thoughts are shown, their heading says how long they took.
   const thought = turn.thinking.text === "" ? thinkingSeconds(turn) : 0;
   return thought > 0 ? [...figures, figure("thinking", words().thought(thought))] : figures;
 }
 
-/** How much of the whole time was waiting for the first token, as CSS takes it. */
+/** The share of the total time spent waiting for the first token, as a CSS value. */
 export function waitedShare({ askedAtMs, firstTokenAtMs, endedAtMs }) {
   const share = (firstTokenAtMs - askedAtMs) / Math.max(1, endedAtMs - askedAtMs);
   return `${(share * 100).toFixed(1)}%`;

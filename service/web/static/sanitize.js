@@ -1,4 +1,4 @@
-// The last step before HTML made from a model's text enters the document: one fixed list of what may be in it.
+// The last step before HTML from a model's text enters the document: one fixed allow-list.
 
 import DOMPurify from "./vendor/purify.js";
 
@@ -27,7 +27,7 @@ DOMPurify.addHook("afterSanitizeAttributes", (element) => {
 
 const inert = document.implementation.createHTMLDocument("");
 
-/** The nodes of this HTML, in the body of a document that loads and runs nothing. */
+/** The HTML as nodes, in the body of a document that loads and runs nothing. */
 export function sanitized(html) {
   inert.body.innerHTML = DOMPurify.sanitize(html, ALLOWED);
   return inert.body;

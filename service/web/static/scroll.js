@@ -1,4 +1,4 @@
-// Follows the growing text while the reader is at its end, and leaves a reader alone who has scrolled up.
+// Follows the growing text while the reader is at its end, but not once the reader has scrolled up.
 
 const AT_END_PIXELS = 32;
 
@@ -26,7 +26,7 @@ export class Follower {
     this.#onGrowth();
   }
 
-  // However little it is, up is the reader's wish; unless there is less to scroll, which moves it up by itself.
+  // Any movement up is the reader's, unless the content has become shorter, which also moves it up.
   #onScroll() {
     const { scrollTop } = this.#scroller;
     if (scrollTop < this.#lastTop && this.#extent() >= this.#lastExtent) this.#following = false;

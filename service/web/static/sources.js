@@ -1,5 +1,5 @@
-// The sources that a chain names beside its answer. They come from outside: text stays text, and only a web address
-// becomes a link.
+// The sources that a chain reports with its answer. They come from outside: text stays text, and only web addresses
+// become links.
 
 import { webAddress } from "./links.js";
 
@@ -43,7 +43,7 @@ function link(text, { href }) {
   return node;
 }
 
-/** Where a link leads is said beside it: its text may say something else. */
+/** The host is shown next to a link, because its text may claim something else. */
 function host(text, address) {
   if (text === address.host) return "";
   const node = document.createElement("span");

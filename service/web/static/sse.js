@@ -1,16 +1,16 @@
-// Server-Sent Events as the WHATWG HTML standard reads them, over bytes that may be split anywhere.
+// Parses Server-Sent Events as in the WHATWG HTML standard, from bytes that may be split anywhere.
 
 const LINE_END = /\r\n|\r|\n/;
 
 export class SseParser {
-  #decoder = new TextDecoder(); // drops one leading BOM, as the standard asks
+  #decoder = new TextDecoder(); // drops one leading BOM, as the standard requires
   #openLine = "";
   #skipLineFeed = false;
   #type = "";
   #data = [];
   #lastEventId = "";
 
-  /** The events which these bytes complete, in order. An event without its blank line is never one. */
+  /** The events that these bytes complete, in order. Without its blank line, an event is incomplete. */
   push(bytes) {
     const text = this.#decoder.decode(bytes, { stream: true });
     return this.#completeLines(text)
@@ -39,7 +39,7 @@ export class SseParser {
     return null;
   }
 
-  // `retry` is left out: who asks by POST must not ask again on its own.
+  // `retry` is ignored: a POST must not be repeated automatically.
   #readField(name, value) {
     if (name === "event") this.#type = value;
     else if (name === "data") this.#data.push(value);

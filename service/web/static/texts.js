@@ -1,4 +1,4 @@
-// Every word the page says. Both languages have the same keys.
+// All texts of the page. Both languages have the same keys.
 
 const en = {
   title: "Chat",

@@ -1,11 +1,11 @@
-// Light or dark: the system's choice until the reader makes another one.
+// Light or dark: the system's choice until the reader chooses.
 (() => {
   const KEY = "chat.theme";
   const GROUND = { light: "#f5f8f7", dark: "#0f1514" };
   const system = matchMedia("(prefers-color-scheme: dark)");
   const systemTheme = () => (system.matches ? "dark" : "light");
 
-  // Storage throws where the browser blocks it; the page then simply forgets.
+  // Storage throws if the browser blocks it; the choice is then not remembered.
   function chosenTheme() {
     try {
       return localStorage.getItem(KEY);
@@ -14,13 +14,13 @@
     }
   }
 
-  // Choosing what the system says anyway means to follow the system again.
+  // Choosing the system's own theme means following the system again.
   function choose(theme) {
     try {
       if (theme === systemTheme()) localStorage.removeItem(KEY);
       else localStorage.setItem(KEY, theme);
     } catch {
-      // Shown all the same, until the page is closed.
+      // Applies anyway, until the page is closed.
     }
     show(theme);
   }

@@ -1,5 +1,5 @@
-// One question and its answer on the page. `update` draws all but the answer's text from the turn's data,
-// so that a change of language needs nothing else.
+// One question and its answer on the page. `update` draws everything but the answer's text from the turn's data,
+// which is all that a change of language needs.
 
 import { ActivityView } from "./activity.js";
 import { AnswerView } from "./answer.js";
@@ -23,7 +23,7 @@ export class TurnView {
   #problem;
   #clock = 0;
 
-  /** `ask` asks the question again, `edit` takes it back into the field, `enterKey` hands over an access key. */
+  /** `ask` asks the question again, `edit` puts it back into the field, `enterKey` takes an access key. */
   constructor(turn, { ask, edit, enterKey }) {
     this.#turn = turn;
     this.element = document.getElementById("turn-template").content.firstElementChild.cloneNode(true);
@@ -50,13 +50,13 @@ export class TurnView {
     this.#typist.flush();
   }
 
-  /** Lets the typing effect come to its end. */
+  /** Lets the typing effect finish. */
   async settle() {
     await this.#typist.finish();
     this.#typist = this.#newTypist();
   }
 
-  /** The answer as it is, without the typing effect. */
+  /** Shows the answer at once, without the typing effect. */
   showAnswer() {
     nameLanguage(this.#parts.answer, this.#turn.answer);
     this.#answer.finish(this.#turn.answer, { cut: this.#turn.state !== "done" });

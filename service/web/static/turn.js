@@ -1,7 +1,7 @@
-// One question and its answer as data, and what each event of the stream changes in it. Knows nothing of the document.
+// One question and its answer as data, and what each event of the stream changes. Independent of the document.
 // `state` is one of waiting, streaming, done, stopped, failed.
 
-/** Milliseconds that go on over a reload of the page. */
+/** Milliseconds that keep counting across reloads. */
 export const now = () => performance.timeOrigin + performance.now();
 
 export const newTurn = (question) => ({ question, ...unanswered() });
@@ -19,7 +19,7 @@ function unanswered() {
   };
 }
 
-/** An answer that is there is kept until the new one has begun. */
+/** An existing answer is kept until the new one has begun. */
 export function begin(turn) {
   const { earlier: _, ...shown } = turn;
   const earlier = turn.state === "done" ? structuredClone(shown) : null;
@@ -39,7 +39,7 @@ export function end(turn, state) {
   turn.earlier = null;
 }
 
-/** A turn as it was saved, perhaps by an earlier version of the page, and perhaps before its answer was complete. */
+/** A saved turn, possibly from an earlier version of the page or with an incomplete answer. */
 export function restoredTurn(saved) {
   const turn = { ...unanswered(), ...saved };
   if (isRunning(turn)) {
@@ -93,7 +93,7 @@ export function thinkingSeconds({ thinking: { milliseconds, sinceMs } }) {
   return Math.floor((milliseconds + (sinceMs === null ? 0 : now() - sinceMs)) / 1000);
 }
 
-// A key has to be asked for in its place, so that this refusal is shown as one.
+// The key is asked for in place of the answer, so this error is shown.
 function keepsEarlier({ earlier, answer, state, error }) {
   return earlier && answer === "" && state !== "done" && error?.code !== "unauthorized";
 }

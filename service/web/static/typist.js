@@ -1,10 +1,10 @@
-// The typing effect: shows a growing text word by word, faster the further it is behind.
+// The typing effect: shows a growing text word by word, and faster the further it is behind.
 
 const SLOWEST_CHARS_PER_SECOND = 140;
 const CATCH_UP_SECONDS = 0.35;
-// The end of the text may be half a word. It is shown anyway when nothing has followed for this long.
+// The text may end in half a word, which is shown only after nothing has followed for this long.
 const HALF_WORD_PATIENCE_MS = 150;
-// Of a slow device's time at most this share goes into drawing text, however long its last block is.
+// At most this share of a slow device's time goes into drawing text, however long the last block is.
 const BUSIEST_SHARE = 0.4;
 // Chinese, Japanese and long addresses have no spaces, so a "word" has a longest length.
 const WORD = /\s*\S{1,24}/uy;
@@ -33,14 +33,14 @@ export class Typist {
     else this.#wake();
   }
 
-  /** Throw everything away. */
+  /** Discards everything. */
   clear() {
     this.#text = "";
     this.#shown = 0;
     this.#show("");
   }
 
-  /** Everything at once. */
+  /** Shows everything at once. */
   flush() {
     this.#reveal(this.#text.length);
     this.#allShown?.();

@@ -1,5 +1,5 @@
-// The end of a text that is still being written. Half a link, table or mark is held back or closed, so that it does not
-// flash by as what it will not be.
+// Tidies the end of a text that is still growing. An incomplete link, table or mark is held back or closed, so that it
+// does not flash as raw Markdown.
 
 import { endsInCode } from "./markdown.js";
 
@@ -12,7 +12,7 @@ export function readable(text) {
   if (endsInCode(text)) return text;
   const lines = text.split("\n");
   if (ONLY_MARKUP.test(lines.at(-1)) || lines.at(-1) === "") lines.pop();
-  // A table's head is one only with the line below it.
+  // A table's head needs the line below it.
   if (lines.at(-1)?.startsWith("|") && !lines.at(-2)?.startsWith("|")) lines.pop();
   const last = lines.pop() ?? "";
   return [...lines, closeMarks(last.replace(OPEN_LINK, "$1"))].join("\n");

@@ -1,4 +1,4 @@
-// iOS lays its keyboard over the page instead of shrinking it; the page then follows the visible part.
+// iOS puts its keyboard over the page instead of shrinking it; the page then fits itself to the visible part.
 
 export function fitViewport() {
   const visible = window.visualViewport;
