@@ -139,6 +139,7 @@ REFUSED = [
     ("zod size", 400, {"error": {"issues": [{"code": "too_big", "maximum": 1000, "path": ["max_tokens"], "message": "Number must be less than or equal to 1000"}]}}, 1000),
     ("vllm length", 400, error("max_tokens=4096 cannot be greater than max_model_len=1000", type="BadRequestError", code=400), 1000),
     ("less than", 400, error("max_tokens must be less than 1001"), 1000),
+    ("not less than", 400, error("max_tokens must not be less than 8192"), SIZE),
     ("larger than", 400, error("max_tokens can't be larger than 1000"), 1000),
     ("above", 400, error("max_tokens should not be above 1000"), 1000),
     ("allowed", 400, error("Requested max_tokens 4096 is greater than the maximum allowed 1000"), 1000),

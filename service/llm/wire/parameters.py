@@ -95,7 +95,8 @@ INSTEAD = re.compile(
     re.IGNORECASE,
 )
 LIMIT = re.compile(
-    r"(?:less than(?: or equal to)?|at most|up to|<=|\d >|no more than|lower than|limit of|\[\s*\d+\s*,|≤|"
+    r"(?:(?<!not )(?<!no )(?<!not be )less than|less than or equal to|"
+    r"at most|up to|<=|\d >|no more than|lower than|limit of|\[\s*\d+\s*,|≤|"
     r"[\[(]\s*\d+\s*,|between \d+ and|(?:from|is) \d+ (?:\(inclusive\) )?to|less or equal to|cannot exceed|"
     r"maximum(?: value| allowed)?(?: is| of|:)|maximum allowed|"
     r"(?:exceeds?|exceeded) (?:the )?(?:maximum|limit)(?: of)?|"

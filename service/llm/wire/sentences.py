@@ -55,11 +55,12 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"max_(?:seq|model|context)_len|text too long|超长|exceed max message tokens",
         r"tokens?,? which is more than the maximum|max tokens of \d+ exceeded",
         r"reduce the length|reduce your prompt",
-        r"model token limit|input token(?: count|s).{0,40}exceed|range of input length|tokens? exceeds? (?:the )?max",
+        r"model token limit|input token(?: count|s)(?! per).{0,40}exceed|range of input length",
+        r"tokens? exceeds? (?:the )?max",
         r"longer than the (?:model|maximum)|must have less than \d+ tokens|max_new_tokens`? must be <=",
         r"context shift is disabled|(?:prompt|input|conversation) exceeds the max|tokens \d+ exceeds? the model",
         r"(?:input|prompt) length \d+ exceeds|token count exceeds|too big: \d+ tokens|\d+ tokens but the window is",
-        r"(?:上下文|输入|提示词|对话|tokens? ?数量)[^。]{0,10}(?:过长|太长|超过|超出|超限)",
+        r"(?<!每分钟)(?:上下文|输入|提示词|对话|tokens? ?数量)[^。]{0,10}(?:过长|太长|超过|超出|超限)",
         r"(?<!분당 )(?:컨텍스트|입력|프롬프트|대화|최대 토큰|토큰 한도)[^.]{0,20}(?:초과|너무 (?:깁|길))",
         r"max size: \d+ tokens",
     ),
@@ -79,7 +80,8 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"account.{0,40}(?:deactivated|terminated)",
     ),
     "model": _any_of(
-        r"\bmodel\b.{0,80}(?:not exist|not found|not available|is not a valid|not a valid|not been found|unknown)",
+        r"\bmodel\b.{0,80}(?:not exist|not found|(?<!currently )not available(?! right now| at )"
+        r"|is not a valid|not a valid|not been found|unknown)",
         r"(?:unknown|invalid|unsupported|no such) model|not a valid model|failed to load model|not found the model",
         r"no (?:allowed )?(?:endpoints|providers) (?:are )?(?:found|available)|(?:deployment|endpoint).{0,40}not exist",
         r"(?<!this )\bmodels?\b.{0,60}(?:decommissioned|(?:is|been) deprecated|no longer (?:supported|available)"
@@ -109,6 +111,7 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"rate.?limit|too many (?:concurrent )?requests|throttl|rate exceeded|requests? limit (?:exceeded|reached)",
         r"please wait before|too quickly|concurrency limit|quota exceeded for",
         r"capacity temporarily exceeded|并发数过高|过于频繁|速率限制|频率.{0,3}(?:限制|超)|请求过多",
+        r"per (?:minute|second)\b.{0,20}exceed|每分钟.{0,20}超|분당 .{0,20}초과",
         r"\b[rt]pm limit|요청이 너무 (?:많|잦)|(?:요청|호출) (?:수|한도|횟수)[^.]{0,8}초과",
     ),
     # one caller's input, whatever the status says: chat templates and the JSON around them

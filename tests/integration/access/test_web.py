@@ -171,6 +171,8 @@ def test_openais_clients_get_a_wrong_key_in_their_words(serve, address):
     status, headers, body = service.post("/v1/chat/completions", completion, bearer(new_secret()))
     assert (status, body["error"]["code"]) == (401, "invalid_api_key")
     assert headers["x-should-retry"] == "false"
+    status, _, body = service.request("GET", "/v1/models", headers=bearer(new_secret()))
+    assert (status, json.loads(body)["error"]["code"]) == (401, "invalid_api_key")
 
 
 def test_usage_tells_the_holder_of_a_key(serve, address):
