@@ -188,7 +188,7 @@ DASHBOARD = Dashboard(
                 Panel(
                     "Refused by the provider",
                     "Our configuration by reason (key, model, address, access), and parameters that a model rejects.",
-                    "제공자가 거부한 설정(key, model, address, access)과 모델이 지원하지 않는 매개변수.",
+                    "제공사가 거부한 설정(key, model, address, access)과 모델이 지원하지 않는 매개변수.",
                     (
                         Query(
                             f"sum by (reason) (rate(chat_llm_refusals_total{{{MODEL}}}[$__rate_interval]))",

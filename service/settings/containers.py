@@ -43,7 +43,7 @@ class Containers(Group):
     extras: str = ""
     """Packages of other providers to install in the image: `anthropic`, `google`, `ollama`, separated by spaces. Also
     read by `make run`.
-    이미지에 넣을 다른 제공자의 패키지입니다. `anthropic`, `google`, `ollama`를 공백으로 구분해 적습니다.
+    이미지에 넣을 다른 제공사의 패키지입니다. `anthropic`, `google`, `ollama`를 공백으로 구분해 적습니다.
     `make run`도 이 값을 읽습니다."""
     service_memory: Memory = "1g"
     """The memory limit of each replica of the service.

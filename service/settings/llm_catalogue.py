@@ -36,8 +36,8 @@ class LLM(Group):
     llm_model: str = "gpt-4o-mini"
     """The default model, used when a request names none. For another provider, put its name in front, such as
     `anthropic:claude-sonnet-4-5`, `google_genai:gemini-2.5-flash` or `ollama:llama3.2`, and set EXTRAS.
-    요청에 모델이 없을 때 쓰는 모델입니다. 다른 제공자의 모델은 `anthropic:claude-sonnet-4-5`,
-    `google_genai:gemini-2.5-flash`, `ollama:llama3.2`처럼 제공자 이름을 앞에 붙이며, EXTRAS가 필요합니다."""
+    요청에 모델이 없을 때 쓰는 모델입니다. 다른 제공사의 모델은 `anthropic:claude-sonnet-4-5`,
+    `google_genai:gemini-2.5-flash`, `ollama:llama3.2`처럼 제공사 이름을 앞에 붙이며, EXTRAS가 필요합니다."""
     llm_models: Names = ()
     """Other models that a request may choose.
     요청이 고를 수 있는 다른 모델입니다."""
@@ -80,7 +80,7 @@ class LLM(Group):
 
 class OtherProviders(Group):
     """Other providers: the variables of their own packages
-    다른 제공자(각 패키지가 쓰는 변수)"""
+    다른 제공사(각 패키지가 쓰는 변수)"""
 
     anthropic_api_key: HeaderSecret = SecretStr("")
     """The API key for `anthropic:` models.

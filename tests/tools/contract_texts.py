@@ -60,7 +60,7 @@ ERRORS: dict[ErrorCode, Text] = {
     ),
     "upstream_quota_exhausted": Text(
         "The account at the model provider has no credit left. The operator has to act.",
-        "모델 제공자 계정의 잔액이 없습니다. 운영자가 해결해야 합니다.",
+        "모델 제공사 계정의 잔액이 없습니다. 운영자가 해결해야 합니다.",
     ),
     "upstream_rejected": Text(
         "The model's server refuses the service (401, 403, 404): wrong key, address or model. The operator has to act.",
@@ -72,7 +72,7 @@ ERRORS: dict[ErrorCode, Text] = {
     ),
     "content_filtered": Text(
         "The provider's content policy refused the request or the answer. No other model is tried.",
-        "제공자의 콘텐츠 정책이 요청이나 답변을 거부했습니다. 다른 모델에 다시 묻지 않습니다.",
+        "제공사의 콘텐츠 정책이 요청이나 답변을 거부했습니다. 다른 모델에 다시 묻지 않습니다.",
     ),
     "upstream_error": Text(
         "The model's server failed: a 5xx, connection, DNS or TLS error, or a malformed or cut answer.",
@@ -137,7 +137,7 @@ ENDINGS: dict[Ending, Text] = {
     ),
     "filtered": Text(
         "The provider's content policy refused the request or the answer.",
-        "제공자의 콘텐츠 정책이 요청이나 답변을 거부했습니다.",
+        "제공사의 콘텐츠 정책이 요청이나 답변을 거부했습니다.",
     ),
     "disconnected": Text(
         "The client disconnected or stopped reading.",
