@@ -9,17 +9,29 @@ from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import (
     Runnable,
     RunnableBinding,
+    RunnableBranch,
     RunnableGenerator,
     RunnableParallel,
     RunnableSequence,
+    RunnableWithFallbacks,
 )
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from langchain_core.runnables.passthrough import RunnableAssign
 from langgraph.pregel import Pregel
 
 from service.llm.chain_input import NAMES
-from service.llm.chain_parts import bare, parts
+from service.llm.chain_parts import bare, inner, parts
 
+LIBRARIES = "site-packages"
+Known = set[str] | None
+# each of their parts is given what they are given
+ALL_GIVEN_THE_SAME = (
+    RunnableParallel,
+    RunnableAssign,
+    RunnableBranch,
+    RunnableWithFallbacks,
+    RunnableWithMessageHistory,
+)
 CONFIGURABLE = frozenset({"session_id", "thread_id", "user_id", "request_id"})
 
 
@@ -30,22 +42,41 @@ class UnusableChain(ValueError):
 def check(chain: Runnable[Any, Any], where: str) -> None:
     """where: file and line of the builder. Raises UnusableChain."""
     _check_concurrency(chain, where)
-    known: set[str] | None = set(NAMES)
-    steps = _steps(chain)
-    for step in map(bare, steps):
-        if isinstance(step, BasePromptTemplate):
-            _check_prompt(step, known, where)
-            known = None
-        else:
-            if isinstance(step, RunnableWithMessageHistory):
-                _check_question(step, known, where)
-            known = _known_after(step, known)
-    if isinstance(bare(steps[-1]), BasePromptTemplate):
+    _check_step(chain, set(NAMES), where)
+    if isinstance(bare(_steps(chain)[-1]), BasePromptTemplate):
         raise UnusableChain(
             f"{where}: the chain ends with a prompt, which nobody answers; add | model"
         )
     for part in parts(chain):
         _check_part(part, where)
+
+
+def _check_step(step: Any, known: Known, where: str) -> Known:
+    """Checks its prompts by what is known to come in, and returns what goes out. None: that is not known in advance."""
+    step = bare(step)
+    if isinstance(step, BasePromptTemplate):
+        _check_prompt(step, known, where)
+        return None
+    if isinstance(step, RunnableSequence):
+        for one in step.steps:
+            known = _check_step(one, known, where)
+        return known
+    if isinstance(step, RunnableWithMessageHistory):
+        _check_question(step, known, where)
+    if isinstance(step, ALL_GIVEN_THE_SAME):
+        for part in inner(step):
+            _check_step(part, _known_within(step, known), where)
+    return _known_after(step, known)
+
+
+def _known_within(step: Any, known: Known) -> Known:
+    if known is None:
+        return None
+    if isinstance(step, RunnableWithMessageHistory):
+        name = step.history_messages_key
+        return known | {name} if name and step.input_messages_key else None
+    added = step.exception_key if isinstance(step, RunnableWithFallbacks) else None
+    return known | {added} if added else known
 
 
 def _check_part(part: Any, where: str) -> None:
@@ -79,12 +110,14 @@ def _async_only(part: Any) -> Iterator[tuple[str, Any]]:
         if coroutine is not None and getattr(tool, "func", None) is None:
             yield f"the tool {tool.name}", coroutine
     if isinstance(part, Pregel):
-        for node in part.nodes.values():
-            for inner in parts(node.bound):
-                yield from _async_only(inner)
+        for node_name, node in part.nodes.items():
+            for one in parts(node.bound):
+                # a middleware's decorators wrap its functions
+                for name, function in _async_only(one):
+                    yield (name if _line_of(function) else node_name), function
 
 
-def _check_prompt(prompt: BasePromptTemplate[Any], known: set[str] | None, where: str) -> None:
+def _check_prompt(prompt: BasePromptTemplate[Any], known: Known, where: str) -> None:
     if known is None:
         return
     missing = sorted(set(prompt.input_variables) - known)
@@ -94,9 +127,7 @@ def _check_prompt(prompt: BasePromptTemplate[Any], known: set[str] | None, where
         raise UnusableChain(f"{where}: the prompt wants {names}, and is given {given}")
 
 
-def _check_question(
-    history: RunnableWithMessageHistory, known: set[str] | None, where: str
-) -> None:
+def _check_question(history: RunnableWithMessageHistory, known: Known, where: str) -> None:
     name = history.input_messages_key
     if name and known is not None and name not in known | {"messages"}:
         given = ", ".join(sorted(known))
@@ -105,7 +136,7 @@ def _check_question(
         )
 
 
-def _known_after(step: Any, known: set[str] | None) -> set[str] | None:
+def _known_after(step: Any, known: Known) -> Known:
     """None: its output is not known in advance."""
     if isinstance(step, RunnableParallel):
         return set(step.steps__)
@@ -138,5 +169,8 @@ def short(path: str | None) -> str:
 
 
 def _line_of(function: Any) -> str | None:
+    """None: it is a library's."""
     code = getattr(inspect.unwrap(function), "__code__", None)
-    return None if code is None else f"{short(code.co_filename)}:{code.co_firstlineno}"
+    if code is None or LIBRARIES in code.co_filename:
+        return None
+    return f"{short(code.co_filename)}:{code.co_firstlineno}"

@@ -3,14 +3,17 @@
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from langchain_core.globals import get_llm_cache
+from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import RunnableWithFallbacks
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from langchain_core.runnables.retry import RunnableRetry
 from langgraph.checkpoint.memory import InMemorySaver
 
-from service.llm.chain_parts import parts
+from service.llm.chain_input import NAMES
+from service.llm.chain_parts import first_step, parts
 from service.llm.chain_plan import Plan
 from service.llm.guarded import Guarded
 
@@ -32,6 +35,7 @@ MODEL_RETRY = "LangChain repeats nothing that is streamed, and the guard does al
 FALLBACKS = (
     "nothing falls back after the first word; FALLBACK_MODEL does, and begins the answer again"
 )
+NEVER_GIVEN = "nothing is ever put there: the conversation is {history}, the others are {others}"
 CACHE = "models are asked all the same: their answers are shown as they come, and billed"
 REMEMBERS = (
     "each worker keeps conversations for itself, until it ends; use a store that all workers share"
@@ -46,6 +50,7 @@ def notices(plans: Mapping[str, Plan]) -> list[Notice]:
 
 
 def _of(name: str, plan: Plan) -> Iterator[Notice]:
+    yield from _of_first(name, first_step(plan.chain))
     for part in parts(plan.chain):
         if isinstance(part, RunnableRetry):
             held = any(isinstance(one, Guarded) for one in parts(part.bound))
@@ -58,6 +63,16 @@ def _of(name: str, plan: Plan) -> Iterator[Notice]:
             yield Notice(name, "InMemoryChatMessageHistory", REMEMBERS)
         if isinstance(getattr(part, "checkpointer", None), InMemorySaver):
             yield Notice(name, "InMemorySaver", REMEMBERS)
+
+
+def _of_first(name: str, step: Any) -> Iterator[Notice]:
+    """A placeholder that may stay empty stays so in silence."""
+    if not isinstance(step, BasePromptTemplate):
+        return
+    for unknown in sorted(set(step.optional_variables) - set(NAMES)):
+        others = ", ".join(f"{{{one}}}" for one in NAMES if one != "history")
+        effect = NEVER_GIVEN.format(history="{history}", others=others)
+        yield Notice(name, f"{{{unknown}}}", effect)
 
 
 def _is_kept_here(step: RunnableWithMessageHistory) -> bool:

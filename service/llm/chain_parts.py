@@ -1,5 +1,6 @@
 """Finds the parts a chain is composed of; calls inside functions and graphs are not visible."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from langchain_core.runnables import (
     RunnableSequence,
     RunnableWithFallbacks,
 )
-from langchain_core.runnables.base import RunnableBindingBase
+from langchain_core.runnables.base import RunnableBindingBase, RunnableEachBase
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from langchain_core.runnables.passthrough import RunnableAssign
 from langgraph.pregel import Pregel
@@ -32,14 +33,15 @@ class WholeGraph(RunnableBinding[Any, Any]):
 def parts(step: Any) -> Iterator[Any]:
     """Yields the step and everything it is composed of."""
     yield step
-    for inner in _inner(step):
-        yield from parts(inner)
+    for one in inner(step):
+        yield from parts(one)
 
 
-def _inner(step: Any) -> list[Any]:
-    for kind, inner, _ in COMPOSED:
+def inner(step: Any) -> list[Any]:
+    """What the step is composed of, one level deep."""
+    for kind, composed_of, _ in COMPOSED:
         if isinstance(step, kind):
-            return inner(step)
+            return composed_of(step)
     return []
 
 
@@ -80,6 +82,11 @@ def history_around(chain: Any, step: RunnableWithMessageHistory) -> RunnableWith
     )
 
 
+def first_step(chain: Any) -> Any:
+    chain = bare(chain)
+    return bare(chain.first) if isinstance(chain, RunnableSequence) else chain
+
+
 def bare(step: Any) -> Any:
     """The step without its bindings."""
     while isinstance(step, RunnableBinding):
@@ -112,6 +119,11 @@ COMPOSED: tuple[tuple[type, Callable[[Any], list[Any]], Callable[[Any, Replace],
         lambda step, replace: {"bound": replace(step.bound)},
     ),
     (
+        RunnableEachBase,
+        lambda step: [step.bound],
+        lambda step, replace: {"bound": replace(step.bound)},
+    ),
+    (
         RunnableWithFallbacks,
         lambda step: [step.runnable, *step.fallbacks],
         lambda step, replace: {
@@ -121,7 +133,7 @@ COMPOSED: tuple[tuple[type, Callable[[Any], list[Any]], Callable[[Any, Replace],
     ),
     (
         RunnableBranch,
-        lambda step: [*(way for _, way in step.branches), step.default],
+        lambda step: [*itertools.chain.from_iterable(step.branches), step.default],
         lambda step, replace: {
             "branches": [(when, replace(way)) for when, way in step.branches],
             "default": replace(step.default),

@@ -22,6 +22,12 @@ SINGLE = "chat"
 MOST_CHARACTERS = 300
 # SystemExit: a script written for a terminal may exit
 UNUSABLE = (Exception, SystemExit)
+HINTS = {
+    "StateGraph": "add .compile()",
+    "coroutine": "write the builder with def, not async def",
+    "function": "wrap it in RunnableLambda()",
+    "list": "compose the steps with |",
+}
 Builder = Callable[[Any], Any]
 
 
@@ -78,11 +84,11 @@ def _built(name: str, builder: Builder, model: Any) -> Plan:
     try:
         chain = builder(model)
     except UNUSABLE as error:
-        raise UnusableChain(f"{_place(error)}: the chain {name!r}: {_words(error)}") from error
+        place = _place(error) if _own_frames(error) else _line_of(builder)
+        raise UnusableChain(f"{place}: the chain {name!r}: {_words(error)}") from error
     where = _line_of(builder)
     if not isinstance(chain, Runnable):
-        kind = "nothing" if chain is None else f"a {type(chain).__name__}"
-        raise UnusableChain(f"{where}: {_called(builder)} returns {kind}, and no Runnable")
+        raise UnusableChain(f"{where}: {_called(builder)} returns {_not_runnable(chain)}")
     check(chain, where)
     return plan_of(chain)
 
@@ -96,9 +102,22 @@ def _place(error: BaseException) -> str:
     """The innermost line in the chain's own file, or else the last one."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{short(error.filename)}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename.endswith("chain.py")] or frames
+    own = _own_frames(error) or traceback.extract_tb(error.__traceback__)
     return f"{short(own[-1].filename)}:{own[-1].lineno}"
+
+
+def _own_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame for frame in frames if frame.filename.endswith("chain.py")]
+
+
+def _not_runnable(chain: Any) -> str:
+    """What it is, and what would make a Runnable of it."""
+    kind = "nothing" if chain is None else f"a {type(chain).__name__}"
+    if inspect.iscoroutine(chain):
+        chain.close()
+    hint = HINTS.get(type(chain).__name__)
+    return f"{kind}, and no Runnable" + (f"; {hint}" if hint else "")
 
 
 def _line_of(builder: Any) -> str:

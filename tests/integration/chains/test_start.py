@@ -90,6 +90,9 @@ set_llm_cache(InMemoryCache())
 KEPT = {{}}
 CHAINS = {{
     "clean": lambda model: ASK | model,
+    "talk": lambda model: P.from_messages(
+        [("placeholder", "{{chat_history}}"), ("human", "{{question}}")]
+    ) | model,
     "model": lambda model: ASK | model.with_retry(),
     "step": lambda model: RunnableLambda(lambda asked: asked).with_retry() | ASK | model,
     "fallback": lambda model: ASK | model.with_fallbacks([model.bind(model="x")]),
@@ -109,6 +112,7 @@ def test_what_does_less_than_it_seems_to_is_said_once():
         service.event("chain_notice", "set_llm_cache")
         said = [line for line in service.events() if line["event"] == "chain_notice"]
         assert [(line["chain"], line["what"]) for line in said] == [
+            ("talk", "{chat_history}"),
             ("model", "with_retry"),
             ("step", "with_retry"),
             ("fallback", "with_fallbacks"),

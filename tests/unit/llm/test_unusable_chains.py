@@ -86,6 +86,17 @@ UNUSABLE = {
     "CHAINS = {'chat': lambda m: m | RunnableGenerator(words)}\n": (
         "a_chain.py:15: words is an async generator"
     ),
+    GRAPH.replace(".compile(SAVER)CONFIG", "")
+    + "CHAINS = {'chat': build}\n": "a_chain.py:4: build returns a StateGraph, and no Runnable; add .compile()",
+    "def build():\n    pass\nCHAINS = {'chat': build}\n": (
+        "a_chain.py:1: the chain 'chat': TypeError: build() takes 0"
+    ),
+    f"{ASK}CHAINS = {{'chat': lambda m: (ASK | m).with_fallbacks([P.from_template('{{nope}}') | m])}}\n": (
+        "a_chain.py:3: the prompt wants {nope}"
+    ),
+    f"{ASYNC}CHAINS = {{'chat': lambda m: m | RunnableLambda(search).map()}}\n": (
+        "a_chain.py:6: search has async code alone"
+    ),
     "def build(model):\n    return model.invoke('hi')\nCHAINS = {'chat': build}\n": (
         "a_chain.py:2: the chain 'chat': NoTurn"
     ),
@@ -118,5 +129,19 @@ def test_an_unusable_chain_is_one_sentence_with_its_line(build, chain):
     assert "\n" not in str(refusal.value)
 
 
-def test_a_chain_that_can_be_used_is_built(build):
-    assert list(build(f"{ASK}CHAINS = {{'chat': lambda model: ASK | model}}\n")) == ["chat"]
+USABLE = {
+    "pipe": "ASK | model",
+    "fallback": "(ASK | model).with_fallbacks([P.from_template('{error}') | model], exception_key='error')",
+    "history": "H(P.from_template('{kept} {question}') | model, dict, **KEYS)",
+}
+
+
+@pytest.mark.filterwarnings("ignore:RunnableWithMessageHistory is deprecated")
+@pytest.mark.parametrize("chain", USABLE)
+def test_a_chain_that_can_be_used_is_built(build, chain):
+    text = f"""{ASK}
+from langchain_core.runnables.history import RunnableWithMessageHistory as H
+KEYS = {{"input_messages_key": "question", "history_messages_key": "kept"}}
+CHAINS = {{"chat": lambda model: {USABLE[chain]}}}
+"""
+    assert list(build(text)) == ["chat"]
