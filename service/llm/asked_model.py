@@ -1,6 +1,7 @@
 """Sets the options of one call as fields of a provider's model, because not every class takes them per call."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 # our name for an option, and the providers' names
@@ -36,6 +37,21 @@ def with_options(model: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str,
         if ours == "model" and str(getattr(model, name, "")).startswith(MODELS):
             fields[name] = MODELS + str(fields[name]).removeprefix(MODELS)
     return (model.model_copy(update=fields) if fields else model), left
+
+
+def fields_of(model: Any) -> dict[str, Any]:
+    """What of a call's options are fields of it, by our names."""
+    kind: Any = type(model)
+    return {ours: getattr(model, name) for ours, name in _names(kind)}
+
+
+@cache
+def _names(kind: Any) -> list[tuple[str, str]]:
+    found = (
+        (ours, next((one for one in theirs if one in kind.model_fields), None))
+        for ours, theirs in FIELDS.items()
+    )
+    return [(ours, name) for ours, name in found if name is not None]
 
 
 def name_of(model: Any) -> str | None:

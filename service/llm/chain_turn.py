@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import Any, Protocol
 from uuid import UUID
 
+import gevent
+from gevent.monkey import get_original
 from gevent.queue import Full, Queue
 from langchain_core.messages import BaseMessage
 
@@ -23,6 +25,11 @@ LOOK_SECONDS = 1.0
 HOOKS = (".before_agent", ".before_model", ".after_model", ".after_agent")
 # LangChain's mark for what a middleware asks a model for itself
 INTERNAL = "lc_internal_call"
+
+
+# of the system's threads, not of greenlets
+thread_id: Callable[[], int] = get_original("_thread", "get_ident")
+thread_lock: Callable[[], Any] = get_original("_thread", "allocate_lock")
 
 
 class TurnGone(BaseException):
@@ -109,6 +116,8 @@ class ChainTurn:
     tools: set[UUID] = field(default_factory=set)
     objects: set[UUID] = field(default_factory=set)
     live: set[UUID] = field(default_factory=set)
+    thread: int = field(default_factory=thread_id)
+    hub: Any = field(default_factory=gevent.get_hub)
     shown_ids: set[str] = field(default_factory=set)
     shown_texts: set[str] = field(default_factory=set)
 
@@ -119,11 +128,36 @@ class ChainTurn:
 
     def put(self, item: Item) -> None:
         """Raises TurnGone if nobody reads any more."""
+        if self.is_off_loop:
+            self._put_on_loop(item)
+            return
         while not self.running.gone:
             with contextlib.suppress(Full):
                 self.mailbox.put(item, timeout=LOOK_SECONDS)
                 return
         raise TurnGone
+
+    @property
+    def is_off_loop(self) -> bool:
+        """Whether this runs in a real thread, where no greenlet of ours can be waited for."""
+        return thread_id() != self.thread
+
+    def _put_on_loop(self, item: Item) -> None:
+        done, gone = thread_lock(), list[TurnGone]()
+
+        def put() -> None:
+            try:
+                self.put(item)
+            except TurnGone as error:
+                gone.append(error)
+            finally:
+                done.release()
+
+        done.acquire()
+        self.hub.loop.run_callback_threadsafe(gevent.spawn, put)
+        done.acquire()
+        if gone:
+            raise gone[0]
 
     def fail(self, call: UUID, error: ChatError, model: str, *, has_said: bool) -> None:
         """A call that is shown has failed. What nobody can take back ends the turn, whatever the chain goes on with."""
@@ -178,4 +212,8 @@ def current() -> ChainTurn:
         )
     if turn.running.gone:
         raise TurnGone
+    if turn.is_off_loop:
+        raise NoTurn(
+            "a guarded model was called in a function that off_loop runs in a real thread: call it outside of it"
+        )
     return turn

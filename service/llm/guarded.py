@@ -20,7 +20,7 @@ from service.chat.events import TICK, CallEvent, Restart, Thinking, Token
 from service.errors import ChatError
 from service.llm import chain_turn
 from service.llm.accumulator import Accumulator
-from service.llm.asked_model import name_of
+from service.llm.asked_model import fields_of, name_of
 from service.llm.chain_turn import CallEnd, ChainTurn, Said, TookBack, TurnGone
 from service.llm.model_call import ModelCall
 
@@ -142,7 +142,7 @@ class Guarded:
 
 
 def request_options(model: Any, turn: ChainTurn) -> dict[str, Any]:
-    """The request's options, for the configured model; models that chains created keep their own."""
+    """The request's options, for the configured model; what a copy of it changed, and a chain's own models, stay."""
     if not getattr(model, "_is_configured", False):
         return {}
     prompt = turn.running.prompt
@@ -152,7 +152,10 @@ def request_options(model: Any, turn: ChainTurn) -> dict[str, Any]:
         "temperature": prompt.temperature,
         "stop": list(prompt.stop) or None,
     }
-    return {name: value for name, value in options.items() if value is not None}
+    said = {name: value for name, value in options.items() if value is not None}
+    as_configured = model._as_configured  # noqa: SLF001
+    now = fields_of(model)
+    return said | {name: now[name] for name in now if now[name] != as_configured.get(name)}
 
 
 def guarded_copy(model: BaseChatModel, *, is_configured: bool) -> BaseChatModel:
@@ -163,7 +166,11 @@ def guarded_copy(model: BaseChatModel, *, is_configured: bool) -> BaseChatModel:
     copy.__class__ = _guarded_class(type(model))
     # an answer from a cache would be neither shown nor billed
     copy.__dict__["cache"] = False
-    private = {"_is_configured": is_configured, "_guard": None}
+    private = {
+        "_is_configured": is_configured,
+        "_as_configured": fields_of(model) if is_configured else {},
+        "_guard": None,
+    }
     copy.__pydantic_private__ = {**(model.__pydantic_private__ or {}), **private}
     return copy
 
@@ -177,9 +184,10 @@ def provider_class(model: Any) -> Any:
 def _guarded_class(kind: type[BaseChatModel]) -> type[BaseChatModel]:
     members = {
         "__module__": __name__,
-        "__annotations__": {"_is_configured": bool, "_guard": Any},
+        "__annotations__": {"_is_configured": bool, "_as_configured": dict, "_guard": Any},
         # pydantic ignores private attributes of a plain mixin
         "_is_configured": PrivateAttr(default=False),
+        "_as_configured": PrivateAttr(default_factory=dict),
         "_guard": PrivateAttr(default=None),
         # the provider's async methods would bypass the guard; these call the sync ones in an executor
         "_agenerate": BaseChatModel._agenerate,  # noqa: SLF001

@@ -46,7 +46,8 @@ LIMITS = {
     "ToolCallLimitExceededError": "the agent's ToolCallLimitMiddleware",
 }
 ASYNCIO = re.compile(
-    r"event loop|(?:No synchronous function|sync invocation|coroutine function synchronously)"
+    r"event loop|No synchronous function|sync invocation|coroutine function synchronously|"
+    r"sync context async tasks|Synchronous implementation of"
 )
 # of dispatch_custom_event where it finds no chain
 NO_RUN = "without a parent run id"

@@ -318,6 +318,7 @@ COMPOSITIONS = {
         )
     ),
     "named": lambda m: (ASK | m).with_config(run_name="mine", tags=["a"], metadata={"b": 1}),
+    "copied": lambda m: ASK | m.model_copy(update={"temperature": 0.0, "max_tokens": 5}),
     "recursing": lambda m: RunnableLambda(lambda x: RunnableLambda(lambda y: ASK | m)),
     "reads_usage": lambda m: (
         ASK | m | (lambda message: f"{message.content} {message.usage_metadata['total_tokens']}")

@@ -101,6 +101,7 @@ SHAPES = {
     "configurable": (ONE, "Hello you"),
     "alternatives": (ONE, "Hello you"),
     "named": (ONE, "Hello you"),
+    "copied": (ONE, "Hello you"),
     "recursing": (ONE, "Hello you"),
     "reads_usage": (ONE, "Hello you 9"),
     "reads_reason": (ONE, "Hello you stop"),
@@ -191,6 +192,8 @@ def test_what_the_model_is_asked(service, server):
         return server.bodies
 
     assert asked("stop")[0]["stop"] == ["\n"]
+    copied = asked("copied")[0]
+    assert (copied["temperature"], copied["max_tokens"]) == (0, 5)
     assert [m["content"] for m in asked("trimmed", history=HISTORY)[0]["messages"]] == ["hi"]
     assert [m["content"] for m in asked("placeholder", history=HISTORY)[0]["messages"]] == [
         "one",

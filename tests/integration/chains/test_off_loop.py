@@ -15,6 +15,7 @@ import asyncio
 import threading
 import time
 
+from langchain_core.callbacks import dispatch_custom_event
 from langchain_core.runnables import RunnableLambda
 
 from service.llm.steps import off_loop, on_asyncio
@@ -57,7 +58,20 @@ def asking(model):
     return ask
 
 
+@off_loop
+def tells(asked):
+    for count in range(300):
+        dispatch_custom_event("count", count)
+    return "told"
+
+
+def asking_off(model):
+    return RunnableLambda(off_loop(lambda asked: model.invoke(asked["question"]).text))
+
+
 CHAINS = {
+    "telling": lambda model: RunnableLambda(tells),
+    "asking_off": asking_off,
     "computing": lambda model: RunnableLambda(compute),
     "computing_off": lambda model: RunnableLambda(computed_off),
     "failing_off": lambda model: RunnableLambda(failing_off),
@@ -112,6 +126,23 @@ def test_computing_off_the_loop_keeps_nobody(service):
         answers = list(crowd.map(lambda _: ask(service, "/chat", "computing_off"), range(4)))
     assert [answer.text for answer in answers] == ["computed"] * 4
     assert len(blocked(service)) == before
+
+
+def test_events_come_out_of_a_real_thread(service, route):
+    """More than the mailbox holds: the thread waits for its reader as greenlets do."""
+    seen = len(service.lines)
+    answer = ask(service, route, "telling")
+    assert (answer.text, answer.data) == ("told", {"count": 299})
+    if route == "/chat/stream":
+        assert answer.names.count("data") == 300
+    assert all(line.startswith("{") for line in service.lines[seen:])
+
+
+def test_a_model_in_a_real_thread_is_refused_and_breaks_no_connection(service, server, route):
+    answer = ask(service, route, "asking_off")
+    assert (answer.status, answer.code, server.bodies) == (500, "internal", [])
+    assert "off_loop" in service.turn(answer.request_id)["cause"]
+    assert ask(service, route, "asking").text == "Hello"
 
 
 def test_others_are_answered_while_one_computes_off_the_loop(service, server):
