@@ -1,11 +1,13 @@
 """Keys, limits and the ledger as callers and operators meet them: gunicorn, and both stores."""
 
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import pytest
 from sqlalchemy import select
@@ -16,6 +18,7 @@ from service.access.database import Database, database_url
 from service.access.keys import ANONYMOUS, Key
 from service.access.money import picodollars
 from service.access.secret import new_secret
+from tests.crash.ledger import upstream_differences
 from tests.support.access_store import FILE, change_key, make_key, unlimited_store
 from tests.support.contract import check_problem
 from tests.support.service import ROOT, SHIPPED_CHAIN, Service
@@ -187,43 +190,75 @@ def test_usage_tells_the_holder_of_a_key(serve, address):
     check_problem("unauthorized", status, headers, body)
 
 
-def test_every_turn_has_one_row_however_it_ended_and_all_accounts_agree(
-    serve, simulator, address, database
-):
-    key = make_key(address, "team-a")
-    service = serve()
-    same = bearer(key, **{"X-Request-ID": "the-same-id", "X-User-ID": "user-0001"})
-    questions = [
-        directive(tokens=7),
-        directive(fault="status", status=500),
-        directive(fault="cut", after=3, tokens=9),
-        directive(tokens=400, gap=0.05),
-    ]
-    for question in questions[:3]:
-        service.post("/chat", {"question": question}, same)
-    with service.stream(questions[3], headers=same) as stream:
+def asked_in_every_way(service, key):
+    """Turns that are completed, failed, cut, left, invalid, not allowed and refused; how many."""
+    numbers = itertools.count()
+
+    def headers():
+        ids = {"X-Request-ID": f"request-{next(numbers):04}", "X-User-ID": "user-0001"}
+        return bearer(key, **ids)
+
+    completion = {"model": "sim", "messages": [{"role": "user", "content": directive(tokens=8)}]}
+    service.post("/v1/chat/completions", completion, headers())
+    for fault in ({"tokens": 7}, {"fault": "status", "status": 500}, {"fault": "cut", "after": 3}):
+        service.post("/chat", {"question": directive(**fault)}, headers())
+    with service.stream(directive(fault="cut", after=5, tokens=9), headers=headers()) as stream:
+        assert stream.events()[-2].name == "error"
+    with service.stream(directive(tokens=400, gap=0.05), headers=headers()) as stream:
         events = iter(stream)
         for _ in range(6):
             next(events)
-    service.post("/chat", {"question": ""}, same)
-    service.post("/chat", {"question": "hi", "model": "other"}, same)
-    found = rows(database, 6)
-    turns = {turn["turn_id"]: turn for turn in service.turns(6)}
+    service.post("/chat", {"question": ""}, headers())
+    service.post("/chat", {"question": "hi", "model": "other"}, headers())
+    for path in ("/chat", "/chat/stream"):
+        assert service.post(path, {"question": "hi"}, headers())[0] == 429
+    return next(numbers)
+
+
+def test_ledger_log_metrics_and_the_models_record_agree_to_the_token(
+    serve, simulator, address, database
+):
+    key = make_key(address, "team-a", limits=Limits(requests_per_minute=6))
+    service = serve()
+    count = asked_in_every_way(service, key)
+    found = rows(database, count)
+    turns = {turn["turn_id"]: turn for turn in service.turns(count)}
     assert {row.turn_id for row in found} == turns.keys()
     for row in found:
         turn = turns[row.turn_id]
-        assert (row.key, row.user_id, row.request_id) == ("team-a", "user-0001", "the-same-id")
+        assert (row.key, row.user_id, row.request_id) == (
+            "team-a",
+            "user-0001",
+            turn["request_id"],
+        )
         assert (row.ending, row.code, row.route) == (turn["ending"], turn["code"], turn["route"])
-        assert row.input_tokens + row.output_tokens == turn["input_tokens"] + turn["output_tokens"]
+        assert (row.input_tokens, row.output_tokens) == (
+            turn["input_tokens"],
+            turn["output_tokens"],
+        )
         assert row.cost == picodollars(turn["cost_usd"])
-    endings = sorted(row.ending for row in found)
-    assert endings[:2] == ["completed", "disconnected"]
-    assert endings.count("invalid") == 2
+    endings = Counter(row.ending for row in found)
+    assert endings == {
+        "completed": 2,
+        "upstream_failed": 3,
+        "disconnected": 1,
+        "invalid": 2,
+        "rejected": 2,
+    }
+    simulator.wait(open_max=0)
+    seen = {each["headers"]["x-request-id"]: [each] for each in simulator.requests()}
+    assert len(seen) == sum(len(turn["attempts"]) for turn in turns.values()) > 0
+    complaints = [upstream_differences(seen, turn, bills=True) for turn in turns.values()]
+    assert complaints == [[]] * count
+    for kind in ("input", "output"):
+        tokens = sum(getattr(row, f"{kind}_tokens") for row in found)
+        metric = service.metric("gen_ai_client_token_usage_sum", gen_ai_token_type=kind)
+        assert metric == tokens > 0
     tokens = sum(row.input_tokens + row.output_tokens for row in found)
     assert service.metric("chat_key_tokens_total", key="team-a") == tokens
     cost = sum(row.cost for row in found)
     assert service.metric("chat_key_cost_usd_total", key="team-a") == pytest.approx(cost / 10**12)
-    assert service.metric("chat_key_turns_total", key="team-a") == 6
+    assert service.metric("chat_key_turns_total", key="team-a") == count
 
 
 def test_a_hundred_turns_of_one_request_id_are_a_hundred_rows_and_costs(serve, address, database):
