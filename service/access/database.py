@@ -5,6 +5,7 @@ Its calls block, so the service makes them in a real thread. PostgreSQL is set u
 that have gone.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -159,6 +160,8 @@ def prepare_file(url: URL) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UnusableDatabase(f"{folder} cannot be made: {error.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise UnusableDatabase(f"{folder} cannot be written to")
     kind = file_system(folder, Path("/proc/mounts"))
     if kind.startswith(NETWORK_FILE_SYSTEMS):
         raise UnusableDatabase(

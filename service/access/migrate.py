@@ -26,6 +26,9 @@ HOPELESS = {
     "readonly database": "can only be read",
     "unable to open database file": "cannot be opened",
     "not a database": "is no database",
+    "disk is full": "has no room on its disk",
+    "No space left on device": "has no room on its disk",
+    "disk I/O error": "cannot be read or written: its disk is full, or fails",
     "permission denied": "does not let this user make tables",
 }
 

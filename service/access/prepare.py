@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+
 from service.access.access import Mode
 from service.access.allowance import Limits
 from service.access.database import Database, UnusableDatabase, database_url
 from service.access.figures import limits_shown
+from service.access.health import kind_of
 from service.access.keys import ANONYMOUS, Key
 from service.access.migrate import migrate
 from service.access.registry import changes_since
@@ -49,6 +52,8 @@ def prepare(address: str, folder: Path, mode: Mode, published_by: str) -> Prepar
     try:
         with database.reading() as connection:
             changes = changes_since(connection, -1)
+    except DBAPIError as error:
+        raise UnusableDatabase(f"cannot be read ({kind_of(error)})") from None
     finally:
         database.forget()
     if not database.is_sqlite:

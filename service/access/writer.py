@@ -1,6 +1,7 @@
 """Writes the ledger in the background: the end of a turn waits for nothing, and its row is stored a moment later.
 
-While the store is unavailable, rows wait in a file on the local disk. A row may be sent twice but is written once.
+While the store is unavailable, rows wait in a file on the local disk, and in memory while that is full. A row may be
+sent twice but is written once.
 """
 
 import itertools
@@ -123,8 +124,13 @@ class Writer:
             return
         try:
             self._disk(lambda: self._spool.add(rows), WRITE_SECONDS)
-        except OSError as error:
-            self._listener.rows_dropped(len(rows), kind_of(error))
+        except OSError:
+            self._wait_for_a_disk(rows)
+
+    def _wait_for_a_disk(self, rows: Sequence[LedgerRow]) -> None:
+        for row in rows:
+            self.put(row)
+        time.sleep(RETRY_SECONDS)
 
     def _replay(self) -> None:
         self._adopt_at = time.monotonic() + ADOPT_SECONDS

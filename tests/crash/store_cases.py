@@ -1,13 +1,11 @@
-"""P11 to P17: what happens to the store of keys and of the ledger, which must cost nobody an answer or a row."""
+"""P11 to P19: what happens to the store of keys and of the ledger, which must cost nobody an answer or a row."""
 
-import os
-import shutil
 import sqlite3
 import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
@@ -27,8 +25,10 @@ from tests.support.postgres import PostgresServer
 MOST_DELAY_SECONDS = 0.25
 SLACK_SECONDS = 0.15
 DISK = "size=160m"
+PIECE = 65536
 
 Change = Callable[[], object]
+Disk = Callable[[Path], AbstractContextManager[object]]
 
 
 def without_store(trial: Trial, address: str, lose: Change, regain: Change) -> None:
@@ -66,12 +66,14 @@ def check_delay(trial: Trial, before: list[float], during: list[float]) -> None:
 
 def check_rows(trial: Trial, address: str) -> None:
     """The ledger has the turns of the log, each once, and their cost is what was charged."""
-    logged = Counter(line["turn_id"] for line in trial.stack.service.turns(0))
-    reached = lambda: Counter(found(address)[0]) == logged  # noqa: E731
-    trial.until(30, reached, f"the ledger does not have the {len(logged)} turns of the log")
+    # the last turn's line may come after its answer
+    logged = lambda: Counter(line["turn_id"] for line in trial.stack.service.turns(0))  # noqa: E731
+    reached = lambda: Counter(found(address)[0]) == logged()  # noqa: E731
+    trial.until(30, reached, "the ledger does not have the turns of the log")
     turns, cost, charged = found(address)
-    lost, extra = len(logged - Counter(turns)), len(Counter(turns) - logged)
-    trial.note(f"{len(logged)} rows, {lost} lost, {extra} twice")
+    told = logged()
+    lost, extra = len(told - Counter(turns)), len(Counter(turns) - told)
+    trial.note(f"{len(told)} rows, {lost} lost, {extra} twice")
     trial.check(cost == charged, f"{charged} charged for {cost} of the ledger")
 
 
@@ -110,6 +112,13 @@ def with_small_disk(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+def fill(filler: Path) -> None:
+    """Takes what is left of its disk."""
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(PIECE))
+
+
 class PostgresCase:
     """One server, made for one case. lose, regain: what is done with it."""
 
@@ -146,10 +155,6 @@ class FullDisk:
     def run(self, trial: Trial) -> None:
         filler = self._server.folder / "filler"
 
-        def lose() -> None:
-            with filler.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(filler.parent).free)
-
         def regain() -> None:
             filler.unlink()
             # it ends itself when it cannot write its log
@@ -157,28 +162,64 @@ class FullDisk:
 
         # what it has reserved already is used up first
         self._server.sql("SELECT pg_switch_wal()")
-        without_store(trial, self._server.address(), lose, regain)
+        without_store(trial, self._server.address(), partial(fill, filler), regain)
 
 
 class SqliteCase:
+    """A file on a small disk, with the rows that wait for it. lose, regain: what is done with it."""
+
+    def __init__(self, lose: str, regain: str, disk: Disk = with_small_disk) -> None:
+        self._lose, self._regain, self._disk = lose, regain, disk
+
     @contextmanager
     def plans(self) -> Iterator[Plan]:
-        with tempfile.TemporaryDirectory(prefix="store-") as folder:
-            self._file = Path(folder) / FILE
+        with tempfile.TemporaryDirectory(prefix="store-") as name, self._disk(Path(name)):
+            self._file = Path(name) / FILE
             self._address = f"sqlite:///{self._file}"
             prepare(self._address)
-            yield Plan(settings={"DATABASE_URL": self._address, "ACCESS": "open"})
+            store = {"DATABASE_URL": self._address, "DATA_DIR": name}
+            try:
+                yield Plan(settings={**store, "ACCESS": "open"})
+            finally:
+                # else the folder could not be deleted
+                self.allow_writing()
 
-    def locked(self, trial: Trial) -> None:
-        holder = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
-        lose = partial(holder.execute, "BEGIN EXCLUSIVE")
-        without_store(trial, self._address, lose, partial(holder.execute, "ROLLBACK"))
-        holder.close()
+    def run(self, trial: Trial) -> None:
+        lose, regain = getattr(self, self._lose), getattr(self, self._regain)
+        without_store(trial, self._address, lose, regain)
+
+    def lock(self) -> None:
+        self._holder = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
+        self._holder.execute("BEGIN EXCLUSIVE")
+
+    def unlock(self) -> None:
+        self._holder.execute("ROLLBACK")
+        self._holder.close()
+
+    def fill(self) -> None:
+        fill(self._file.with_name("filler"))
+
+    def clear(self) -> None:
+        self._file.with_name("filler").unlink()
+
+    def forbid_writing(self) -> None:
+        """Also to who has opened it."""
+        self._change("+i")
+
+    def allow_writing(self) -> None:
+        self._change("-i")
+
+    def _change(self, attribute: str) -> None:
+        log = self._file.with_name(f"{FILE}-wal")
+        subprocess.run(["chattr", attribute, str(self._file), str(log)], check=True)
 
 
 KILLED, SILENT = PostgresCase("kill", "start"), PostgresCase("pause", "resume")
 RESTARTED, REPLACED = PostgresCase("restart"), PostgresCase("lend", "give_back")
-READ_ONLY, FULL, LOCKED = PostgresCase("forbid_writing", "allow_writing"), FullDisk(), SqliteCase()
+READ_ONLY, FULL = PostgresCase("forbid_writing", "allow_writing"), FullDisk()
+LOCKED, SMALL = SqliteCase("lock", "unlock"), SqliteCase("fill", "clear")
+# a file system in memory goes on writing to what is open
+PROTECTED = SqliteCase("forbid_writing", "allow_writing", nullcontext)
 
 CASES = tuple(
     Case(name, title, run, plans=plans, seconds=30, alone=True)
@@ -189,6 +230,8 @@ CASES = tuple(
         ("P14", "PostgreSQL replaced by an empty one", REPLACED.run, REPLACED.plans),
         ("P15", "PostgreSQL read-only, as a standby", READ_ONLY.run, READ_ONLY.plans),
         ("P16", "PostgreSQL's disk is full", FULL.run, FULL.plans),
-        ("P17", "SQLite locked by somebody else", LOCKED.locked, LOCKED.plans),
+        ("P17", "SQLite locked by somebody else", LOCKED.run, LOCKED.plans),
+        ("P18", "SQLite's disk is full", SMALL.run, SMALL.plans),
+        ("P19", "SQLite read-only", PROTECTED.run, PROTECTED.plans),
     )
 )

@@ -1,6 +1,7 @@
 """Tables are made and brought up to date at start, by one process, and never by an older version."""
 
 import concurrent.futures
+import contextlib
 import os
 import re
 import sqlite3
@@ -15,6 +16,7 @@ from sqlalchemy import NullPool, create_engine, inspect, text
 from service.access import schema
 from service.access.database import UnusableDatabase, database_url, file_system
 from service.access.migrate import migrate
+from tests.support.access_store import make_key
 from tests.support.service import ROOT, free_port
 
 MIGRATE = """
@@ -137,6 +139,32 @@ def test_a_file_that_is_no_database_is_a_sentence(tmp_path):
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     assert "cannot be made" in refusal(f"sqlite:///{tmp_path}/file/access.sqlite3")
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A small one, which a test may fill and take the right to write from."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.getuid() != 0:
+        pytest.skip("only root may mount a file system")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("before", ["nothing", "tables"])
+def test_a_disk_without_room_or_without_the_right_to_write_is_a_sentence(disk, before):
+    address = f"sqlite:///{disk}/access.sqlite3"
+    if before == "tables":
+        migrate(database_url(address))
+        make_key(address, "team-a")
+    with (disk / "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    assert "its disk" in refusal(address)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    assert refusal(address) == f"{disk} cannot be written to"
 
 
 @pytest.mark.parametrize(
