@@ -8,7 +8,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from gevent import monkey
 
@@ -35,9 +35,12 @@ class Turnstile:
         if file is None or not self._locked(file):
             yield
             return
+        failed = True
         try:
             yield
+            failed = False
         finally:
+            _tell(file, failed=failed)
             fcntl.flock(file, fcntl.LOCK_UN)
 
     def _opened(self) -> int | None:
@@ -55,8 +58,21 @@ class Turnstile:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                self._waiting()
+                # one who fails is himself waiting for somebody else
+                if not _last_failed(file):
+                    self._waiting()
                 _sleep(PAUSE_SECONDS)
             else:
                 return True
         return False
+
+
+def _last_failed(file: int) -> bool:
+    return os.fstat(file).st_size > 0
+
+
+def _tell(file: int, *, failed: bool) -> None:
+    if _last_failed(file) != failed:
+        # a disk may be full
+        with suppress(OSError):
+            os.ftruncate(file, int(failed))
