@@ -20,8 +20,8 @@ from service.settings.kinds import (
     DatabaseUrl,
     Heartbeat,
     Host,
+    HostNames,
     LogLevel,
-    Names,
     Origins,
     Port,
     RedisUrl,
@@ -220,14 +220,14 @@ class WebAndLogs(Group):
     """Web pages and logs
     웹 페이지와 로그"""
 
-    allowed_hosts: Annotated[Names, NGINX] = ()
+    allowed_hosts: Annotated[HostNames, NGINX] = ()
     """Host names the service responds to, such as `chat.example.com` or `*.example.com`, in addition to `localhost`, IP
     addresses, names without a dot and `*.internal`. Any other name gets 421, so that no web page can reach the service
     under a name of its choice (DNS rebinding).
     서비스가 응답하는 호스트 이름입니다. 예: `chat.example.com`, `*.example.com`
     `localhost`, IP 주소, 점이 없는 이름, `*.internal`은 항상 허용합니다.
     그 밖의 이름은 421로 거부하므로, 웹 페이지가 임의의 이름으로 이 서비스에 접근할 수 없습니다(DNS 리바인딩 방지)."""
-    domain: Annotated[Names, NGINX] = ()
+    domain: Annotated[HostNames, NGINX] = ()
     """The stack's public domains, such as `chat.example.com`. They are allowed as host names, and the profile `acme`
     gets a certificate for them. Like a BIND_ADDRESS beyond loopback, they require an API key or ACCESS=open.
     이 스택의 공개 도메인입니다. 예: `chat.example.com`. 호스트 이름으로 허용되고, `acme` 프로필이 이 도메인의 인증서를

@@ -11,6 +11,21 @@ from pydantic import ValidationError
 from service.settings.group import Group
 from service.settings.model import SECRETS, CommandSettings, Settings
 
+# pydantic's own messages speak of parsing
+UNPARSED = {
+    "bool_parsing": "must be true or false",
+    "float_parsing": "must be a number",
+    "int_parsing": "must be a whole number",
+}
+# and its bounds, of mathematics
+PLAIN_WORDS = (
+    ("Value error, ", ""),
+    ("Input should be", "must be"),
+    ("greater than or equal to", "at least"),
+    ("less than or equal to", "at most"),
+    ("greater than", "above"),
+)
+
 
 class UnsafeSettings(ValueError):
     """The service cannot run with this environment. The text names variables, never their values."""
@@ -80,6 +95,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
 
 def _sentence(item: Any) -> str:
     variable = "_".join(str(part) for part in item["loc"][:1]).upper()
-    said = item["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
-    reason = said.replace("Input should be", "must be", 1)
+    reason = UNPARSED.get(item["type"], item["msg"])
+    for theirs, ours in PLAIN_WORDS:
+        reason = reason.replace(theirs, ours, 1)
     return f"{variable}: {reason}" if variable else reason

@@ -107,6 +107,12 @@ def _are_explicit(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _are_host_names(value: tuple[str, ...]) -> tuple[str, ...]:
+    if any(mark in name for name in value for mark in "/:@ "):
+        raise ValueError("must be host names such as chat.example.com, without https:// or a port")
+    return value
+
+
 def _is_time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -141,6 +147,7 @@ Cores = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Memory = Annotated[str, Field(title="size")]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split), Field(title="list")]
 Origins = Annotated[Names, AfterValidator(_are_explicit)]
+HostNames = Annotated[Names, AfterValidator(_are_host_names)]
 Url = Annotated[str, AfterValidator(_is_url), Field(title="URL")]
 File = Annotated[str, Field(title="file")]
 ExistingFile = Annotated[File, AfterValidator(_file_exists)]

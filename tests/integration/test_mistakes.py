@@ -30,7 +30,7 @@ REFUSED_AT_START = {
     "number": (
         "MAX_OUTPUT_TOKENS=many\n",
         {},
-        "The service cannot start: MAX_OUTPUT_TOKENS: must be a valid integer.",
+        "The service cannot start: MAX_OUTPUT_TOKENS: must be a whole number.",
     ),
     "choice": (
         "LOG_LEVEL=verbose\n",

@@ -25,6 +25,7 @@ KIND_GOOD = {
     kinds.Share: [("0", 0), ("1", 1)],
     kinds.Temperature: [("0", 0), ("2", 2)],
     kinds.Names: [("a, b,,c ", ("a", "b", "c")), (",", ())],
+    kinds.HostNames: [("chat.example.com, *.example.com", ("chat.example.com", "*.example.com"))],
     kinds.Url: [
         ("http://127.0.0.1:9000/v1", "http://127.0.0.1:9000/v1"),
         ("https://llm.example.com/v1/", "https://llm.example.com/v1"),
@@ -53,6 +54,7 @@ KIND_BAD = {
     kinds.Share: ["-0.1", "1.1", "nan", "half"],
     kinds.Temperature: ["-0.1", "2.1", "nan", "inf", "warm"],
     kinds.Names: [],
+    kinds.HostNames: ["https://chat.example.com", "chat.example.com:8443", "a.test b.test"],
     kinds.Url: [
         *(
             "api.example.com",
