@@ -15,6 +15,8 @@ FOLDER = Path(__file__).with_name("migrations")
 # for a database that is starting or being migrated by another process
 WAIT_SECONDS = 30.0
 PAUSE_SECONDS = 0.1
+# more, for whoever migrates already: a million rows of the ledger may take twenty
+MIGRATION_SECONDS = 600.0
 # any number that no other program uses
 LOCK_ID = 0x63686174
 # server errors that waiting will not fix
@@ -103,7 +105,7 @@ def _locked(connection: Connection, until: float) -> Iterator[None]:
             if connection.scalar(asked, {"id": LOCK_ID}):
                 yield
                 return
-        if time.monotonic() > until:
+        if time.monotonic() > until + MIGRATION_SECONDS:
             raise UnusableDatabase("is being migrated by another process that does not finish")
         time.sleep(PAUSE_SECONDS)
 
