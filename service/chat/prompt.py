@@ -5,7 +5,7 @@ from typing import Protocol
 
 from service.chat.request import ChatRequest, Message
 
-OPTIONAL = ("system", "model", "temperature", "max_tokens")
+OPTIONAL = ("system", "model", "temperature", "max_tokens", "stop")
 
 
 @dataclass(frozen=True)
@@ -72,5 +72,5 @@ def compose(request: ChatRequest, defaults: Defaults, asker: Asker, turn_id: str
         session_id=asker.session_id,
         chain=request.chain or defaults.chain,
         stop=request.stop,
-        own=frozenset(name for name in OPTIONAL if getattr(request, name) is not None),
+        own=frozenset(name for name in OPTIONAL if getattr(request, name) not in (None, ())),
     )

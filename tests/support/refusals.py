@@ -337,6 +337,7 @@ RATE_LIMITED = [
     ("chinese frequency", 429, error("请求频率超出限制")),
     ("korean calls", 429, error("호출 횟수 제한을 초과하였습니다.")),
     ("concurrency", 429, error("Concurrency limit reached, please wait")),
+    ("hunyuan", 429, {"Response": {"Error": {"Code": "RequestLimitExceeded", "Message": "Your current request times exceed the limit"}, "RequestId": "x"}}),
     ("chinese", 429, error("请求过于频繁，请稍后再试")),
     ("chinese rate", 429, error("您的账户已达到速率限制")),
     ("korean", 429, error("요청이 너무 많습니다. 잠시 후 다시 시도해 주세요.")),
@@ -578,7 +579,7 @@ CODES = {
 # nothing in these bodies says what they are
 ONLY_BY_STATUS = {
     ("legal", 451), ("siliconflow", 429), ("siliconflow", 413), ("tgi", 429), ("kong", 502), ("bedrock", 503),
-    ("cohere", 503), ("cohere 499", 499),
+    ("cohere", 503), ("cohere 499", 499), ("hunyuan", 429),
 }  # fmt: skip
 
 

@@ -57,6 +57,7 @@ CALLERS_FIELDS = {
     "max_completion_tokens": "max_tokens",
     "max_output_tokens": "max_tokens",
     "system": "system",
+    "stop": "stop",
 }
 
 

@@ -63,7 +63,8 @@ def said_in(value: Any) -> Said:
         item = _unpacked(item)
         if isinstance(item, dict):
             inner = list(item.items())[:MOST_VALUES]
-            waiting.extend((str(key), one) for key, one in inner if key not in ECHOES)
+            named = ((_field(str(key)), one) for key, one in inner)
+            waiting.extend((field, one) for field, one in named if field not in ECHOES)
         elif isinstance(item, list):
             _note_place(said, name, item)
             waiting.extend((name, one) for one in item[:MOST_VALUES])
@@ -90,6 +91,11 @@ def _note_value(said: Said, texts: list[str], name: str, item: Any) -> None:
         _note_text(said, name, item)
     elif isinstance(item, int | float) and not isinstance(item, bool):
         _note_number(said, name, item)
+
+
+def _field(key: str) -> str:
+    """Some write them with capitals: Code, Message."""
+    return key[:1].lower() + key[1:]
 
 
 def _unpacked(item: Any) -> Any:

@@ -189,6 +189,15 @@ def test_what_fails_before_the_first_content_is_an_error_with_a_status(
         assert raised.value.response.headers["retry-after"] == "30"
 
 
+def test_a_stop_that_the_model_refuses_is_named(client, server):
+    message = "Unsupported parameter: 'stop' is not supported with this model."
+    server.says(refuses(400, {"error": {"message": message, "code": "unsupported_parameter"}}))
+    with pytest.raises(openai.BadRequestError) as raised:
+        asked(client, streams=False, stop=["END"])
+    assert (raised.value.code, raised.value.param) == ("upstream_invalid_request", "stop")
+    assert len(server.bodies) == 1
+
+
 AFTER = {
     "cut": stream(text("half"), cut, end=False),
     "stalled": stream(text("half"), 3.0, end=False),
@@ -279,7 +288,9 @@ BAD = {
     "stop": ({"stop": [1]}, 400, "stop", "invalid_request"),
     "stream": ({"stream": "yes"}, 400, "stream", "invalid_request"),
     "huge": ({"messages": [{"role": "user", "content": "x" * 300_000}]}, 413, None, "payload_too_large"),
-    "many": ({"messages": [{"role": "user", "content": "x"}] * 5_000}, 400, "messages", "invalid_request"),
+    "many": ({"messages": [{"role": "user", "content": "x"}] * 200}, 400, "messages", "invalid_request"),
+    # refused before it is read
+    "very many": ({"messages": [{"role": "user", "content": "x"}] * 5_000}, 400, None, "invalid_request"),
 }  # fmt: skip
 
 
