@@ -10,7 +10,7 @@ from service.llm.chain_input import chain_input
 from service.llm.chain_output import Outputs, messages_in
 from service.llm.chain_plan import Plan
 from service.llm.chain_turn import TURN, ChainTurn, Ended, Said, TurnGone
-from service.llm.chain_watcher import ChainWatcher
+from service.llm.chain_watcher import WATCHER, ChainWatcher
 from service.llm.graph_outputs import GraphOutputs
 
 
@@ -33,6 +33,7 @@ class Producer:
 
     def run(self) -> None:
         TURN.set(self._turn)
+        WATCHER.set(self._watcher)
         try:
             self._stream()
         except BaseException as error:  # noqa: BLE001 - a SystemExit in a tool ends this turn, not the worker

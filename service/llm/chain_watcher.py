@@ -1,6 +1,7 @@
 """Watches a running chain through LangChain's callbacks: tools, custom events, step times, unguarded model calls."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
+from langchain_core.tracers.context import register_configure_hook
 from langgraph.errors import GraphBubbleUp
 
 from service.chat.events import Data
@@ -18,6 +20,9 @@ from service.llm.guarded import PREFIX
 from service.llm.own_calls import OwnCalls
 from service.llm.step_times import StepTimes
 
+# callbacks that a step passes to a call replace those of the config; hooks stay
+WATCHER: ContextVar[Any] = ContextVar("chain_watcher", default=None)
+register_configure_hook(WATCHER, inheritable=True)
 # LangChain's own connecting parts are not steps
 NO_STEPS = frozenset({"prompt", "parser"})
 # the metadata with which with_structured_output marks its calls

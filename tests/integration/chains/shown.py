@@ -1,6 +1,8 @@
 """Chains of many model calls, for test_shown.py: side by side, of middlewares, and such that fail in the middle."""
 
+import json
 import operator
+from contextvars import ContextVar
 from typing import Annotated, TypedDict
 
 from langchain.agents import create_agent
@@ -12,13 +14,14 @@ from langchain.agents.middleware import (
     ModelRetryMiddleware,
     ToolCallLimitMiddleware,
 )
-from langchain_core.callbacks import dispatch_custom_event
+from langchain_core.callbacks import BaseCallbackHandler, dispatch_custom_event
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.messages import AIMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
+from langchain_core.tracers.context import register_configure_hook
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
@@ -126,7 +129,21 @@ def scored(model):
     return RunnableLambda(search) | ASK | model
 
 
+class Everything(BaseCallbackHandler):
+    """Sees each model call of the process, as usage counters and tracers do."""
+
+    def on_llm_end(self, response, **kwargs):
+        usage = response.generations[0][0].message.usage_metadata
+        print(json.dumps({"counted": usage and usage["total_tokens"]}), flush=True)
+
+
+COUNTER = Everything()
+EVERYTHING = ContextVar("everything", default=COUNTER)
+register_configure_hook(EVERYTHING, inheritable=True)
+
+
 CHAINS = {
+    "piped": lambda model: ASK | model,
     "side_by_side": side_by_side,
     "sent": sent,
     "structured": structured,

@@ -133,6 +133,18 @@ def test_scores_of_a_vector_store_are_numbers(service, server, route):
 
 
 @pytest.mark.parametrize(
+    ("chain", "replies", "counts"),
+    [("piped", [says("Hello")], [9]), ("agent", [CALL, says("it is 3")], [15, 9])],
+)
+def test_a_handler_of_everything_sees_every_call(service, server, route, chain, replies, counts):
+    seen = len(service.lines)
+    server.says(*replies)
+    service.turn(ask(service, route, chain).request_id)
+    told = [line for line in service.lines[seen:] if line.startswith('{"counted"')]
+    assert [json.loads(line)["counted"] for line in told] == counts
+
+
+@pytest.mark.parametrize(
     ("chain", "before", "running"),
     [("side_by_side", [], 2), ("agent", [CALL], 1), ("own_agent", [CALL], 1)],
 )

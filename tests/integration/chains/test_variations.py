@@ -182,7 +182,9 @@ def test_what_a_chain_leaves_in_the_middle_is_on_its_bill(service, server, route
     assert answer.end["cost_usd"] == attempt["cost_usd"] > 0
 
 
-@pytest.mark.parametrize("chain", ["azure", "azure_unguarded", "guarded_agent", "own_agent"])
+@pytest.mark.parametrize(
+    "chain", ["azure", "azure_unguarded", "guarded_agent", "own_agent", "own_with_callbacks"]
+)
 def test_other_models_are_billed_as_what_they_are(service, server, route, chain):
     server.says(*(TOOL if "agent" in chain else ONE))
     asked, answered = (17, 7) if "agent" in chain else (7, 2)

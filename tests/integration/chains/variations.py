@@ -444,6 +444,9 @@ CHAINS = {
     "azure_unguarded": lambda model: PROMPT | azure(),
     "guarded_agent": lambda model: create_agent(guarded(other()), [add]),
     "own_agent": lambda model: create_agent(other(), [add]),
+    "own_with_callbacks": lambda model: RunnableLambda(
+        lambda asked: other().invoke(asked["question"], config={"callbacks": []}).text
+    ),
     "own_first": lambda model: PROMPT | guarded(other()).with_fallbacks([model]),
     "compared": lambda model: RunnableParallel(
         a=ASK | model | StrOutputParser(), b=ASK | guarded(other())
