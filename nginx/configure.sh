@@ -105,7 +105,7 @@ origins() {
     echo 'map $http_origin $cors_origin {'
     for origin in $(each "${CORS_ORIGINS:-}"); do
         printf %s "$origin" | grep -Eq '^https?://[A-Za-z0-9.:_-]+$|^https?://\[[0-9A-Fa-f:.]+\](:[0-9]+)?$' ||
-            refuse "CORS_ORIGINS: each origin is scheme://host[:port], never *"
+            refuse "CORS_ORIGINS: each origin must be scheme://host[:port], without a path, and not *"
         printf '    "~^%s$" $http_origin;\n' "$(printf %s "$origin" | sed 's/[].[]/\\&/g')"
     done
     printf '    default "";\n}\n'

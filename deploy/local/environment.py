@@ -61,7 +61,8 @@ def require_free_ports(variables: dict[str, str]) -> None:
                         f"HOST {host(variables)}, port {number}: {error.strerror}"
                     ) from None
                 raise CannotStart(
-                    f"port {number} cannot be used ({error.strerror}); end what uses it, or set {name} to another"
+                    f"port {number} cannot be used ({error.strerror});"
+                    f" stop the program that uses it, or set {name} to another"
                 ) from None
 
 

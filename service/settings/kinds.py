@@ -103,7 +103,7 @@ def _are_explicit(value: tuple[str, ...]) -> tuple[str, ...]:
     for origin in value:
         scheme, _, host = origin.partition("://")
         if scheme not in ("http", "https") or not host or any(c in host for c in "/*?#@ "):
-            raise ValueError("each origin is scheme://host[:port], never *")
+            raise ValueError("each origin must be scheme://host[:port], without a path, and not *")
     return value
 
 

@@ -55,7 +55,7 @@ REFUSED_AT_START = {
     "origin": (
         "CORS_ORIGINS=*\n",
         {},
-        "The service cannot start: CORS_ORIGINS: each origin is scheme://host[:port], never *.",
+        "The service cannot start: CORS_ORIGINS: each origin must be scheme://host[:port], without a path, and not *.",
     ),
     "redis": (
         "REDIS_URL=localhost:6379\n",
@@ -115,13 +115,13 @@ REFUSED_REQUESTS = {
 }
 # what the model's server answers when it is asked for its models
 FOUND_AT_START = {
-    "wrong-key": (401, {"error": {"code": "invalid_api_key"}}, "refuses the key."),
+    "wrong-key": (401, {"error": {"code": "invalid_api_key"}}, "rejects the key."),
     "wrong-model": (200, {"data": [{"id": "gpt-4o"}]}, "does not list sim."),
-    "wrong-address": (404, {}, "most servers want an address that ends in /v1."),
+    "wrong-address": (404, {}, "most servers expect an address that ends in /v1."),
 }
 NOBODY_LISTENS = "cannot be reached (connection: ConnectionRefusedError)."
 TYPO = "warning: .env: OPENAI_APIKEY is not a setting; did you mean OPENAI_API_KEY?"
-TAKEN = "cannot be used (Address already in use); end what uses it, or set PORT to another."
+TAKEN = "cannot be used (Address already in use); stop the program that uses it, or set PORT to another."
 WITHOUT_KEY = "needs OPENAI_API_KEY, or OPENAI_BASE_URL for a server without a key"
 SENTENCES = [
     *(sentence for *_, sentence in REFUSED_AT_START.values()),

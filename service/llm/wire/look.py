@@ -35,10 +35,10 @@ MORE = ("has_more", "next_page_token", "nextPageToken")
 
 Problem = SetUp | Literal["account", "unreachable", "unclear"]
 SAID: Mapping[Problem, str] = {
-    "key": "{place} refuses the key.",
+    "key": "{place} rejects the key.",
     "model": "{place} does not list {models}.",
-    "address": "{place} is no list of models ({cause}); most servers want an address that ends in /v1.",
-    "access": "{place} does not let this key in ({cause}).",
+    "address": "{place} is not a list of models ({cause}); most servers expect an address that ends in /v1.",
+    "access": "{place} does not accept this key ({cause}).",
     "account": "The account at {place} has no credit left.",
     "unreachable": "{place} cannot be reached ({cause}).",
     "unclear": "{place} does not answer as it should ({cause}).",
