@@ -29,6 +29,8 @@ FIELD = {"sqlite": "json_extract(part.value, '$.{name}')", "postgresql": "part.v
 
 
 def upgrade() -> None:
+    # left behind where an older backup was restored over this version's tables
+    op.execute("DROP TABLE IF EXISTS access_usage")
     op.create_table(
         "access_usage",
         sa.Column("kind", sa.String(8), nullable=False),
@@ -138,7 +140,7 @@ def _postgresql_trigger() -> list[str]:
     taken = "; ".join(_taken_away("postgresql"))
     added = "; ".join(_counted("postgresql", "NEW", ""))
     function = (
-        "CREATE FUNCTION access_count_usage() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        "CREATE OR REPLACE FUNCTION access_count_usage() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         f" IF TG_OP <> 'INSERT' THEN {taken}; END IF;"
         f" IF TG_OP <> 'DELETE' THEN {added}; END IF;"
         " RETURN NULL; END $$"
