@@ -6,7 +6,7 @@ import signal
 import socket
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -144,7 +144,8 @@ class Kept:
         }
         for folder in (self.service.directory, self.nginx.directory, self._store):
             for path in folder.rglob("*"):
-                if path.is_file():
+                # it may be gone the next moment
+                with suppress(FileNotFoundError, IsADirectoryError):
                     read[str(path)] = path.read_bytes().decode("latin-1")
         return {place: parts for place, text in read.items() if (parts := found(text))}
 
