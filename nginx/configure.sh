@@ -131,6 +131,14 @@ base_path() {
     printf 'rewrite ^%s(/.*)$ $1;\nlocation = %s { return 308 %s/; }\n' "$pattern" "$path" "$path"
 }
 
+# RESOLVER, or the container's own: Docker's and podman's know the replicas
+resolver() {
+    address=${RESOLVER:-$(awk '$1 == "nameserver" { print $2; exit }' /etc/resolv.conf)}
+    [ -n "$address" ] || refuse "RESOLVER is not set, and /etc/resolv.conf names no server"
+    # resolved again every 5 s, so that replicas come and go; Docker's own answer would be valid for 10 minutes
+    echo "resolver $address valid=5s ipv6=off;"
+}
+
 # a port alone: on IPv6, too, where the container has it
 everywhere() {
     echo "$1"
@@ -174,6 +182,7 @@ origins >origins.conf
 # longer than a turn can last, for /chat is silent all the while
 echo "proxy_read_timeout ${answer_seconds}s;" >read-timeout.conf
 hosts >hosts.inc
+resolver >resolver.inc
 base_path >base-path.inc
 # default backlog 511: a crowd that arrives at once waits a moment instead of a second
 listeners " default_server backlog=4096" >listen-default.inc

@@ -3,7 +3,7 @@
 # only in the volume from which the service reads DATABASE_URL_FILE.
 set -eu
 
-shared=/var/run/postgresql
+shared=/run/postgresql
 if [ -z "${DATABASE_URL_FILE:-}" ] && [ ! -s "$shared/url" ]; then
     password=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
     printf 'postgresql://chat:%s@postgres/chat' "$password" >"$shared/url.part"

@@ -20,7 +20,7 @@ SAME = ("user", "command", "init", "read_only", "cap_drop", "logging", "stop_sig
 WAITS_FIRST = ("service", "command")
 UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 # TLS ends before it reaches the stack; the folder that compose shares with the service is only for the socket
-APART = {"/etc/nginx/tls", "/var/run/postgresql"}
+APART = {"/etc/nginx/tls", "/run/postgresql"}
 
 
 def default(text):

@@ -50,7 +50,7 @@ def test_docker_s_own_proxy_is_not_used_between_containers(with_proxies):
 def test_nginx_starts_where_there_is_no_ipv6(stack):
     tried = stack.run(
         *("docker", "run", "--rm", "--sysctl", "net.ipv6.conf.all.disable_ipv6=1"),
-        *("--env", "NGINX_LISTEN=8080", "--env", "RESOLVER=127.0.0.11", "--env", "PORT=8000"),
+        *("--env", "NGINX_LISTEN=8080", "--env", "PORT=8000"),
         *("--env", "SERVICE_HOST=service", "--env", "MAX_BODY_BYTES=262144"),
         *("--env", "TURN_TIMEOUT_SECONDS=300", "--env", "CLIENT_MAX_STREAMS=20"),
         *("--env", "CLIENT_REQUESTS_PER_SECOND=20", "chat-nginx:local"),
