@@ -2,6 +2,7 @@
 
 import json
 import re
+import struct
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -107,6 +108,42 @@ def test_slow_bodies_of_one_address_leave_connections_to_others(nginx):
                 answered += slow.recv(12) == b"HTTP/1.1 429"
         assert answered >= 20
         assert nginx.request("POST", "/chat", b"{}")[0] == 200
+
+
+def h2_frame(kind, flags, stream, payload=b""):
+    head = struct.pack(">IBBI", len(payload), kind, flags, stream)
+    return head[1:] + payload
+
+
+def h2_headers(**fields):
+    """Literal fields without an index."""
+    pairs = [(f":{name}".encode(), value.encode()) for name, value in fields.items()]
+    return b"".join(b"\0%c%b%c%b" % (len(n), n, len(v), v) for n, v in pairs)
+
+
+H2_BEGIN = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + h2_frame(4, 0, 0)
+H2_ASKED = h2_headers(method="POST", scheme="http", path="/chat", authority="localhost")
+
+
+def test_streams_that_are_reset_at_once_do_not_reach_the_service():
+    """HTTP/2 rapid reset: each costs its sender next to nothing, and would cost the service a call of the model."""
+    with Upstream(hello) as upstream, Nginx(upstream.address) as nginx:
+        with nginx.connect("127.0.0.5") as connection:
+            connection.sendall(H2_BEGIN)
+            with suppress(ConnectionError):
+                for number in range(1, 20_000, 2):
+                    reset = h2_frame(3, 0, number, struct.pack(">I", 8))
+                    connection.sendall(h2_frame(1, 5, number, H2_ASKED) + reset)
+                while connection.recv(65536):
+                    pass
+        assert len(upstream.requests) < 50
+        # one that is not reset does
+        with nginx.connect() as connection:
+            connection.sendall(H2_BEGIN + h2_frame(1, 5, 1, H2_ASKED))
+            received = b""
+            while b"{}" not in received:
+                received += connection.recv(65536)
+        assert upstream.requests[-1].path == "/chat"
 
 
 def private_bytes(nginx):
