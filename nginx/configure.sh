@@ -128,7 +128,8 @@ base_path() {
     printf %s "$path" | grep -Eq '^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$' ||
         refuse "BASE_PATH must be a path such as /chat-service"
     pattern=$(printf %s "$path" | sed 's/[.]/\\&/g')
-    printf 'rewrite ^%s(/.*)$ $1;\nlocation = %s { return 308 %s/; }\n' "$pattern" "$path" "$path"
+    # never one of nginx's own locations: after a rewrite they would be open
+    printf 'rewrite ^%s(/([^.].*)?)$ $1;\nlocation = %s { return 308 %s/; }\n' "$pattern" "$path" "$path"
 }
 
 # RESOLVER, or the container's own: Docker's and podman's know the replicas

@@ -354,7 +354,9 @@ def test_all_of_it_works_below_a_path(below):
     assert (status, "answer" in json.loads(body)) == (200, True)
     status, _, body = below.request("POST", "/chat-service/chat/stream", asked, headers)
     assert (status, b"event: done" in body) == (200, True)
-    assert below.request("GET", "/chat-service/nothing")[0] == 404
+    # nginx's own locations are nobody's address
+    for path in ("/nothing", "/.problem", "/.preflight", "/../.problem"):
+        assert below.request("GET", f"/chat-service{path}")[0] == 404, path
     assert below.request("GET", "/chat-servicex/health")[0] == 404
 
 
