@@ -23,6 +23,7 @@ from service.llm.step_times import StepTimes
 # callbacks that a step passes to a call replace those of the config; hooks stay
 WATCHER: ContextVar[Any] = ContextVar("chain_watcher", default=None)
 register_configure_hook(WATCHER, inheritable=True)
+MOST_NAME_CHARS = 256
 # LangChain's own connecting parts are not steps
 NO_STEPS = frozenset({"prompt", "parser"})
 # the metadata with which with_structured_output marks its calls
@@ -57,8 +58,12 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     def on_custom_event(self, name: str, data: Any, **kwargs: Any) -> None:
         self.data(name, data)
 
-    def data(self, name: str, value: Any) -> None:
+    def data(self, name: Any, value: Any) -> None:
         """Data that cannot be JSON is dropped; the answer goes on."""
+        name = str(name)
+        if len(name) > MOST_NAME_CHARS:
+            self._around.dropped(name[:MOST_NAME_CHARS], f"a name of {len(name)} characters")
+            return
         try:
             self._turn.put(Data(name, jsonable(value)))
         except NotJson as reason:

@@ -131,6 +131,8 @@ def no_json(model):
     def search(asked):
         dispatch_custom_event("odd", object())
         dispatch_custom_event("long", "x" * 70_000)
+        dispatch_custom_event("n" * 300, 1)
+        dispatch_custom_event(7, "a number as a name")
         dispatch_custom_event("fine", {"n": 1})
         return asked
 
