@@ -133,8 +133,10 @@ class _Running:
 
     def _settle(self) -> None:
         """Model calls in LangChain's own greenlets notice the end at their next tick; they have to be billed."""
-        until = self._around.clock() + 2 * self._around.tick_seconds
-        while self._turn.calls and self._around.clock() < until and _may_wait():
+        # in rounds of our own loop: one that is late has not given them their turn
+        for _ in range(int(2 * self._around.tick_seconds / SETTLE_SECONDS)):
+            if not self._turn.calls or not _may_wait():
+                return
             gevent.sleep(SETTLE_SECONDS)
 
     def _read(self) -> Generator[Event, None, None]:
