@@ -4,6 +4,7 @@ Nothing above on_starting may load the app or an HTTP client: modules that impor
 unpatched. Nothing may start a greenlet or open a connection in the master: every fork would inherit it.
 """
 
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -11,9 +12,11 @@ import resource
 import sys
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
+from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
@@ -98,9 +101,10 @@ class OurLogger(Logger):  # type: ignore[misc]
 logger_class = OurLogger
 
 
-def on_starting(_server: Arbiter) -> None:
+def on_starting(server: Arbiter) -> None:
     """Loads what all workers share, and does what has to be done once."""
     patch_master()
+    _finish_halting(server)
     libraries.load()
     _load_encoding()
     gc.freeze()
@@ -110,6 +114,18 @@ def on_starting(_server: Arbiter) -> None:
     preparing.join()
     if preparing.exitcode:
         raise SystemExit(preparing.exitcode)
+
+
+def _finish_halting(server: Arbiter) -> None:
+    """gunicorn raises for every worker that cannot boot: for the second one out of its own halt, with a stack trace."""
+    halt = server.halt
+
+    def halt_in_the_end(reason: str | None = None, exit_status: int = 0) -> NoReturn:
+        while True:
+            with contextlib.suppress(HaltServer):
+                halt(reason, exit_status)
+
+    server.halt = halt_in_the_end
 
 
 def _load_encoding() -> None:

@@ -105,7 +105,7 @@ def _is_ready(host: str, port: int) -> bool:
 
 
 def _announce(variables: dict[str, str], *, local: bool) -> None:
-    print(f"run: ready: {_upstream(variables, local=local)}.", flush=True)
+    print(f"run: ready, using {_upstream(variables, local=local)}.", flush=True)
     host, port = environment.host(variables), environment.port(variables, "PORT")
     shown = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
     where = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
@@ -114,10 +114,10 @@ def _announce(variables: dict[str, str], *, local: bool) -> None:
 
 def _upstream(variables: dict[str, str], *, local: bool) -> str:
     if local:
-        return f"{upstream.LOCAL_MODEL} on this machine answers (English only)"
+        return f"{upstream.LOCAL_MODEL} on this machine (English only)"
     model = variables.get("LLM_MODEL", "").strip() or Settings.model_fields["llm_model"].default
     address = variables.get("OPENAI_BASE_URL", "").strip() or llm_catalogue.OPENAI_BASE_URL
-    return f"{model} at {_without_secrets(address)} answers"
+    return f"{model} at {_without_secrets(address)}"
 
 
 def _without_secrets(address: str) -> str:

@@ -201,7 +201,7 @@ def test_the_ready_line_names_model_and_address_without_its_secrets(checkout, si
     address = f"http://user:{KEY}@{host}?key={KEY}"
     with Launcher(checkout, OPENAI_BASE_URL=address, LLM_MODEL="sim") as launcher:
         lines = launcher.lines()
-        assert f"run: ready: sim at http://{host} answers." in lines
+        assert f"run: ready, using sim at http://{host}." in lines
         assert KEY not in "".join(lines)
 
 

@@ -40,6 +40,16 @@ def test_an_unusable_chain_is_one_sentence_and_nothing_is_tried_again(chain):
         service.stop()
 
 
+def test_many_workers_that_cannot_start_leave_no_stack_trace():
+    service = Service("http://127.0.0.1:9/v1", chain="def x(:\n", WEB_CONCURRENCY=4)
+    try:
+        assert service.wait(60) == 3
+        assert len(set(refusals(service))) == 1
+        assert not any("Traceback" in line for line in service.lines)
+    finally:
+        service.stop()
+
+
 def test_a_key_in_the_sentence_is_redacted():
     chain = "raise ValueError('wrong key sk-proj-0123456789abcdef')\n"
     service = Service("http://127.0.0.1:9/v1", chain=chain)
