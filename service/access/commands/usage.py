@@ -7,7 +7,7 @@ import click
 
 from service.access import reports
 from service.access.commands.office import Office, existing
-from service.access.commands.options import Name, PlainCommand, Time, instant_us
+from service.access.commands.options import Mistake, Name, PlainCommand, Time, instant_us
 from service.access.commands.printed import Form, printed
 from service.access.database import now_us
 from service.access.money import dollars
@@ -28,8 +28,6 @@ def command(office: Office) -> click.Command:
     @click.option("--json", "form", flag_value="json", help="Print JSON.")
     def usage(since: Any, until: Any, by: By, key: str | None, form: Form | None) -> None:
         with office.store() as store, store.database.reading(background=True) as connection:
-            if key is not None:
-                existing(store, key)
             now = now_us(connection)
             moment = store.calendar.moment(now)
             first = date.fromisoformat(moment.month + "-01") if since is None else since
@@ -38,7 +36,11 @@ def command(office: Office) -> click.Command:
                 now + 1 if until is None else instant_us(until, now, store.calendar, -1),
                 key,
             )
+            if span.until_us <= span.since_us:
+                raise Mistake("--since must be before --until (default: now).")
             rows = [_row(by, used) for used in reports.used(connection, by, span)]
+            if key is not None and not rows:
+                existing(store, key)
         columns = list(_row(by, Used("")))
         click.echo(printed(rows, form or "table", columns))
 

@@ -225,6 +225,21 @@ def test_usage_is_printed_as_a_table_and_as_csv(run, store):
     assert lines[1].startswith("'=1+1,1,")
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--since", "tomorrow"], "must be a day"),
+        (["--since", "2026-11-02", "--until", "2026-11-01"], "--since must be before --until"),
+        (["--by", "hour"], "'hour' is not one of"),
+        (["--key", "nobody"], 'There is no key named "nobody".'),
+    ],
+)
+def test_a_report_of_nothing_that_is_says_why(run, words, sentence):
+    result = run("usage", *words)
+    assert result.exit_code != 0
+    assert sentence in result.stderr
+
+
 def log_line(turn_id, **changes):
     line = {
         "event": "turn",
