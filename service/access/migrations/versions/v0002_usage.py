@@ -29,7 +29,12 @@ FIELD = {"sqlite": "json_extract(part.value, '$.{name}')", "postgresql": "part.v
 
 
 def upgrade() -> None:
-    # left behind where an older backup was restored over this version's tables
+    connection = op.get_bind()
+    dialect = connection.dialect.name
+    if dialect == "postgresql":
+        # rows of workers that still run come before the sums, or meet the trigger
+        connection.exec_driver_sql("LOCK TABLE access_ledger IN SHARE ROW EXCLUSIVE MODE")
+    # left behind, like the triggers, where an older backup was restored or an older version came back
     op.execute("DROP TABLE IF EXISTS access_usage")
     op.create_table(
         "access_usage",
@@ -43,11 +48,6 @@ def upgrade() -> None:
         sa.Column("last_us", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint(*PLACE, name=op.f("pk_access_usage")),
     )
-    connection = op.get_bind()
-    dialect = connection.dialect.name
-    if dialect == "postgresql":
-        # rows of workers that still run come before the sums, or meet the trigger
-        connection.exec_driver_sql("LOCK TABLE access_ledger IN SHARE ROW EXCLUSIVE MODE")
     for source in _rows(dialect, "ledger"):
         connection.exec_driver_sql(_filled(source))
     make = _sqlite_triggers if dialect == "sqlite" else _postgresql_trigger
@@ -130,9 +130,12 @@ def _sqlite_triggers() -> list[str]:
     added, taken = _counted("sqlite", "NEW", ""), _taken_away("sqlite")
     events = {"insert": added, "delete": taken, "update": [*taken, *added]}
     return [
-        f"CREATE TRIGGER access_usage_{event} AFTER {event} ON access_ledger"
-        f" BEGIN {'; '.join(statements)}; END"
-        for event, statements in events.items()
+        *(f"DROP TRIGGER IF EXISTS access_usage_{event}" for event in events),
+        *(
+            f"CREATE TRIGGER access_usage_{event} AFTER {event} ON access_ledger"
+            f" BEGIN {'; '.join(statements)}; END"
+            for event, statements in events.items()
+        ),
     ]
 
 
@@ -146,7 +149,7 @@ def _postgresql_trigger() -> list[str]:
         " RETURN NULL; END $$"
     )
     trigger = (
-        "CREATE TRIGGER access_usage AFTER INSERT OR UPDATE OR DELETE ON access_ledger"
+        "CREATE OR REPLACE TRIGGER access_usage AFTER INSERT OR UPDATE OR DELETE ON access_ledger"
         " FOR EACH ROW EXECUTE FUNCTION access_count_usage()"
     )
     return [function, trigger]
