@@ -1,6 +1,6 @@
 # What the targets do is written in deploy/ and tests/; here is only what they need.
 .DEFAULT_GOAL := help
-.PHONY: help run serve chain keys simulator up down alert-test test test-unit test-stack check fix lock clean loadtest bench capacity crashtest drill pictures attack audit sbom
+.PHONY: help run serve chain keys usage ledger simulator up down alert-test test test-unit test-stack check fix lock clean loadtest bench capacity crashtest drill pictures attack audit sbom
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -26,8 +26,14 @@ serve: $(RUN) ## start the service alone; the environment names its model
 chain: $(RUN) ## run a chain once, explained: QUESTION="hi", CHAIN=name, SESSION=id, SYSTEM="be brief"
 	@exec $(PYTHON) -m deploy.local.chain
 
-keys: $(RUN) ## API keys, such as ARGS="create --name team-a --budget-usd-month 50"; without ARGS, what there is
-	@exec $(PYTHON) -m deploy.local.command keys $(ARGS)
+keys: $(RUN) ## API keys, such as ARGS="create --name team-a --budget-usd-month 50"; without ARGS, list them
+	@exec $(PYTHON) -m deploy.local.command keys $(or $(ARGS),list)
+
+usage: $(RUN) ## what was used, such as ARGS="--since 30d --by key"
+	@exec $(PYTHON) -m deploy.local.command usage $(ARGS)
+
+ledger: $(RUN) ## the ledger, such as ARGS="show REQUEST_ID"
+	@exec $(PYTHON) -m deploy.local.command ledger $(or $(ARGS),--help)
 
 simulator: $(RUN) ## start the LLM simulator on SIMULATOR_PORT
 	@exec $(PYTHON) -m tests.simulator
@@ -39,7 +45,7 @@ up: ## start the whole stack in containers; COMPOSE_UP_FLAGS is added
 down: ## stop the whole stack; its data stays
 	@docker compose --profile '*' down --remove-orphans
 
-alert-test: ## send one test alert through the stack's Alertmanager, and say whether its receiver took it
+alert-test: ## send one test alert through the stack's Alertmanager, and check that the receiver accepted it
 	@exec sh deploy/alert-test.sh
 
 # most tests wait for a process, so one more of them than cores
@@ -66,7 +72,7 @@ loadtest: .venv/.load ## put load on HOST (or the stack) with locust, in the sha
 crashtest: .venv/.test ## inject every fault, through nginx and gunicorn to the simulator, and score the result
 	@exec $(PYTHON) -m tests.crash $(CRASH_FLAGS)
 
-attack: .venv/.test ## attack the service from loopback, with callers who are served meanwhile; ATTACK_FLAGS=--long takes more of each
+attack: .venv/.test ## attack the service from loopback and measure its other callers meanwhile; ATTACK_FLAGS=--long takes more of each
 	@exec $(PYTHON) -m tests.attack $(ATTACK_FLAGS)
 
 drill: .venv/.test ## inject real faults and check that the right alerts fire; draws the dashboards into build/dashboards

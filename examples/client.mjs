@@ -1,9 +1,10 @@
 // Streams one answer: node examples/client.mjs "What is the capital of France?" (Node.js 18 or newer)
 
 const base = process.env.CHAT_URL ?? "http://localhost:8000";
+const key = process.env.CHAT_API_KEY;
 const response = await fetch(`${base}/chat/stream`, {
   method: "POST",
-  headers: { "Content-Type": "application/json" },
+  headers: { "Content-Type": "application/json", ...(key && { Authorization: `Bearer ${key}` }) },
   body: JSON.stringify({ question: process.argv[2] }),
 });
 if (!response.ok) throw new Error((await response.json()).error.message);

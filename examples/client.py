@@ -1,4 +1,4 @@
-"""Streams one answer: python examples/client.py "What is the capital of France?" (needs httpx)."""
+"""Streams one answer: .venv/bin/python examples/client.py "What is the capital of France?" (needs httpx)."""
 
 import json
 import os
@@ -7,7 +7,10 @@ import sys
 import httpx
 
 url = os.environ.get("CHAT_URL", "http://localhost:8000") + "/chat/stream"
-with httpx.stream("POST", url, json={"question": sys.argv[1]}, timeout=60) as response:
+key = os.environ.get("CHAT_API_KEY")
+headers = {"Authorization": f"Bearer {key}"} if key else {}
+body = {"question": sys.argv[1]}
+with httpx.stream("POST", url, headers=headers, json=body, timeout=60) as response:
     if response.status_code != 200:
         sys.exit(json.loads(response.read())["error"]["message"])
     for line in response.iter_lines():

@@ -59,7 +59,7 @@ def answer(
     given = configurable(turn.prompt)
     missing = sorted({HEADERS[name] for name in plan.needs - given.keys()})
     if missing:
-        reason = "is required: this chain remembers conversations"
+        reason = "must be an ID of 8 to 64 letters, digits, '.', '_' or '-': this chain remembers conversations"
         raise InvalidRequest(details=tuple(Detail(header, reason) for header in missing))
     if plan.fast is not None:
         return _fast(plan, plan.fast, turn, around)

@@ -117,7 +117,7 @@ def _not_runnable(chain: Any) -> str:
     if inspect.iscoroutine(chain):
         chain.close()
     hint = HINTS.get(type(chain).__name__)
-    return f"{kind}, and no Runnable" + (f"; {hint}" if hint else "")
+    return f"{kind}, not a Runnable" + (f"; {hint}" if hint else "")
 
 
 def _line_of(builder: Any) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-from service.chat.request import Limits
+from service.chat.request import MOST_TOKENS, Limits
 from service.web.openapi import TURN_ERRORS, describe
 from tests.support.contract import PROMISES
 from tests.support.simulator import directive
@@ -90,10 +90,10 @@ def test_the_limits_in_force_are_described(description):
     assert fields["chain"]["enum"] == ["chat", None]
 
 
-def test_no_bound_is_described_where_there_is_none():
+def test_a_bound_is_described_even_where_the_operator_sets_none():
     limits = Limits(("sim",), ("chat",), True, 1, 1, 1, 1, None)  # noqa: FBT003
     schema = describe(limits)["components"]["schemas"]["ChatRequest"]["properties"]["max_tokens"]
-    assert schema == {"type": ["integer", "null"], "minimum": 1}
+    assert schema == {"type": ["integer", "null"], "minimum": 1, "maximum": MOST_TOKENS}
 
 
 def valid(value, schema, description):

@@ -68,7 +68,9 @@ def test_a_taken_port_is_named(checkout, module, name):
 @pytest.mark.parametrize("module", ["deploy.local.run", "deploy.local.serve"])
 @pytest.mark.parametrize("number", ["0", "65536", "http", "-1", "8000.5"])
 def test_a_port_that_is_none_is_named(checkout, module, number):
-    assert "METRICS_PORT" in sentence(checkout.run(module, METRICS_PORT=number))
+    assert "METRICS_PORT" in sentence(
+        checkout.run(module, PORT=str(free_port()), METRICS_PORT=number)
+    )
 
 
 @pytest.mark.parametrize("module", ["deploy.local.run", "deploy.local.serve"])
@@ -77,7 +79,7 @@ def test_a_name_in_dotenv_that_is_no_setting_is_warned_of(checkout, module):
         f"MAX_TOKENS=5\nopenai_api_key={KEY}\nTAVILY_API_KEY={KEY}\n"
         "LOG_LEVEL=INFO\nREDIS_URL_FILE=\nSERVICE_MEMORY=2g\nCOMPOSE_PROFILES=tls\nHTTPS_PROXY=\n"
     )
-    done = checkout.run(module, METRICS_PORT="none")
+    done = checkout.run(module, PORT=str(free_port()), METRICS_PORT="none")
     *warnings, refusal = done.stderr.splitlines()
     assert warnings == [
         "warning: .env: MAX_TOKENS is not a setting; did you mean MAX_OUTPUT_TOKENS?",

@@ -9,6 +9,7 @@ from typing import Self
 from tests.simulator.chat import Chat
 from tests.simulator.connection import Connection
 from tests.simulator.control import Control
+from tests.simulator.dialects import FRAMES
 from tests.simulator.frames import json_response
 from tests.simulator.http_request import Request
 from tests.simulator.listener import Listener
@@ -18,7 +19,7 @@ from tests.simulator.record import Record, RequestRecord
 from tests.simulator.refusals import error_body
 from tests.simulator.script import Script, reply
 
-_MODELS = ("sim", "gpt-4o-mini", "gpt-4o")
+_MODELS = ("sim", "gpt-4o-mini", "gpt-4o", *(f"sim-{dialect}" for dialect in FRAMES))
 
 
 class Simulator:

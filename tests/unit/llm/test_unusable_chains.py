@@ -87,7 +87,7 @@ UNUSABLE = {
         "a_chain.py:15: words is an async generator"
     ),
     GRAPH.replace(".compile(SAVER)CONFIG", "")
-    + "CHAINS = {'chat': build}\n": "a_chain.py:4: build returns a StateGraph, and no Runnable; add .compile()",
+    + "CHAINS = {'chat': build}\n": "a_chain.py:4: build returns a StateGraph, not a Runnable; add .compile()",
     "def build():\n    pass\nCHAINS = {'chat': build}\n": (
         "a_chain.py:1: the chain 'chat': TypeError: build() takes 0"
     ),
