@@ -49,13 +49,14 @@ def main(wanted: list[str]) -> int:
 
 def _calm(stage: Stage) -> list[str]:
     """While all is well nothing may arrive but the sign of life."""
-    until = time.time() + CALM_SECONDS
-    while time.time() < until:
+    began = time.time()
+    while time.time() < began + CALM_SECONDS:
         stage.ask(directive(tokens=4, gap=0.05), 1)
         stage.ask(directive(tokens=4), 1, chain="searching")
     told = stage.receiver.wait("Watchdog", 0, ARRIVES_WITHIN_SECONDS)
-    surplus = stage.receiver.names() - {"Watchdog"}
-    complaints = [f"{name} although all is well" for name in surplus]
+    arrived = stage.receiver.began_since(began)
+    surplus = [labels for labels in arrived if labels["alertname"] != "Watchdog"]
+    complaints = [f"although all is well: {labels}" for labels in surplus]
     return complaints if told else [*complaints, "Watchdog did not arrive"]
 
 

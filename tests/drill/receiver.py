@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -34,9 +35,10 @@ class Receiver:
             self._arrived.wait_for(lambda: self._find(name, since) is not None, seconds)
             return self._find(name, since)
 
-    def names(self) -> set[str]:
+    def began_since(self, moment: float) -> list[dict[str, str]]:
+        """The labels of every alert that arrived and began to fire after `moment` (time.time)."""
         with self._arrived:
-            return {alert["labels"]["alertname"] for alert in self.alerts}
+            return [alert["labels"] for alert in self.alerts if _began(alert) >= moment]
 
     def _find(self, name: str, since: float) -> dict[str, Any] | None:
         for alert in self.alerts:
@@ -44,6 +46,10 @@ class Receiver:
             if right and alert["arrived"] >= since:
                 return alert
         return None
+
+
+def _began(alert: dict[str, Any]) -> float:
+    return datetime.fromisoformat(alert["startsAt"]).timestamp()
 
 
 class _Handler(BaseHTTPRequestHandler):

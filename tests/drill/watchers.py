@@ -166,14 +166,18 @@ class Watchers:
         until = time.monotonic() + START_SECONDS
         while True:
             with contextlib.suppress(OSError, ValueError):
-                if self.query("chat:slo_errors:ratio5m"):
+                if self.query("chat:slo_errors:ratio5m") and self._nothing_missing():
                     return
             for name, process in self._processes.items():
                 if process.poll() is not None:
                     raise RuntimeError((self.directory / f"{name}.log").read_text())
             if time.monotonic() > until:
-                raise TimeoutError("Prometheus has no figures of the service")
+                raise TimeoutError("Prometheus has no figures, or misses a target")
             time.sleep(0.2)
+
+    def _nothing_missing(self) -> bool:
+        # Prometheus asks its targets 5 s after it has begun to judge them
+        return not self.query('ALERTS{alertname="TargetMissing"}')
 
     def _stop(self) -> None:
         for process in self._processes.values():
