@@ -3,6 +3,7 @@
 A worker cannot serve them: on SIGTERM gunicorn closes every listener at once, and they matter most during the drain.
 """
 
+import contextlib
 import logging
 import socket
 import sys
@@ -28,12 +29,34 @@ def serve(
     return server
 
 
+# with more, descriptors could run out, and the master would need them for its workers
+MOST_SILENT = 100
+
+
 class _Server(ThreadingHTTPServer):
+    """silent: connections that have not asked for anything yet, the oldest first."""
+
     daemon_threads = True
+    # default 5: whoever connects while that many wait for their turn would wait for a second
+    request_queue_size = 1024
 
     def __init__(self, address: tuple[str, int], handler: type["_Handler"]) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self.silent: dict[Any, None] = {}
         super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if len(self.silent) >= MOST_SILENT:
+            oldest = next(iter(self.silent))
+            del self.silent[oldest]
+            with contextlib.suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
+        self.silent[request] = None
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.silent.pop(request, None)
+        super().shutdown_request(request)
 
     def handle_error(self, _request: Any, _address: Any) -> None:
         """The inherited method would print a stack trace outside the log."""
@@ -49,7 +72,10 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "metrics"
     sys_version = ""
 
+    server: _Server
+
     def do_GET(self) -> None:
+        self.server.silent.pop(self.connection, None)
         path = self.path.partition("?")[0]
         if not self.is_ours(self.headers.get("Host", "")):
             self._answer(421, "application/json", b'{"status": "misdirected request"}')

@@ -26,6 +26,7 @@ def at(master):
         connection.close()
         return response.status, body
 
+    get.port = server.server_port
     yield get
     server.shutdown()
     server.server_close()
@@ -61,6 +62,16 @@ def test_other_paths_are_not_found(at):
     assert at("/")[0] == 404
     assert at("/metrics/../x")[0] == 404
     assert at("/metrics?name[]=x")[0] == 200
+
+
+def test_the_oldest_of_too_many_silent_connections_is_closed(master, at, monkeypatch):
+    monkeypatch.setattr(metrics_server, "MOST_SILENT", 2)
+    monkeypatch.setattr(metrics_server._Handler, "timeout", None)
+    silent = [socket.create_connection(("127.0.0.1", at.port), 10) for _ in range(3)]
+    assert silent[0].recv(1) == b""
+    assert at("/ready")[0] == 503
+    for connection in silent:
+        connection.close()
 
 
 def test_a_scrape_that_fails_is_one_line_in_the_log(at, monkeypatch, caplog, capfd):
