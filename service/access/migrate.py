@@ -1,12 +1,20 @@
 """Migrates the schema at each start: the first process does it while the others wait."""
 
+import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, event, inspect, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+)
 
 from service.access import schema
 from service.access.database import UnusableDatabase, prepare_file
@@ -23,8 +31,8 @@ LOCK_ID = 0x63686174
 HOPELESS = {
     "password authentication failed": "refuses the user or the password",
     "no password supplied": "wants a password",
-    "role": "does not know the user",
-    "does not exist": "does not have this database",
+    "FATAL: +role": "does not know the user",
+    "FATAL: +database .* does not exist": "does not have this database",
     "readonly database": "can only be read",
     "unable to open database file": "cannot be opened",
     "not a database": "is no database",
@@ -33,6 +41,8 @@ HOPELESS = {
     "disk I/O error": "cannot be read or written: its disk is full, or fails",
     "permission denied": "does not let this user make tables",
 }
+# SQL that will never succeed here
+REFUSED = (ProgrammingError, IntegrityError, DataError, NotSupportedError)
 
 
 def migrate(url: URL, wait_seconds: float = WAIT_SECONDS) -> None:
@@ -123,7 +133,18 @@ def _patiently(attempt: Callable[[], None], until: float) -> None:
 
 def _hopeless(error: DBAPIError) -> str | None:
     said = str(error.orig)
-    return next((reason for words, reason in HOPELESS.items() if words in said), None)
+    for words, reason in HOPELESS.items():
+        if re.search(words, said):
+            return reason
+    # further lines may quote rows
+    first_line, _, _ = said.partition("\n")
+    return f"cannot be migrated: {first_line}" if _is_refused(error) else None
+
+
+def _is_refused(error: DBAPIError) -> bool:
+    """SQLite's own kind for SQL it rejects is the one for locks, too."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return isinstance(error, REFUSED) or code == sqlite3.SQLITE_ERROR
 
 
 def _kind(error: DBAPIError) -> str:

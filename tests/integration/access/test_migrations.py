@@ -117,6 +117,14 @@ def test_a_server_that_refuses_is_a_sentence(postgres_address, there, wrong, rea
     assert refusal(postgres_address.replace(there, wrong)) == reason
 
 
+def test_tables_that_cannot_be_made_are_a_sentence(address):
+    with engine(address).begin() as connection:
+        connection.execute(text("CREATE TABLE access_keys (name TEXT)"))
+    said = refusal(address)
+    assert said.startswith("cannot be migrated: ")
+    assert said.endswith("already exists")
+
+
 def test_a_server_that_is_not_there_is_a_sentence():
     address = f"postgresql://chat:p%40ss@127.0.0.1:{free_port()}/chat"
     assert refusal(address, 0.3) == "does not answer (OperationalError)"
