@@ -117,41 +117,36 @@ class Answer:
             if said is None:
                 return False
             text, thinking = said
-        if self._reason is not None and (text or thinking):
-            self._go_on()
-        if text:
-            self._by_delta = True
-            if self._tags is None:
-                self._texts.append(text)
-            else:
-                self._say(text)
-        if thinking:
-            self._thoughts.append(thinking)
+        self._by_delta = self._by_delta or bool(text)
+        if thinking or self._tags is not None or self._reason is not None:
+            self._say(text, thinking)
+        else:
+            self._texts.append(text)
         return True
 
     def _hear(self, said: Said) -> None:
-        if self._reason is not None:
+        self._say(said.text, said.thinking)
+        if said.tool_calls:
             self._go_on()
-        if said.text:
-            self._say(said.text)
-        if said.thinking:
-            self._thoughts.append(said.thinking)
         self._tool_calls += said.tool_calls
         self._refused = self._refused or said.refused
         self._called = self._called or bool(said.tool_calls)
 
-    def _say(self, text: str) -> None:
-        if self._tags is None:
-            self._texts.append(text)
-            return
-        text, thinking = self._tags.split(text)
+    def _say(self, text: str, thinking: str) -> None:
+        if text and self._tags is not None:
+            text, thought = self._tags.split(text)
+            thinking = thought + thinking
         if text:
             self._texts.append(text)
         if thinking:
             self._thoughts.append(thinking)
+        if text or thinking:
+            self._go_on()
 
     def _go_on(self) -> None:
-        """Content follows a finish reason, which therefore does not count."""
+        """Content that follows a finish reason means that it does not count."""
+        if self._reason is None:
+            return
         self._reasons_mean_nothing = True
         self._said_reason, self._provisional = None, False
 

@@ -57,3 +57,12 @@ def test_a_stream_with_tags(pieces):
 def test_what_may_begin_a_tag_is_not_lost_at_the_end():
     assert heard([text("a <"), fin("stop"), DONE], strip_think_tags=True)[:2] == ("a <", "stop")
     assert heard([text("a <"), fin("stop")], strip_think_tags=True)[:2] == ("a <", "stop")
+
+
+@pytest.mark.parametrize("said", ["\n\n", "<think>", "<think></think>\n", "a", "<"])
+def test_what_a_frame_says_after_a_finish_reason_does_not_depend_on_cuts(said):
+    stream = [text("", "stop"), text(said, "stop"), b"event: error\ndata: []\n\n"]
+    one_by_one, at_once = (
+        heard(pieces, strip_think_tags=True) for pieces in (stream, [b"".join(stream)])
+    )
+    assert one_by_one == at_once
