@@ -1,6 +1,7 @@
 """Finds the parts a chain is composed of; calls inside functions and graphs are not visible."""
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -72,14 +73,17 @@ def chain_with_history(step: RunnableWithMessageHistory) -> Any:
 
 def history_around(chain: Any, step: RunnableWithMessageHistory) -> RunnableWithMessageHistory:
     """The same history around another chain."""
-    return RunnableWithMessageHistory(
-        chain,
-        step.get_session_history,
-        input_messages_key=step.input_messages_key,
-        output_messages_key=step.output_messages_key,
-        history_messages_key=step.history_messages_key,
-        history_factory_config=step.history_factory_config,
-    )
+    with warnings.catch_warnings():
+        # its user has already seen that the class is deprecated
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return RunnableWithMessageHistory(
+            chain,
+            step.get_session_history,
+            input_messages_key=step.input_messages_key,
+            output_messages_key=step.output_messages_key,
+            history_messages_key=step.history_messages_key,
+            history_factory_config=step.history_factory_config,
+        )
 
 
 def first_step(chain: Any) -> Any:
