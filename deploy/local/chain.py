@@ -16,6 +16,8 @@ SIMULATOR = {"SIMULATOR_PORT": "0"}
 
 def main() -> int:
     variables = environment.load()
+    # as deploy/image/entrypoint.sh does for the service
+    variables.setdefault("TIKTOKEN_CACHE_DIR", str(environment.VENV / "share/tiktoken"))
     if not upstream.needs_local_model(variables):
         os.execvpe(sys.executable, [sys.executable, "-m", "service.trial"], variables)
     with Processes() as processes:

@@ -101,3 +101,4 @@ def test_without_a_key_the_simulator_answers(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "a simulated model answers" in done.stdout
     assert "call      gpt-4o-mini: ok" in done.stdout
+    assert "WARNING" not in done.stdout
