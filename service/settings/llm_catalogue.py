@@ -17,7 +17,7 @@ from service.settings.kinds import (
 )
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
-KOREAN_ASSISTANT = "당신은 정확하고 간결한 한국어 비서입니다."
+ASSISTANT = "You are a precise and concise assistant. Answer in the language of the question."
 
 
 class LLM(Group):
@@ -67,7 +67,7 @@ class LLM(Group):
     show_thinking: bool = False
     """Whether streams include the text of a model's reasoning; otherwise they only report that it is thinking.
     스트림에 모델의 추론 내용을 포함할지 정합니다. 아니면 생각 중이라는 사실만 알립니다."""
-    system_prompt: Annotated[str | None, NONE_ALLOWED] = KOREAN_ASSISTANT
+    system_prompt: Annotated[str | None, NONE_ALLOWED] = ASSISTANT
     """The system instruction of every conversation; `none`: no system message is sent.
     모든 대화에 적용되는 시스템 지시문입니다. `none`이면 시스템 메시지를 보내지 않습니다."""
     allow_system: bool = True

@@ -5,7 +5,7 @@ import json
 import pytest
 import tiktoken
 
-from service.settings.llm_catalogue import KOREAN_ASSISTANT
+from service.settings.llm_catalogue import ASSISTANT
 from tests.support.service import TIKTOKEN_CACHE, Service
 from tests.support.simulator import directive
 
@@ -120,7 +120,7 @@ def test_tokens_that_are_not_reported_are_counted(priced, simulator, encoding, r
     else:
         with priced.stream(question) as stream:
             told = stream.events()[-2].json()
-    asked = len(encoding.encode(KOREAN_ASSISTANT)) + len(encoding.encode(question)) + 2 * 4 + 3
+    asked = len(encoding.encode(ASSISTANT)) + len(encoding.encode(question)) + 2 * 4 + 3
     assert told["usage"] == {
         "input_tokens": asked,
         "output_tokens": len(encoding.encode(KOREAN)),

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from service.settings.llm_catalogue import KOREAN_ASSISTANT
+from service.settings.llm_catalogue import ASSISTANT
 from tests.support.contract import check_problem
 from tests.support.service import Service
 from tests.support.simulator import directive
@@ -56,7 +56,7 @@ def test_a_silent_request_is_asked_with_the_defaults(service, simulator, route):
     assert ask(service, route, "why?")[0] == 200
     body = asked(simulator)
     assert body["messages"] == [
-        {"role": "system", "content": KOREAN_ASSISTANT},
+        {"role": "system", "content": ASSISTANT},
         {"role": "user", "content": "why?"},
     ]
     assert (body["model"], body["temperature"]) == ("sim", 0.2)
