@@ -119,7 +119,8 @@ FOUND_AT_START = {
     "wrong-model": (200, {"data": [{"id": "gpt-4o"}]}, "does not list sim."),
     "wrong-address": (404, {}, "most servers expect an address that ends in /v1."),
 }
-NOBODY_LISTENS = "cannot be reached (connection: ConnectionRefusedError)."
+NOBODY_LISTENS = "cannot be reached (Connection refused)."
+NO_NETWORK = "cannot be reached (the host name cannot be resolved)."
 TYPO = "warning: .env: OPENAI_APIKEY is not a setting; did you mean OPENAI_API_KEY?"
 TAKEN = "cannot be used (Address already in use); stop the program that uses it, or set PORT to another."
 WITHOUT_KEY = "needs OPENAI_API_KEY, or OPENAI_BASE_URL for a server without a key"
@@ -127,7 +128,7 @@ SENTENCES = [
     *(sentence for *_, sentence in REFUSED_AT_START.values()),
     *(sentence for *_, sentence in REFUSED_REQUESTS.values()),
     *(sentence for *_, sentence in FOUND_AT_START.values()),
-    *(NOBODY_LISTENS, TYPO, TAKEN, WITHOUT_KEY),
+    *(NOBODY_LISTENS, NO_NETWORK, TYPO, TAKEN, WITHOUT_KEY),
 ]
 
 

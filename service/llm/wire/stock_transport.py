@@ -13,7 +13,7 @@ from service.llm.wire.give_way import GiveWay
 from service.llm.wire.question import Question
 from service.llm.wire.reading import MOST_REFUSAL_BYTES
 from service.llm.wire.stock_http import TARGET
-from service.llm.wire.transport import Arrived, failed_connection, root_name
+from service.llm.wire.transport import Arrived, cause_of, failed_connection
 
 # larger mailboxes let a busy stream block the loop
 MAILBOX_PIECES = 8
@@ -116,7 +116,7 @@ def _failed(error: Exception) -> ChatError:
     """While the body is being read, the package passes on errors of its HTTP library unchanged."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if "TimeoutException" in kinds:
-        return UpstreamTimeout(cause=f"socket: {root_name(error)}")
+        return UpstreamTimeout(cause=cause_of(error))
     if "TransportError" in kinds:
         return failed_connection(error)
     return translate(error)

@@ -1,5 +1,8 @@
 """The interface of the transports, which deliver the bytes of a response."""
 
+import os
+import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -45,7 +48,7 @@ class Transport(Protocol):
 def of_opening(error: BaseException) -> ChatError:
     """For errors of sockets, resolvers and TLS before the request was sent."""
     if isinstance(error, TimeoutError):
-        return ConnectTimeout(cause=f"socket: {root_name(error)}")
+        return ConnectTimeout(cause=cause_of(error))
     failure = of_connection(error)
     if type(failure) is UpstreamError:
         return UpstreamUnreachable(cause=failure.cause)
@@ -55,7 +58,7 @@ def of_opening(error: BaseException) -> ChatError:
 def of_connection(error: BaseException) -> ChatError:
     """For errors of sockets, resolvers and TLS; anything else is a bug."""
     if isinstance(error, TimeoutError):
-        return UpstreamTimeout(cause=f"socket: {root_name(error)}")
+        return UpstreamTimeout(cause=cause_of(error))
     # geventhttpclient raises RuntimeError if a proxy refuses
     if isinstance(error, OSError | RuntimeError):
         return failed_connection(error)
@@ -65,7 +68,7 @@ def of_connection(error: BaseException) -> ChatError:
 
 
 def failed_connection(error: BaseException) -> ChatError:
-    cause = f"connection: {root_name(error)}"
+    cause = cause_of(error)
     if any("CertificateVerif" in name or "CertVerif" in name for name in names(error)):
         return UpstreamUntrusted(cause=cause)
     kind = UpstreamUnreachable if "ConnectError" in names(error) else UpstreamError
@@ -74,13 +77,27 @@ def failed_connection(error: BaseException) -> ChatError:
 
 def names(error: BaseException) -> list[str]:
     """The types of an error and its causes, the root cause last."""
+    return [type(link).__name__ for link in _causes(error)]
+
+
+def cause_of(error: BaseException) -> str:
+    """In words, for the operator. The exception's own text is left out: it may quote what was sent."""
+    root = _causes(error)[-1]
+    if isinstance(root, socket.gaierror):
+        return "the host name cannot be resolved"
+    if isinstance(root, OSError) and root.errno and not isinstance(root, ssl.SSLError):
+        return os.strerror(root.errno)
+    return (
+        "no response in time"
+        if isinstance(root, TimeoutError)
+        else f"connection: {type(root).__name__}"
+    )
+
+
+def _causes(error: BaseException) -> list[BaseException]:
     found: list[BaseException] = []
     current: BaseException | None = error
     while current is not None and current not in found:
         found.append(current)
         current = current.__cause__ or current.__context__
-    return [type(link).__name__ for link in found]
-
-
-def root_name(error: BaseException) -> str:
-    return names(error)[-1]
+    return found

@@ -1,6 +1,8 @@
 """What the LLM's client raises, and what it is to us."""
 
+import errno
 import json
+import socket
 from collections.abc import Callable
 
 import httpx2
@@ -126,10 +128,15 @@ def test_a_connection_that_fails_is_named_by_its_root():
     error = caused(
         openai.APIConnectionError(message=CANARY, request=REQUEST),
         httpx2.ConnectError(CANARY),
-        ConnectionRefusedError(CANARY),
+        ConnectionRefusedError(errno.ECONNREFUSED, CANARY),
     )
     ours = translate(error)
-    assert (ours.code, ours.cause) == ("upstream_error", "connection: ConnectionRefusedError")
+    assert (ours.code, ours.cause) == ("upstream_error", "Connection refused")
+
+
+def test_a_host_that_is_not_found_is_said_in_words():
+    error = caused(httpx2.ConnectError(CANARY), socket.gaierror(socket.EAI_AGAIN, CANARY))
+    assert translate(error).cause == "the host name cannot be resolved"
 
 
 def test_a_socket_that_stays_silent_is_a_timeout():
