@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+from tests.support.access_store import FILE, make_key, unlimited_store
 from tests.support.service import ROOT, Service, free_port
 from tests.support.simulator import directive
 
@@ -21,11 +22,11 @@ CLIENTS = [
 ]
 
 
-def run(client, service, question):
+def run(client, url, *question):
     return subprocess.run(
-        [*client, question],
+        [*client, *question],
         cwd=EXAMPLES,
-        env={"PATH": os.environ["PATH"], "CHAT_URL": service.url, "PYTHONIOENCODING": "utf-8"},
+        env={"PATH": os.environ["PATH"], "CHAT_URL": url, "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         text=True,
         timeout=60,
@@ -35,23 +36,32 @@ def run(client, service, question):
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_client_prints_the_answer(client, service):
-    done = run(client, service, directive(text="안녕하세요, 세계\n두 번째 줄"))
+    done = run(client, service.url, directive(text="안녕하세요, 세계\n두 번째 줄"))
     assert done.returncode == 0, done.stderr
     assert done.stdout == "안녕하세요, 세계\n두 번째 줄\n"
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_client_says_what_is_wrong(client, service):
-    done = run(client, service, " ")
+    done = run(client, service.url, " ")
     assert done.returncode != 0
     assert "The request is not valid." in done.stderr
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_client_reports_a_stream_that_fails(client, service):
-    done = run(client, service, directive(tokens=10, gap=0.2, fault="in-band-error", after=5))
+    done = run(client, service.url, directive(tokens=10, gap=0.2, fault="in-band-error", after=5))
     assert done.returncode != 0
     assert "The language model failed to answer" in done.stderr
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("question", [(), ("hi",)], ids=["no question", "no service"])
+def test_a_mistake_is_one_sentence(client, question):
+    done = run(client, f"http://127.0.0.1:{free_port()}", *question)
+    assert done.returncode != 0
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith("The connection to " if question else "usage: ")
 
 
 @pytest.fixture(scope="module")
@@ -66,19 +76,24 @@ def site():
 
 
 @pytest.mark.browser
-def test_the_page_shows_the_answer(site, simulator):
+def test_the_page_asks_for_a_key_and_shows_the_answer(site, simulator, tmp_path):
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("needs Chromium")
     playwright = pytest.importorskip("playwright.sync_api")
+    data = unlimited_store(tmp_path)
+    key = make_key(f"sqlite:///{data / FILE}", "team", allow_unpriced=True)
     with (
-        Service(simulator.base_url, CORS_ORIGINS=site) as service,
+        Service(simulator.base_url, CORS_ORIGINS=site, DATA_DIR=data) as service,
         playwright.sync_playwright() as started,
     ):
         browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = browser.new_page()
         page.goto(f"{site}/page.html?service={service.url}")
         page.fill("#question", directive(text="안녕하세요"))
+        playwright.expect(page.locator("#key")).to_be_hidden()
+        page.click("#ask")
+        page.fill("#key", key)
         page.click("#ask")
         playwright.expect(page.locator("#answer")).to_have_text("안녕하세요")
         browser.close()
