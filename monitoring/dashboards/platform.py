@@ -106,7 +106,7 @@ AROUND = Row(
             (Query("sum(nginx_connections_active) or vector(0)", "active"),),
         ),
         Panel(
-            "Front door: duration of a probe",
+            "Duration of a probe through nginx",
             "/health through nginx, every 5 s.",
             "5초마다 nginx를 거쳐 /health를 호출하는 데 걸린 시간.",
             (Query('max(probe_duration_seconds{job="front-door"}) or vector(0)', "probe"),),

@@ -20,7 +20,7 @@ GET_UP = Row(
     "Do I have to get up?",
     (
         Panel(
-            "Front door",
+            "Reachable",
             "/health through nginx, as a caller sees it.",
             "클라이언트가 보는 것과 같이 nginx를 거친 /health.",
             (Query('min(probe_success{job="front-door"}) or vector(0)'),),
@@ -129,21 +129,21 @@ GET_UP = Row(
 DASHBOARD = Dashboard(
     "chat-service",
     "Service",
-    "Is it healthy, is it fast, what does it cost, whose fault is it?",
+    "Is it healthy, is it fast, what does it cost, where do failures come from?",
     (
         GET_UP,
         Row(
             "What callers get",
             (
                 Panel(
-                    "Whose fault",
-                    "Turns without an answer: ours (bugs, drains, no slot), the model's, a dependency's, the callers'.",
+                    "Failures by cause",
+                    "Turns without an answer, by who caused it: the service (bugs, drains, no slot), the model, a dependency, the caller.",
                     "답변을 받지 못한 턴의 원인: 이 서비스(버그, 배포, 슬롯 부족), 모델, 외부 의존성, 클라이언트.",
                     (
-                        Query(_ended(OURS), "ours"),
-                        Query(_ended(MODELS), "the model's"),
-                        Query(_ended(DEPENDENCIES), "a dependency's"),
-                        Query(_ended(CALLERS), "the callers'"),
+                        Query(_ended(OURS), "service"),
+                        Query(_ended(MODELS), "model"),
+                        Query(_ended(DEPENDENCIES), "dependency"),
+                        Query(_ended(CALLERS), "caller"),
                     ),
                     unit="reqps",
                     stacked=True,

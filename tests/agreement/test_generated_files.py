@@ -48,7 +48,7 @@ def test_every_generated_file_is_up_to_date():
         ("docs/contract.ko.md", "| `chat_workers` |", "| `chat_worker` |"),
         ("nginx/snippets/page-headers.conf", "default-src 'none'; ", ""),
         ("nginx/snippets/cors.conf", '"GET, POST, OPTIONS"', '"GET"'),
-        (DASHBOARD, '"Whose fault"', '"Our fault"'),
+        (DASHBOARD, '"Failures by cause"', '"Failures"'),
     ],
 )
 def test_a_change_by_hand_is_noticed_and_undone(copy, name, old, new):
