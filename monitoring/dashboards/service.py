@@ -137,7 +137,7 @@ DASHBOARD = Dashboard(
             (
                 Panel(
                     "Failures by cause",
-                    "Turns without an answer, by who caused it: the service (bugs, drains, no slot), the model, a dependency, the caller.",
+                    "Turns without an answer, by cause: service (bug, drain, no slot), model, dependency, caller.",
                     "답변을 받지 못한 턴의 원인: 이 서비스(버그, 배포, 슬롯 부족), 모델, 외부 의존성, 클라이언트.",
                     (
                         Query(_ended(OURS), "service"),
