@@ -27,7 +27,7 @@ STYLE = "margin:0;padding:1em;background:#111217;color:#d8d9da;font:13px/1.5 'De
 
 def draw(browser: Browser, folder: Path) -> list[Path]:
     path = folder / "terminal.png"
-    page = browser.new_page(viewport={"width": 1150, "height": 420})
+    page = browser.new_page(viewport={"width": 1400, "height": 420})
     page.set_content(f'<pre style="{STYLE}">{html.escape(_terminal())}</pre>')
     page.locator("pre").screenshot(path=path)
     page.close()

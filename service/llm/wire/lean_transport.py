@@ -57,5 +57,5 @@ class LeanTransport:
         response = self._response
         body = response.take(data)
         if not data and not response.whole:
-            raise UpstreamError(cause="connection: closed")
+            raise UpstreamError(cause="connection closed")
         return Arrived(body, response.status, response.fields, response.whole)

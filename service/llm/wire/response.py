@@ -33,7 +33,8 @@ class Response(HTTPResponse):
             self.feed(data)
         except HTTPParseError:
             if not self.whole:
-                raise UpstreamError(cause="malformed: HTTP") from None
+                cause = "malformed: HTTP" if data else "connection closed"
+                raise UpstreamError(cause=cause) from None
             self._overrun = True
         parts, self._parts = self._parts, []
         if not parts:

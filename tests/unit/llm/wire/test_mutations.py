@@ -184,7 +184,7 @@ class Replay:
         data = next(self._pieces, b"")
         body = self._response.take(data)
         if not data and not self._response.whole:
-            raise UpstreamError(cause="connection: closed")
+            raise UpstreamError(cause="connection closed")
         return Arrived(body, self._response.status, self._response.fields, self._response.whole)
 
     def close(self, *, overrun):
