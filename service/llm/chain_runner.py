@@ -75,6 +75,8 @@ def _fast(
         for event in events:
             if isinstance(event, ToolCalls):
                 tools.add(event.deltas)
+                # they may stream for long, and the caller must be checked
+                yield TICK
                 continue
             if isinstance(event, Restart):
                 tools = ToolCallParts()

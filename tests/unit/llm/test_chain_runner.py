@@ -1,0 +1,47 @@
+"""The chain of the usual shape, which runs in its reader: what the model says is seen by the reader step by step."""
+
+from langchain_openai import ChatOpenAI
+
+from service.chat.deadline import Deadline
+from service.chat.events import TICK, Data, Done, ToolCalls, Usage
+from service.chat.running_turn import RunningTurn
+from service.llm.chain import build_chat
+from service.llm.chain_plan import plan_of
+from service.llm.chain_runner import answer
+from service.llm.chain_turn import Surroundings
+from service.llm.guarded import guarded_copy
+from tests.unit.resilience.fakes import PROMPT, Clock
+
+DONE = Done("tool_calls", "main", Usage(1, 1, "reported"), None)
+
+
+class Model:
+    """Guards, and the only guard among them: says its events, and counts them."""
+
+    def __init__(self, *events):
+        self._events = events
+        self.said = 0
+
+    def of(self, _model):
+        return self
+
+    def answer(self, _call, _turn):
+        for event in self._events:
+            self.said += 1
+            yield event
+
+
+def test_the_reader_has_its_turn_while_tool_calls_arrive():
+    deltas = [{"index": 0, "function": {"arguments": part}} for part in ('{"a"', ": ", "1}")]
+    model = Model(*(ToolCalls([delta]) for delta in deltas), DONE)
+    clock = Clock()
+    around = Surroundings(model, None, None, None, None, 30, 0.25, clock)
+    turn = RunningTurn(PROMPT, Deadline.after(60, clock), lambda _: None, 20)
+    configured = ChatOpenAI(model="main", api_key="none", base_url="http://127.0.0.1:9")
+    plan = plan_of(build_chat(guarded_copy(configured, is_configured=True)))
+    events = [(event, model.said) for event in answer("chat", plan, turn, around)]
+    assert events[:3] == [(TICK, 1), (TICK, 2), (TICK, 3)]
+    assert events[3:] == [
+        (Data("tool_calls", [{"id": None, "name": "", "args": {"a": 1}}]), 4),
+        (DONE, 4),
+    ]
