@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 from gevent.threadpool import ThreadPool
@@ -75,7 +75,7 @@ def on_asyncio(function: Any) -> Any:
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        return _run_coroutine(lambda: function(*args, **kwargs))
+        return _run_coroutine(function(*args, **kwargs))
 
     return run
 
@@ -87,7 +87,7 @@ def _sync_tool(tool: BaseTool) -> BaseTool:
     return tool.model_copy(update={"func": on_asyncio(coroutine)})
 
 
-def _run_coroutine(make: Callable[[], Any]) -> Any:
+def _run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
     with _STARTING:
         loop = _loop()
     context = contextvars.copy_context()
@@ -95,16 +95,19 @@ def _run_coroutine(make: Callable[[], Any]) -> Any:
     tasks: list[asyncio.Task[Any]] = []
 
     def begin() -> None:
-        task = loop.create_task(make(), context=context)
+        task = loop.create_task(coroutine, context=context)
         tasks.append(task)
         task.add_done_callback(lambda _: ended.set())
+
+    def cancel() -> None:
+        tasks[0].cancel()
 
     loop.call_soon_threadsafe(begin)
     try:
         ended.wait()
     except BaseException:
-        if tasks:
-            loop.call_soon_threadsafe(tasks[0].cancel)
+        # after begin(), if that is still to come
+        loop.call_soon_threadsafe(cancel)
         raise
     return tasks[0].result()
 
