@@ -154,7 +154,8 @@ class Guard:
 
     def _restart(self, cut: UpstreamFailure, asking: Asking) -> Steps:
         """Makes one more attempt, from the beginning. If it fails, the first failure is reported."""
-        if asking.turn.restarted or not asking.call.takes_back:
+        over = asking.turn.deadline.passed()
+        if over or asking.turn.restarted or not asking.call.takes_back:
             raise cut
         asking.turn.restarted = True
         route = self.routes[-1]

@@ -41,7 +41,7 @@ class AnswerStream:
         try:
             return self._next()
         except ChatError as error:
-            instead = None if self._spoke else self._question.after(error)
+            instead = None if self._answered else self._question.after(error)
             if instead is None:
                 self._failed(self._question, error)
                 raise
@@ -91,7 +91,8 @@ class AnswerStream:
         return chunk
 
     def _hear(self, chunk: Chunk) -> None:
-        if not self._answered and (chunk.text or chunk.thinking or chunk.finish_reason):
+        says = chunk.text or chunk.thinking or chunk.tool_calls or chunk.finish_reason
+        if says and not self._answered:
             self._answered = True
             self._question.answered()
         self._spoke = self._spoke or bool(chunk.text)

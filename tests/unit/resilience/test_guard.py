@@ -326,6 +326,19 @@ def test_no_retry_is_begun_that_the_deadline_would_not_let_finish():
     assert world.heard.told == [("denied", "deadline")]
 
 
+def test_nothing_is_restarted_after_the_deadline():
+    world = World()
+
+    def cut_late():
+        yield Chunk("half ")
+        world.clock.sleep(31)
+        yield errors.UpstreamError(cause="cut")
+
+    told = world.run(world.guard({"main": [cut_late()], "spare": [OTHER]}), turn_seconds=30)
+    assert told == ["half ", "# upstream_error"]
+    assert world.models.asked == ["main"]
+
+
 def test_a_restart_and_a_fallbacks_first_attempt_draw_nothing_from_the_budget():
     budget = RetryBudget(0)
     world = World()

@@ -13,10 +13,12 @@ from service.chat.events import TICK, Chunk, Usage
 from service.errors import ChatError, ContentFiltered, UpstreamError
 from service.llm.wire import connections
 from service.llm.wire.client import Access, Client
+from service.llm.wire.refusal import ParameterRefused
 from tests.support.model_server import (
     DONE,
     ModelServer,
     answers,
+    choice,
     fin,
     frame,
     refuses,
@@ -357,6 +359,15 @@ def test_a_refusal_within_a_stream_is_asked_differently_too(asking, server):
         answers(),
     )
     assert asking(server).ending(temperature=0.2) == ("Hello", "stop", None)
+
+
+@pytest.mark.parametrize("said", [{"tool_calls": [{"index": 0}]}, {"reasoning_content": "hm"}])
+def test_nothing_is_asked_differently_once_the_answer_has_begun(asking, server, said):
+    refusal = frame({"error": {"code": 400, "message": "Unsupported parameter: 'temperature'"}})
+    server.says(stream(choice(said), refusal))
+    with pytest.raises(ParameterRefused):
+        list(asking(server).chunks(temperature=0.2))
+    assert len(server.bodies) == 1
 
 
 def test_a_callers_own_parameter_is_theirs(asking, server):
