@@ -9,6 +9,7 @@ from langchain_core.messages.tool import ToolCall, invalid_tool_call, tool_call,
 
 from service.chat.events import CallEvent, Done, Restart, Thinking, Token, ToolCalls, Usage
 from service.llm.kept import Kept
+from service.llm.surrogates import joined
 
 
 class ToolCallParts:
@@ -44,7 +45,8 @@ class ToolCallParts:
     def found(self) -> list[tuple[str | None, str, str]]:
         """Each call's id, name and arguments."""
         return [
-            (call["id"], call["name"], "".join(call["arguments"])) for call in self._calls.values()
+            (call["id"], call["name"], joined("".join(call["arguments"])))
+            for call in self._calls.values()
         ]
 
     @property
@@ -100,7 +102,7 @@ class Accumulator:
         )
 
     def _common(self, response_format: Any, kept: Kept) -> dict[str, Any]:
-        text = "".join(self._texts)
+        text = joined("".join(self._texts))
         return {
             "content": text if kept.content is None else kept.content,
             "additional_kwargs": kept.additions | self._additions(text, response_format),
@@ -110,7 +112,7 @@ class Accumulator:
 
     def _additions(self, content: str, response_format: Any) -> dict[str, Any]:
         additions: dict[str, Any] = {}
-        if thinking := "".join(self._thinking):
+        if thinking := joined("".join(self._thinking)):
             additions["reasoning_content"] = thinking
         parsed = _parsed(content, response_format) if response_format is not None else None
         if parsed is not None:

@@ -1,11 +1,13 @@
 """A request to a server, and how to ask differently after the server has rejected a parameter."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import orjson
 
 from service.errors import ChatError, Detail
+from service.llm.surrogates import joined
 from service.llm.wire.address import Address
 from service.llm.wire.habits import Habits
 from service.llm.wire.learned import Learned, limit_in, tokens_left
@@ -41,7 +43,11 @@ class Question:
 
     @property
     def body(self) -> bytes:
-        return orjson.dumps(self.payload)
+        try:
+            return orjson.dumps(self.payload)
+        except TypeError:
+            # halves of surrogate pairs, or numbers beyond 64 bits
+            return joined(json.dumps(self.payload, ensure_ascii=False)).encode()
 
     def headers(self, sent_before: int) -> dict[str, str]:
         """No id is sent twice, because some servers reject an id they have seen."""

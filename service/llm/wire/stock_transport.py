@@ -1,5 +1,6 @@
 """The openai package as a transport (LLM_CLIENT=stock): it delivers the same bytes to the same reader."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -128,7 +129,7 @@ def _ask(
     question: Question,
     mailbox: "Queue[Arrived | ChatError]",
 ) -> None:
-    payload = question.payload
+    payload = json.loads(question.body)
     more = {name: value for name, value in payload.items() if name not in ITS_OWN}
     with client.chat.completions.with_streaming_response.create(
         model=payload["model"],

@@ -1,8 +1,9 @@
-"""Tool calls in the pieces that servers write them in."""
+"""Messages, and their tool calls, from the pieces that servers write them in."""
 
 import pytest
 
-from service.llm.accumulator import ToolCallParts
+from service.chat.events import Thinking, Token, ToolCalls
+from service.llm.accumulator import Accumulator, ToolCallParts
 from service.llm.wire.frames import FrameReader
 from tests.support.model_server import choice, fin
 
@@ -46,3 +47,17 @@ def test_the_call_of_older_servers():
     for call in ({"name": "f", "arguments": ""}, {"arguments": '{"x"'}, {"arguments": ":1}"}):
         parts.add(reader.read(choice({"function_call": call})).tool_calls)
     assert parts.found == [(None, "f", '{"x":1}')]
+
+
+def test_halves_of_an_emoji_are_joined():
+    whole = Accumulator()
+    for half in ("\ud83d", "\ude00"):
+        whole.add(Token(half))
+        whole.add(Thinking(half))
+    for part in ('{"x":"\ud83d', '\ude00"}'):
+        whole.add(ToolCalls([piece(part, "f", index=0, id="a")]))
+    whole.add(Token(" \ud83d alone"))
+    message = whole.message()
+    assert message.content == "😀 \ufffd alone"
+    assert message.additional_kwargs["reasoning_content"] == "😀"
+    assert message.tool_calls[0]["args"] == {"x": "😀"}

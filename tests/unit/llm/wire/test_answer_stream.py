@@ -338,6 +338,11 @@ def test_a_long_conversation_may_take_its_time_to_be_sent(lean, server):
     assert {request.connection for request in server.requests} == {1}
 
 
+def test_a_chains_halves_of_an_emoji_are_sent_whole(asking, server):
+    assert asking(server).text("\ud83d\ude00 \ud83d alone") == "Hello"
+    assert server.bodies[0]["messages"][0]["content"] == "😀 \ufffd alone"
+
+
 def test_what_the_server_refuses_by_name_is_asked_differently_at_once(asking, server):
     refusal = refuses(
         400, {"error": {"param": "temperature", "code": "unsupported_value", "message": "x"}}
