@@ -76,7 +76,7 @@ class Protection:
                 self.cost,
                 providers.provider_of(model),
             )
-            own = Route(upstream, Breakers(self._breaker))
+            own = Route(upstream, Breakers(self._own_breaker))
             self._own[place] = self._around((own, *self._routes[1:]))
         return self._own[place]
 
@@ -158,6 +158,12 @@ class Protection:
 
     def _estimate(self, call: ModelCall, answer: str) -> Usage:
         return self.counter.estimate(call.texts, answer)
+
+    def _own_breaker(self, model: str) -> Breaker:
+        """For a chain's own model, which may have the name of a configured one."""
+        settings = self._settings
+        named = (*settings.models, *([settings.fallback.name] if settings.fallback else []))
+        return self._breaker(f"{model} (chain)" if model in named else model)
 
     def _breaker(self, name: str) -> Breaker:
         settings = self._settings
