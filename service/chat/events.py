@@ -6,6 +6,7 @@ from typing import Any, Literal
 from service.errors import ChatError, ErrorCode
 
 UsageSource = Literal["reported", "estimated"]
+Replaced = Literal["replaced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,9 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Discards the text so far: another attempt starts the answer from the beginning."""
+    """Discards the text so far: another attempt starts the answer from the beginning, or the chain has replaced it."""
 
-    reason: ErrorCode
+    reason: ErrorCode | Replaced
     model: str
 
 

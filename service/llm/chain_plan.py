@@ -12,6 +12,7 @@ from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from langgraph.pregel import Pregel
 
+from service.llm.agents import Agent, agent_of
 from service.llm.chain_input import Wanted, wanted_by
 from service.llm.chain_parts import (
     bare,
@@ -39,10 +40,11 @@ class FastPath:
 
 @dataclass(frozen=True)
 class Plan:
-    """graph: the chain ends in a graph, after `before`. shows_model: the last model's text goes to the turn directly.
+    """graph: the chain ends in a graph, after `before`. agent: what is known of it, if it is one.
 
-    needs: the `configurable` keys by which it stores conversations; if any, the caller's history is left out.
-    adds_lists: its lists are parts of one list. answer_field: the field of its object that is the answer.
+    shows_model: the last model's text goes to the turn directly. needs: the `configurable` keys by which it stores
+    conversations; if any, the caller's history is left out. adds_lists: its lists are parts of one list. answer_field:
+    the field of its object that is the answer.
     """
 
     chain: Runnable[Any, Any]
@@ -50,6 +52,7 @@ class Plan:
     fast: FastPath | None = None
     graph: Any = None
     before: Runnable[Any, Any] | None = None
+    agent: Agent | None = None
     shows_model: bool = False
     needs: frozenset[str] = frozenset()
     adds_lists: bool = False
@@ -61,7 +64,7 @@ def plan_of(chain: Runnable[Any, Any]) -> Plan:
     needs = frozenset(name for part in parts(chain) for name in _kept_by(part))
     graph, before = _graph_in(chain)
     if graph is not None:
-        return Plan(chain, wanted, graph=graph, before=before, needs=needs)
+        return Plan(chain, wanted, graph=graph, before=before, agent=agent_of(graph), needs=needs)
     marked = _marked(chain)
     return Plan(
         with_whole_graphs(chain) if marked is None else marked,

@@ -25,7 +25,7 @@ class Producer:
         self._plan = plan
         self._turn = turn
         self._watcher = watcher
-        self._graph = GraphOutputs(turn, watcher.data)
+        self._graph = GraphOutputs(turn, watcher.data, plan.agent)
 
     @property
     def interrupted(self) -> bool:
@@ -69,6 +69,7 @@ class Producer:
                 self._graph.tell(item)
             elif isinstance(item, dict):
                 self._graph.read(item)
+        self._graph.close()
 
     def rest(self, said: list[str]) -> str:
         """An answer that is an object, unless a model's text was it already. said: by call, in order."""

@@ -114,7 +114,9 @@ class _Running:
         self._plan = plan
         self._around = around
         self._running = turn
-        self._turn = ChainTurn(turn, around, is_graph=plan.graph is not None)
+        agent = plan.agent
+        live = agent is None or agent.is_live(takes_back=turn.takes_back)
+        self._turn = ChainTurn(turn, around, is_graph=plan.graph is not None, shows_live=live)
         self._watcher = ChainWatcher(name, self._turn)
         self._producer = Producer(plan, self._turn, self._watcher)
         self._shown = ShownTexts()

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -66,6 +66,15 @@ class CallEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A message that was shown. node: of the graph, where its model was called."""
+
+    call: UUID
+    text: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The chain has ended, with an error if it failed."""
 
@@ -103,6 +112,7 @@ class Surroundings:
 @dataclass(eq=False)
 class ChainTurn:
     """running: the turn as the guard sees it. is_graph: whether the chain is a graph, whose nodes' models are shown.
+    shows_live: whether they are while they speak.
 
     calls: the number of running model calls. parents, tools: the turn's runs, to recognize those inside a tool.
     objects: the model calls whose answer is an object for the chain.
@@ -111,6 +121,7 @@ class ChainTurn:
     running: RunningTurn
     around: Surroundings
     is_graph: bool = False
+    shows_live: bool = True
     calls: int = 0
     parents: dict[UUID, UUID | None] = field(default_factory=dict)
     tools: set[UUID] = field(default_factory=set)
@@ -119,6 +130,7 @@ class ChainTurn:
     thread: int = field(default_factory=thread_id)
     hub: Any = field(default_factory=gevent.get_hub)
     shown_ids: set[str] = field(default_factory=set)
+    shown: dict[str, Shown] = field(default_factory=dict)
     shown_texts: set[str] = field(default_factory=set)
 
     @cached_property
@@ -165,11 +177,13 @@ class ChainTurn:
             self.running.limit = error
         self.put(CallEnd(call, TookBack(call, error.code, model)))
 
-    def was_shown(self, message: BaseMessage) -> None:
+    def was_shown(self, message: BaseMessage, call: UUID, node: str = "") -> None:
         """Remembers a shown message, so that it is not repeated when a node returns it."""
+        text = str(message.text)
         if message.id:
             self.shown_ids.add(message.id)
-        self.shown_texts.add(str(message.text).strip())
+            self.shown[message.id] = Shown(call, text, node)
+        self.shown_texts.add(text.strip())
 
     @contextlib.contextmanager
     def calling(self) -> Iterator[None]:
@@ -187,9 +201,9 @@ class ChainTurn:
         namespace = str(metadata.get("langgraph_checkpoint_ns", ""))
         at_top = bool(namespace) and "|" not in namespace
         # a middleware's model call (a summary, a verdict) is not part of the answer
-        internal = INTERNAL in metadata or str(metadata.get("langgraph_node", "")).endswith(HOOKS)
+        internal = INTERNAL in metadata or node_of(metadata).endswith(HOOKS)
         hidden = internal or "nostream" in tags or run in self.objects or self._in_tool(parent)
-        return self.is_graph and at_top and not hidden
+        return self.is_graph and self.shows_live and at_top and not hidden
 
     def _in_tool(self, run: UUID | None) -> bool:
         while run is not None:
@@ -197,6 +211,11 @@ class ChainTurn:
                 return True
             run = self.parents.get(run)
         return False
+
+
+def node_of(metadata: Mapping[str, Any]) -> str:
+    """The graph's node in which a model is called."""
+    return str(metadata.get("langgraph_node", ""))
 
 
 TURN: ContextVar[ChainTurn] = ContextVar("chain_turn")

@@ -14,7 +14,7 @@ from langgraph.errors import GraphBubbleUp
 
 from service.chat.events import Data
 from service.llm.chain_output import NotJson, jsonable, messages_in
-from service.llm.chain_turn import CallEnd, ChainTurn, Said
+from service.llm.chain_turn import CallEnd, ChainTurn, Said, node_of
 from service.llm.failures import of_model
 from service.llm.guarded import PREFIX
 from service.llm.own_calls import OwnCalls
@@ -43,7 +43,8 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self._steps = StepTimes(
             lambda step, seconds: turn.around.timed(chain, step, seconds), turn.around.clock
         )
-        self._shown: set[UUID] = set()
+        # the nodes of the model calls that are shown
+        self._shown: dict[UUID, str] = {}
         self._said: set[UUID] = set()
         self.model_errors: list[BaseException] = []
 
@@ -156,7 +157,7 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         if OBJECT in (kwargs.get("options") or {}):
             self._turn.objects.add(run_id)
         if self._turn.shows(run_id, parent_run_id, metadata, kwargs.get("tags") or []):
-            self._shown.add(run_id)
+            self._shown[run_id] = node_of(metadata)
         if _is_guarded(serialized, kwargs):
             return
         self._own.begin(run_id, _name(serialized), messages[0], kwargs)
@@ -193,7 +194,7 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         if run_id in self._said:
             self._turn.put(CallEnd(run_id))
             if message is not None:
-                self._turn.was_shown(message)
+                self._turn.was_shown(message, run_id, self._shown[run_id])
         self._own.end(run_id, response, message)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:

@@ -12,6 +12,7 @@ from langchain_core.runnables import Runnable
 
 from service.chat.events import Event
 from service.chat.running_turn import RunningTurn
+from service.llm import event_loops
 from service.llm.chain_checks import UnusableChain, check, short
 from service.llm.chain_plan import Plan, plan_of
 from service.llm.chain_runner import answer
@@ -50,6 +51,7 @@ class Chains:
 
 def builders() -> dict[str, Builder]:
     """The builders in chain.py. Raises UnusableChain: one sentence with file and line."""
+    event_loops.install()
     module = _imported()
     named = getattr(module, "CHAINS", None)
     if named is None:

@@ -2,12 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from uuid import uuid4
 
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage, convert_to_messages
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    RemoveMessage,
+    ToolMessage,
+    convert_to_messages,
+)
 
+from service.llm.agents import AFTER, MODEL, Agent
 from service.llm.chain_output import as_text, is_json, messages_in
-from service.llm.chain_turn import CallEnd, ChainTurn, Said
+from service.llm.chain_turn import ChainTurn
+from service.llm.shown_messages import ShownMessages
 
 ANSWER_FIELDS = ("answer", "output", "response", "result", "generation")
 MESSAGES = "messages"
@@ -18,13 +25,19 @@ INTERRUPT = "__interrupt__"
 class GraphOutputs:
     """One per turn. tell_data: called with name and value. interrupted: a node called `interrupt`, to ask a human."""
 
-    def __init__(self, turn: ChainTurn, tell_data: Callable[[str, Any], None]) -> None:
+    def __init__(
+        self, turn: ChainTurn, tell_data: Callable[[str, Any], None], agent: Agent | None = None
+    ) -> None:
         self.interrupted = False
-        self._turn = turn
+        self._agent = agent
         self._tell_data = tell_data
+        self._shown = ShownMessages(turn)
+        self._holds = agent is not None and agent.holds(takes_back=turn.running.takes_back)
         self._state: dict[str, Any] = {}
         self._result: Any = None
         self._last: BaseMessage | None = None
+        # what may still be redacted or replaced, by id
+        self._held: dict[str, BaseMessage] = {}
 
     def tell(self, item: Any) -> None:
         """Passes on the writer's data. A dictionary with one key is a name and a value."""
@@ -37,7 +50,12 @@ class GraphOutputs:
             if node == INTERRUPT:
                 self._interrupt(update)
                 continue
-            for part in update if isinstance(update, list) else [update]:
+            parts = update if isinstance(update, list) else [update]
+            if self._agent is not None and node == MODEL:
+                self._shown.keep([one for part in parts for one in _messages(part)], node)
+            if node != MODEL and not node.endswith(AFTER):
+                self._release()
+            for part in parts:
                 self._read(part)
 
     def _interrupt(self, interrupts: Any) -> None:
@@ -53,28 +71,39 @@ class GraphOutputs:
         if isinstance(update, Mapping):
             self._state |= update
             self._result = update.get("structured_response", self._result)
-        elif update is not None and not messages:
+        elif update is not None:
             # from a function that is an entrypoint or a task
-            self._result = update
+            self._result = None if messages else update
 
     def _say(self, message: BaseMessage) -> None:
-        text = str(message.text)
-        self._last = message
-        if message.id is not None and message.id in self._turn.shown_ids:
-            self._turn.shown_texts.discard(text.strip())
+        if isinstance(message, RemoveMessage):
+            self._remove(message)
             return
-        if message.id:
-            self._turn.shown_ids.add(message.id)
-        if isinstance(message, AIMessage) and text and not self._was_said(text):
-            call = uuid4()
-            self._turn.put(Said(call, text))
-            self._turn.put(CallEnd(call))
+        self._last = message
+        if self._agent is not None and self._agent.answers_object:
+            return
+        if self._holds and message.id:
+            self._held[message.id] = message
+        else:
+            self._shown.say(message)
 
-    def _was_said(self, text: str) -> bool:
-        """Whether a model has shown this text, which a node then put into a new message."""
-        said = text.strip() in self._turn.shown_texts
-        self._turn.shown_texts.discard(text.strip())
-        return said
+    def _remove(self, removed: RemoveMessage) -> None:
+        """Removed right after it was said: it was rejected. Older messages are removed to save tokens."""
+        self._held.pop(str(removed.id), None)
+        if self._last is not None and self._last.id == removed.id:
+            self._shown.remove(self._last)
+
+    def _release(self) -> None:
+        held, self._held = self._held, {}
+        for message in held.values():
+            self._shown.say(message)
+
+    def close(self) -> None:
+        """The graph has ended."""
+        self._release()
+        if self._last is not None:
+            # some guardrails change the message itself
+            self._shown.revise(self._last)
 
     def end(self, said: list[str]) -> str:
         """Returns the remaining text. said: by call, in order."""
@@ -83,6 +112,8 @@ class GraphOutputs:
             return "" if shown else _text_of(self._result)
         if isinstance(self._last, ToolMessage) and not self.interrupted:
             # the result of a tool is the answer
+            return str(self._last.text)
+        if self._agent is not None and isinstance(self._last, AIMessage) and not said:
             return str(self._last.text)
         return "" if said else _state_text(self._state)
 

@@ -21,7 +21,7 @@ from service.errors import ChatError
 from service.llm import chain_turn
 from service.llm.accumulator import Accumulator
 from service.llm.asked_model import fields_of, name_of
-from service.llm.chain_turn import CallEnd, ChainTurn, Said, TookBack, TurnGone
+from service.llm.chain_turn import CallEnd, ChainTurn, Said, TookBack, TurnGone, node_of
 from service.llm.model_call import ModelCall
 
 # bound by the service to the chain's last model, whose text is the answer
@@ -68,10 +68,10 @@ class Guarded:
                     turn.put(Thinking(""))
         message = whole.message(kwargs.get("response_format"), call.kept)
         message.id = f"run-{run_manager.run_id}" if run_manager else None
-        if run is not None:
-            turn.was_shown(message)
+        if run is not None and run_manager:
+            turn.was_shown(message, run, node_of(run_manager.metadata))
         if run_manager and len(run_manager.handlers) > 1:
-            _tell_handlers(run_manager, whole)
+            _tell_handlers(run_manager, whole, message.id)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
@@ -237,7 +237,10 @@ def _live(events: Iterator[CallEvent], whole: Accumulator) -> Iterator[ChatGener
     yield ChatGenerationChunk(message=whole.chunk())
 
 
-def _tell_handlers(run_manager: CallbackManagerForLLMRun, whole: Accumulator) -> None:
-    """Passes the text to the chain's own handlers, in one piece."""
+def _tell_handlers(
+    run_manager: CallbackManagerForLLMRun, whole: Accumulator, message_id: str | None
+) -> None:
+    """Passes the text to the chain's own handlers, in one piece. By its ID they recognize the message later."""
     chunk = ChatGenerationChunk(message=whole.chunk())
+    chunk.message.id = message_id
     run_manager.on_llm_new_token(chunk.text, chunk=chunk)

@@ -1,9 +1,12 @@
 """Calls of unguarded models that a chain created itself: limited like all others, and billed as far as they go."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+import gevent
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
 
@@ -11,6 +14,7 @@ from service.chat.attempt import Attempt
 from service.chat.events import Usage
 from service.errors import ChatError
 from service.llm.chain_turn import ChainTurn, TurnGone
+from service.llm.event_loops import current_task
 from service.llm.model_call import ModelCall
 from service.llm.provider_answer import REPORTS_PARTS, finish_word
 from service.llm.usage import usage_of
@@ -18,12 +22,13 @@ from service.llm.usage import usage_of
 
 @dataclass
 class OwnCall:
-    """A call of an unguarded model, as far as it went."""
+    """A call of an unguarded model, as far as it went. interrupt: ends it where it waits for a silent model."""
 
     model: str
     messages: list[BaseMessage]
     options: dict[str, Any]
     attempt: Attempt
+    interrupt: Callable[[], object]
     texts: list[str] = field(default_factory=list)
     usage: Usage | None = None
 
@@ -50,7 +55,7 @@ class OwnCalls:
         provider = str(metadata.get("ls_provider") or "unknown")
         attempt = self._turn.running.begin_attempt(model, self._clock(), provider)
         options = {name: params[name] for name in ("tools", "functions") if params.get(name)}
-        self._running[run_id] = OwnCall(model, messages, options, attempt)
+        self._running[run_id] = OwnCall(model, messages, options, attempt, self._interrupter())
         self._turn.calls += 1
 
     def _may_begin(self) -> None:
@@ -78,7 +83,7 @@ class OwnCalls:
         own.usage = usage_of(message) or own.usage
 
     def end(self, run_id: UUID, response: LLMResult, message: BaseMessage | None) -> None:
-        own = self._running.pop(run_id, None)
+        own = self._ended(run_id)
         if own is None:
             return
         if message is not None:
@@ -92,7 +97,7 @@ class OwnCalls:
 
     def fail(self, run_id: UUID, error: BaseException) -> OwnCall | None:
         """Ends the call, if it is one of these."""
-        own = self._running.pop(run_id, None)
+        own = self._ended(run_id)
         if own is None:
             return None
         if not isinstance(error, Exception):
@@ -104,12 +109,31 @@ class OwnCalls:
         return own
 
     def close(self) -> None:
-        """The turn is over: bills running calls as far as they went; each ends at its next token."""
+        """The turn is over: ends running calls, and bills them as far as they went."""
         for run_id in list(self._running):
             own = self._running.pop(run_id)
             self._left.add(run_id)
             own.attempt.result = "cancelled"
             self._report(own)
+            self._turn.hub.loop.run_callback(self._interrupt, run_id, own)
+
+    def _interrupt(self, run_id: UUID, own: OwnCall) -> None:
+        """Called by the loop, between greenlets: a call that has ended since is left alone, and so is what follows."""
+        if run_id in self._left:
+            own.interrupt()
+
+    def _interrupter(self) -> Callable[[], object]:
+        """Killing the producer does not reach a call in an executor's greenlet, whose end the producer waits for."""
+        if self._turn.is_off_loop:
+            return lambda: None
+        task = current_task()
+        if task is not None:
+            return partial(task.get_loop().call_soon_threadsafe, task.cancel)
+        return partial(gevent.getcurrent().throw, TurnGone)
+
+    def _ended(self, run_id: UUID) -> OwnCall | None:
+        self._left.discard(run_id)
+        return self._running.pop(run_id, None)
 
     def _report(self, own: OwnCall) -> None:
         self._turn.calls -= 1

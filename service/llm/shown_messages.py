@@ -1,0 +1,87 @@
+"""What a graph has shown of its messages, and what becomes of it: nodes return it, replace it or throw it away."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import uuid4
+
+from langchain_core.messages import AIMessage, BaseMessage
+
+from service.errors import Internal
+from service.llm.chain_turn import CallEnd, ChainTurn, Said, Shown, TookBack
+
+REPLACED = (
+    "the chain has replaced text that was already sent, which this client cannot take back; "
+    "use X-Hold-Answer, or tag the model's draft nostream"
+)
+
+
+class ShownMessages:
+    """One per turn. Where the caller cannot discard text, replacing it is an error."""
+
+    def __init__(self, turn: ChainTurn) -> None:
+        self._turn = turn
+
+    def say(self, message: BaseMessage) -> None:
+        """Shows a node's message, unless it was shown already."""
+        self._replace_latest(message)
+        text = str(message.text)
+        if message.id is not None and message.id in self._turn.shown_ids:
+            self._turn.shown_texts.discard(text.strip())
+            return
+        if message.id:
+            self._turn.shown_ids.add(message.id)
+        if isinstance(message, AIMessage) and text and not self._was_said(text):
+            call = uuid4()
+            self._turn.put(Said(call, text))
+            self._turn.put(CallEnd(call))
+            if message.id:
+                self._turn.shown[message.id] = Shown(call, text, "")
+
+    def keep(self, messages: Sequence[BaseMessage], node: str) -> None:
+        """messages: all that the node returns. What its model has said besides was a draft."""
+        ids = {message.id for message in messages}
+        texts = {str(message.text).strip() for message in messages}
+        for name, shown in list(self._turn.shown.items()):
+            if shown.node != node:
+                continue
+            if name in ids or shown.text.strip() in texts:
+                self._turn.shown[name] = replace(shown, node="")
+            else:
+                self._take_back(name)
+
+    def remove(self, message: BaseMessage) -> None:
+        if message.id in self._turn.shown:
+            self._take_back(message.id)
+
+    def revise(self, message: BaseMessage) -> None:
+        """Shows the message again if its text has changed."""
+        shown = self._turn.shown.get(str(message.id))
+        if shown is not None and shown.text != str(message.text):
+            self.say(message)
+
+    def _replace_latest(self, message: BaseMessage) -> None:
+        """The same ID with another text. Older messages are shortened to save tokens."""
+        shown = self._turn.shown.get(str(message.id))
+        if shown is None or shown.text == str(message.text):
+            return
+        if next(reversed(self._turn.shown)) == message.id:
+            self._take_back(str(message.id))
+
+    def _take_back(self, message_id: str) -> None:
+        turn = self._turn
+        shown = turn.shown.pop(message_id)
+        turn.shown_ids.discard(message_id)
+        turn.shown_texts.discard(shown.text.strip())
+        if not shown.text:
+            return
+        if not turn.running.takes_back:
+            raise Internal(cause=REPLACED)
+        attempts = turn.running.attempts
+        model = attempts[-1].model if attempts else turn.running.prompt.model
+        turn.put(TookBack(shown.call, "replaced", model))
+
+    def _was_said(self, text: str) -> bool:
+        """Whether a model has shown this text, which a node then put into a new message."""
+        said = text.strip() in self._turn.shown_texts
+        self._turn.shown_texts.discard(text.strip())
+        return said
