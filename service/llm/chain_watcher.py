@@ -1,6 +1,7 @@
 """Watches a running chain through LangChain's callbacks: tools, custom events, step times, unguarded model calls."""
 
-from collections.abc import AsyncIterator, Iterator
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
@@ -49,10 +50,24 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self.model_errors: list[BaseException] = []
 
     def tap_output_iter(self, run_id: UUID, output: Iterator[Any]) -> Iterator[Any]:
-        return output
+        other = self._other_tap(sys._getframe(1).f_locals)  # noqa: SLF001
+        return output if other is None else other.tap_output_iter(run_id, output)
 
     def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        return output
+        other = self._other_tap(sys._getframe(1).f_locals)  # noqa: SLF001
+        return output if other is None else other.tap_output_aiter(run_id, output)
+
+    def _other_tap(self, caller: Mapping[str, Any]) -> Any:
+        """The handler of the chain's own astream_events(): LangChain asks only the first one that taps, which is ours.
+
+        caller: its variables. LangGraph asks all of them.
+        """
+        if caller.get("stream_handler") is not self:
+            return None
+        taps = (
+            h for h in caller["run_manager"].handlers if isinstance(h, _StreamingCallbackHandler)
+        )
+        return next((one for one in taps if one is not self), None)
 
     # custom events
 

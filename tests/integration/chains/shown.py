@@ -12,12 +12,17 @@ from langchain.agents.middleware import (
     ModelCallLimitMiddleware,
     ModelFallbackMiddleware,
     ModelRetryMiddleware,
+    PIIMiddleware,
     ToolCallLimitMiddleware,
+    after_agent,
+    after_model,
+    wrap_model_call,
 )
+from langchain.agents.structured_output import ToolStrategy
 from langchain_core.callbacks import BaseCallbackHandler, dispatch_custom_event
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, RemoveMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
@@ -129,6 +134,38 @@ def scored(model):
     return RunnableLambda(search) | ASK | model
 
 
+@wrap_model_call
+def asks_twice(request, handler):
+    first = handler(request)
+    return handler(request) if "draft" in first.result[0].text else first
+
+
+@wrap_model_call
+def shouts(request, handler):
+    return AIMessage(handler(request).result[0].text.upper())
+
+
+@after_model
+def censors(state, runtime):
+    last = state["messages"][-1]
+    return {"messages": [AIMessage(last.text.replace("bad", "***"), id=last.id)]}
+
+
+@after_model(can_jump_to=["model"])
+def rejects(state, runtime):
+    last = state["messages"][-1]
+    if "draft" in last.text:
+        return {"messages": [RemoveMessage(last.id)], "jump_to": "model"}
+    return None
+
+
+@after_agent
+def refuses(state, runtime):
+    last = state["messages"][-1]
+    if "bad" in last.text:
+        last.content = "I will not say that."
+
+
 class Everything(BaseCallbackHandler):
     """Sees each model call of the process, as usage counters and tracers do."""
 
@@ -175,6 +212,15 @@ CHAINS = {
     "tools_limited": lambda model: create_agent(
         model, [add], middleware=[ToolCallLimitMiddleware(run_limit=0, exit_behavior="error")]
     ),
+    **{
+        one.name: lambda model, one=one: create_agent(model, [add], middleware=[one])
+        for one in (asks_twice, shouts, censors, rejects, refuses)
+    },
+    "redacts": lambda model: create_agent(
+        model, [], middleware=[PIIMiddleware("email", apply_to_output=True)]
+    ),
+    "typed": lambda model: create_agent(model, [add], response_format=City),
+    "typed_by_tool": lambda model: create_agent(model, [add], response_format=ToolStrategy(City)),
     "booking": lambda model: create_agent(model, [book], checkpointer=InMemorySaver()),
     "scored": scored,
 }

@@ -15,7 +15,10 @@ import asyncio
 import threading
 import time
 
+from langchain.agents import create_agent
 from langchain_core.callbacks import dispatch_custom_event
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 
 from service.llm.steps import off_loop, on_asyncio
@@ -50,6 +53,44 @@ async def fails(asked):
     raise ConnectionError("secret-text")
 
 
+ARRIVED = []
+
+
+def runs_a_loop(asked):
+    # returns once three are there
+
+    async def wait():
+        ARRIVED.append(1)
+        while len(ARRIVED) < 3:
+            await asyncio.sleep(0.01)
+        return "together"
+
+    return asyncio.run(wait())
+
+
+def events_of_an_agent(model):
+    agent = create_agent(model, [])
+
+    @on_asyncio
+    async def go(asked):
+        events = agent.astream_events({"messages": asked["question"]}, version="v2")
+        chunks = [e["data"]["chunk"] async for e in events if e["event"] == "on_chat_model_stream"]
+        return "".join(chunk.text for chunk in chunks)
+
+    return go
+
+
+def events_of_a_chain(model):
+    chain = ChatPromptTemplate.from_template("{question}") | model | StrOutputParser()
+
+    @on_asyncio
+    async def go(asked):
+        events = chain.astream_events(asked, version="v2")
+        return "".join([e["data"]["chunk"] async for e in events if e["event"] == "on_parser_stream"])
+
+    return go
+
+
 def asking(model):
     @on_asyncio
     async def ask(asked):
@@ -77,6 +118,9 @@ CHAINS = {
     "failing_off": lambda model: RunnableLambda(failing_off),
     "waiting": lambda model: RunnableLambda(lambda asked: str(waits(asked))),
     "failing": lambda model: RunnableLambda(fails),
+    "running": lambda model: RunnableLambda(runs_a_loop),
+    "events_of_an_agent": lambda model: RunnableLambda(events_of_an_agent(model)),
+    "events_of_a_chain": lambda model: RunnableLambda(events_of_a_chain(model)),
     "asking": lambda model: RunnableLambda(asking(model)),
 }
 
@@ -174,3 +218,18 @@ def test_a_model_asked_on_asyncio_is_guarded_and_billed(service, server, route):
     server.says(says("Hello| you"))
     answer = ask(service, route, "asking")
     assert (answer.text, answer.usage) == ("Hello you", (7, 2, "reported"))
+
+
+def test_callers_who_run_loops_at_once_are_all_answered(service, server, route):
+    # so that the worker's own loop runs, too
+    assert ask(service, route, "waiting").code is None
+    with concurrent.futures.ThreadPoolExecutor(3) as callers:
+        asked = [callers.submit(ask, service, route, "running") for _ in range(3)]
+        assert [one.result().text for one in asked] == ["together"] * 3
+
+
+@pytest.mark.parametrize("chain", ["events_of_an_agent", "events_of_a_chain"])
+def test_events_on_asyncio(service, server, route, chain):
+    server.says(says("Hello| you"))
+    answer = ask(service, route, chain)
+    assert (answer.code, answer.text) == (None, "Hello you")

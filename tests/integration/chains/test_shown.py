@@ -10,13 +10,24 @@ import pytest
 from tests.integration.chains.conftest import SETTINGS, ask, calls, says
 from tests.support.model_server import DONE, ModelServer, fin, stream, text, usage
 from tests.support.service import Service
-from tests.support.upstream import cut, gone
+from tests.support.upstream import chunk, cut, gone
 
 CHAINS = Path(__file__).with_name("shown.py").read_text()
 CUT = stream(text("it"), text(" was"), cut, end=False)
 CALL = calls("add", {"a": 1, "b": 2})
 SELECTED = says('{"tools": ["add"]}')
 COUNTS = usage(prompt_tokens=7, completion_tokens=2)
+
+
+def streamed_to_openai(service, chain):
+    """The words and the last chunk."""
+    body = {"model": chain, "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    _, _, told = service.request(
+        "POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"}
+    )
+    frames = [json.loads(line[6:]) for line in told.decode().splitlines() if line[:7] == "data: {"]
+    chunks = [one["choices"][0] for one in frames if "choices" in one]
+    return "".join(one["delta"].get("content") or "" for one in chunks), frames[-1]
 
 
 @pytest.fixture(scope="module")
@@ -93,15 +104,54 @@ def test_a_node_that_catches_the_failure_answers_itself(service, server, route):
 @pytest.mark.parametrize("chain", ["spared", "own_spared", "retried_node"])
 def test_an_openai_client_who_cannot_take_text_back_gets_the_failure(service, server, chain):
     server.says(CUT, says("it is| whole"))
-    body = {"model": chain, "messages": [{"role": "user", "content": "hi"}], "stream": True}
-    _, _, told = service.request(
-        "POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"}
-    )
-    frames = [json.loads(line[6:]) for line in told.decode().splitlines() if line[:7] == "data: {"]
-    words = [one["choices"][0]["delta"].get("content") or "" for one in frames[:-1]]
-    assert "".join(words) == "it was"
-    assert frames[-1]["error"]["code"] == "upstream_error"
+    words, last = streamed_to_openai(service, chain)
+    assert words == "it was"
+    assert last["error"]["code"] == "upstream_error"
     assert len(server.bodies) == 1
+
+
+DRAFT = [says("a |draft"), says("the| end")]
+REPLACED = {
+    "asks_twice": (DRAFT, "the end"),
+    "shouts": ([says("a| word")], "A WORD"),
+    "censors": ([says("a bad| word")], "a *** word"),
+    "rejects": (DRAFT, "the end"),
+    "refuses": ([says("bad| words")], "I will not say that."),
+    "redacts": ([says("ask bob@example|.com")], "ask [REDACTED_EMAIL]"),
+}
+
+
+@pytest.mark.parametrize("chain", REPLACED)
+def test_what_an_agents_middleware_replaces_is_not_the_answer(service, server, route, chain):
+    replies, words = REPLACED[chain]
+    server.says(*replies)
+    answer = ask(service, route, chain)
+    assert (answer.code, answer.text) == (None, words)
+    assert answer.usage == (7 * len(replies), 2 * len(replies), "reported")
+    assert chain != "redacts" or "restart" not in answer.names
+
+
+@pytest.mark.parametrize("chain", REPLACED)
+def test_text_that_may_be_replaced_waits_for_a_client_who_cannot_take_it_back(
+    service, server, chain
+):
+    replies, words = REPLACED[chain]
+    server.says(*replies)
+    told, last = streamed_to_openai(service, chain)
+    assert (told, last["choices"][0]["finish_reason"]) == (words, "stop")
+
+
+@pytest.mark.parametrize("chain", ["typed", "typed_by_tool"])
+def test_an_answer_that_is_an_object_is_only_that(service, server, route, chain):
+    city = {"name": "Seoul", "people": 9}
+    is_tool = chain == "typed_by_tool"
+    head, *call = CALL
+    server.says(
+        [head, chunk(text("Let me see. ")), *call],
+        calls("City", city) if is_tool else says(json.dumps(city)),
+    )
+    answer = ask(service, route, chain)
+    assert (answer.code, json.loads(answer.text)) == (None, city)
 
 
 @pytest.mark.parametrize("chain", ["calls_limited", "tools_limited"])
@@ -177,5 +227,4 @@ def test_calls_that_run_when_the_caller_leaves_are_on_the_bill(
     assert service.metric("chat_cost_usd_total", model=model) - spent == pytest.approx(
         line["cost_usd"], abs=1e-12
     )
-    if chain != "own_agent":
-        assert all(closed.acquire(timeout=10) for _ in range(running))
+    assert all(closed.acquire(timeout=10) for _ in range(running))

@@ -30,6 +30,8 @@ SHAPES = {
     "commanded": (ONE, "Hello you", (7, 2)),
     "agent_in_node": (TOOL, "it is 3", (17, 7)),
     "functional": (ONE, "Hello you!", (7, 2)),
+    "prepared": (ONE, "Hello you", (7, 2)),
+    "parts_of_messages": (ONE, "Hello you", (7, 2)),
     "dict_message": ([], "a dict", (0, 0)),
     "pair_message": ([], "a pair", (0, 0)),
     "new_message": (ONE, "Hello you", (7, 2)),

@@ -118,6 +118,29 @@ def streamed(model, messages):
     return [whole]
 
 
+def parts_of_messages(model):
+    graph = says_node(lambda model, messages: [model.invoke(messages)])(model)
+
+    def go(asked):
+        asked = {"messages": [HumanMessage(asked["question"])]}
+        for part, _ in graph.stream(asked, stream_mode="messages"):
+            yield part.text
+
+    return RunnableLambda(go)
+
+
+def prepared(model):
+    @task
+    def prepare(question):
+        return question + "?"
+
+    @entrypoint()
+    def flow(asked: dict):
+        return model.invoke(prepare(asked["question"]).result())
+
+    return flow
+
+
 def map_reduce(model):
     quiet = model.with_config(tags=["nostream"])
     graph = StateGraph(Map)
@@ -387,6 +410,8 @@ CHAINS = {
     "agent_in_node": agent_in_node,
     "endless": endless,
     "functional": functional,
+    "prepared": prepared,
+    "parts_of_messages": parts_of_messages,
     "dict_message": says_node(lambda model, _: [{"role": "assistant", "content": "a dict"}]),
     "pair_message": says_node(lambda model, _: ("ai", "a pair")),
     "new_message": says_node(lambda model, messages: [AIMessage(model.invoke(messages).text)]),
