@@ -9,14 +9,17 @@ from service.access import schema
 from service.access.allowance import State, clamp
 from service.access.keys import Key, limits_of, stored_limits
 from service.access.periods import Calendar
-from service.access.states import CHANGE, LockedStates
+from service.access.states import CHANGE, STATE_COLUMNS, LockedStates, state_of
+
+KEYS = select(schema.keys, *STATE_COLUMNS).join(schema.states).where(schema.states.c.user_id == "")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """secrets: when each was created, and when it expires."""
+    """state: as it was stored. secrets: when each was created, and when it expires."""
 
     key: Key
+    state: State
     created_at_us: int
     secrets: tuple[tuple[int, int | None], ...]
 
@@ -77,9 +80,15 @@ def find(connection: Connection, name: str) -> StoredKey | None:
     return next(iter(listed(connection, name)), None)
 
 
+def find_to_change(connection: Connection, name: str) -> StoredKey | None:
+    """Nobody else can change a key before the transaction ends."""
+    connection.execute(select(schema.store).with_for_update())
+    return find(connection, name)
+
+
 def listed(connection: Connection, name: str | None = None) -> list[StoredKey]:
     """Sorted by name."""
-    keys, secrets = select(schema.keys).order_by(schema.keys.c.name), select(schema.secrets)
+    keys, secrets = KEYS.order_by(schema.keys.c.name), select(schema.secrets)
     if name is not None:
         keys = keys.where(schema.keys.c.name == name)
         secrets = secrets.where(schema.secrets.c.key == name)
@@ -87,7 +96,7 @@ def listed(connection: Connection, name: str | None = None) -> list[StoredKey]:
     for row in connection.execute(secrets.order_by(schema.secrets.c.created_at_us)):
         ends.setdefault(row.key, []).append((row.created_at_us, row.expires_at_us))
     return [
-        StoredKey(_key(row), row.created_at_us, tuple(ends.get(row.name, [])))
+        StoredKey(_key(row), state_of(row), row.created_at_us, tuple(ends.get(row.name, [])))
         for row in connection.execute(keys)
     ]
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from service.access import registry
-from service.access.admissions import Look
+from service.access.allowance import at
 from service.access.commands.office import Office, existing, state_of_key
 from service.access.commands.options import (
     NO_LIMIT,
@@ -29,6 +29,7 @@ from service.access.database import now_us
 from service.access.figures import limits_shown
 from service.access.keys import ANONYMOUS, Key
 from service.access.money import dollars
+from service.access.periods import Moment
 from service.access.registry import StoredKey
 from service.access.secret import digest, new_secret
 from service.access.store import Store
@@ -73,10 +74,9 @@ def _list(office: Office) -> click.Command:
     @click.command("list", PlainCommand, help="All keys.")
     @as_json_option
     def list_(*, in_json: bool) -> None:
-        with office.store() as store:
-            with store.database.reading() as connection:
-                stored = registry.listed(connection)
-            described = [_described(store, one) for one in stored]
+        with office.store() as store, store.database.reading(background=True) as connection:
+            moment = store.calendar.moment(now_us(connection))
+            described = [_described(one, moment) for one in registry.listed(connection)]
         if in_json:
             click.echo(as_json(described))
         else:
@@ -90,8 +90,9 @@ def _show(office: Office) -> click.Command:
     @click.argument("name", type=Name())
     @as_json_option
     def show(name: str, *, in_json: bool) -> None:
-        with office.store() as store:
-            described = _described(store, existing(store, name))
+        with office.store() as store, store.database.reading() as connection:
+            moment = store.calendar.moment(now_us(connection))
+            described = _described(existing(registry.find(connection, name), name), moment)
         click.echo(as_json(described) if in_json else listed(described))
 
     return show
@@ -125,20 +126,24 @@ def _rotate(office: Office) -> click.Command:
         help="Create a new secret for a key. The old one keeps working for a while.",
     )
     @click.argument("name", type=Name())
-    @click.option("--overlap", type=Time(), default=DAY, help="How long, such as 24h (default 1d).")
+    @click.option(
+        "--overlap",
+        type=Time(optional=True),
+        default=DAY,
+        help="How long, such as 24h (default 1d).",
+    )
     @out_option
     @as_json_option
     def rotate(name: str, overlap: Any, out: Path | None, *, in_json: bool) -> None:
         if name == ANONYMOUS:
             raise click.ClickException("Open access has no key that could be rotated.")
         secret = new_secret()
-        with office.store() as store:
-            existing(store, name)
-            with store.database.writing(background=True) as connection:
-                now = now_us(connection)
-                ends = now if overlap == NO_LIMIT else instant_us(overlap, now, store.calendar, +1)
-                registry.rotate(connection, name, digest(secret), now, ends)
-                _hand_out(secret, name, out, in_json=in_json)
+        with office.store() as store, store.database.writing(background=True) as connection:
+            existing(registry.find_to_change(connection, name), name)
+            now = now_us(connection)
+            ends = now if overlap == NO_LIMIT else instant_us(overlap, now, store.calendar, +1)
+            registry.rotate(connection, name, digest(secret), now, ends)
+            _hand_out(secret, name, out, in_json=in_json)
 
     return rotate
 
@@ -168,12 +173,12 @@ def _enable(office: Office) -> click.Command:
 def _change(
     office: Office, name: str, change: Callable[[Key, Store, int], Key], *, in_json: bool
 ) -> None:
-    with office.store() as store:
-        stored = existing(store, name)
-        with store.database.writing(background=True) as connection:
-            changed = change(stored.key, store, now_us(connection))
-            registry.change(connection, store.calendar, changed)
-        described = _described(store, existing(store, name))
+    with office.store() as store, store.database.writing(background=True) as connection:
+        stored = existing(registry.find_to_change(connection, name), name)
+        now = now_us(connection)
+        registry.change(connection, store.calendar, change(stored.key, store, now))
+        changed = existing(registry.find(connection, name), name)
+        described = _described(changed, store.calendar.moment(now))
     click.echo(as_json(described) if in_json else listed(described))
 
 
@@ -234,13 +239,12 @@ def _write(secret: str, out: Path) -> None:
         file.write(secret + "\n")
 
 
-def _described(store: Store, stored: StoredKey) -> dict[str, Any]:
+def _described(stored: StoredKey, moment: Moment) -> dict[str, Any]:
     key = stored.key
-    [answer] = store.decide([Look(key.name, None)])
-    state = answer.levels[0][0]
+    state = at(stored.state, key.limits, moment)
     return {
         "name": key.name,
-        "state": state_of_key(key, answer.moment.us),
+        "state": state_of_key(key, moment.us),
         "created": shown_time(stored.created_at_us),
         "expires": shown_time(key.expires_at_us),
         "models": None if key.models is None else sorted(key.models),

@@ -13,7 +13,7 @@ from service.access.health import kind_of
 from service.access.keys import Key
 from service.access.migrate import migrate
 from service.access.periods import Calendar
-from service.access.registry import StoredKey, find
+from service.access.registry import StoredKey
 from service.access.store import Store
 
 NOBODY = "commands"
@@ -48,10 +48,8 @@ class Office:
             ) from None
 
 
-def existing(store: Store, name: str) -> StoredKey:
+def existing(found: StoredKey | None, name: str) -> StoredKey:
     """The key, or an error if there is none."""
-    with store.database.reading() as connection:
-        found = find(connection, name)
     if found is None:
         raise click.ClickException(f'There is no key named "{name}".')
     return found

@@ -16,6 +16,7 @@ from service.access.periods import MICROSECONDS, Calendar
 
 NO_LIMIT: Final = "none"
 MOST_PER_MINUTE = 10**10
+MOST_DIGITS = 100
 AGE = re.compile(r"(\d{1,5})([hdw])")
 HOURS = {"h": 1, "d": 24, "w": 24 * 7}
 
@@ -44,11 +45,13 @@ class Count(click.ParamType[Any]):
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if value == NO_LIMIT:
             return value
-        if not (str(value).isascii() and str(value).isdigit()):
+        digits = str(value)
+        if not (digits.isascii() and digits.isdigit()):
             self.fail(f"{value!r} is not a whole number, or 'none'", param, ctx)
-        if not 1 <= int(value) <= MOST_PER_MINUTE:
+        # Python refuses to convert thousands of digits
+        if len(digits) > MOST_DIGITS or not 1 <= int(digits) <= MOST_PER_MINUTE:
             self.fail(f"must be from 1 to {MOST_PER_MINUTE}, or 'none'", param, ctx)
-        return int(value)
+        return int(digits)
 
 
 class Usd(click.ParamType[Any]):
@@ -89,19 +92,25 @@ class Names(click.ParamType[Any]):
 
     name = "names"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ARG002
-        return (
-            value if value == "all" else frozenset(filter(None, map(str.strip, value.split(","))))
-        )
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value == "all":
+            return value
+        names = frozenset(filter(None, map(str.strip, value.split(","))))
+        if not names:
+            self.fail("must be names separated by commas, or 'all'", param, ctx)
+        return names
 
 
 class Time(click.ParamType[Any]):
-    """A day such as 2026-11-25, or how long ago or ahead, such as 30d."""
+    """A day such as 2026-11-25, or how long ago or ahead, such as 30d; where it is optional, also none."""
 
     name = "time"
 
+    def __init__(self, *, optional: bool = False) -> None:
+        self._optional = optional
+
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if value == NO_LIMIT or isinstance(value, date | timedelta):
+        if isinstance(value, date | timedelta) or (self._optional and value == NO_LIMIT):
             return value
         if age := AGE.fullmatch(value):
             return timedelta(hours=int(age[1]) * HOURS[age[2]])
@@ -137,7 +146,9 @@ def limit_options(command: Command) -> Command:
             "--chains", type=Names(), help="Chains it may use, comma-separated, or 'all'."
         ),
         click.option(
-            "--expires", type=Time(), help="A day, a duration from now such as 90d, or 'none'."
+            "--expires",
+            type=Time(optional=True),
+            help="A day, a duration from now such as 90d, or 'none'.",
         ),
         click.option(
             "--allow-unpriced/--refuse-unpriced",

@@ -11,6 +11,7 @@ from service.access.commands.options import Mistake, Name, PlainCommand, Time, i
 from service.access.commands.printed import Form, printed
 from service.access.database import now_us
 from service.access.money import dollars
+from service.access.registry import find
 from service.access.reports import By, Span, Used
 
 
@@ -40,7 +41,7 @@ def command(office: Office) -> click.Command:
                 raise Mistake("--since must be before --until (default: now).")
             rows = [_row(by, used) for used in reports.used(connection, by, span)]
             if key is not None and not rows:
-                existing(store, key)
+                existing(find(connection, key), key)
         columns = list(_row(by, Used("")))
         click.echo(printed(rows, form or "table", columns))
 

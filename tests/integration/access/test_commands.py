@@ -4,8 +4,10 @@ import json
 import stat
 import subprocess
 import sys
+import threading
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -109,6 +111,21 @@ def test_limits_are_changed_one_by_one_and_taken_away(told):
     assert changed["models"] is None
 
 
+@pytest.mark.parametrize("address", ["sqlite"], indirect=True)
+def test_two_changes_at_the_same_time_are_both_kept(told, database):
+    told("keys", "create", "--name", "team-a")
+    limit = threading.Thread(target=told, args=("keys", "limit", "team-a", "--open-answers", "3"))
+    with database.writing() as connection:
+        stored = registry.find_to_change(connection, "team-a")
+        registry.change(connection, Calendar("UTC"), replace(stored.key, disabled=True))
+        limit.start()
+        # long enough for a command that does not wait to read the key
+        limit.join(0.2)
+    limit.join()
+    shown = told("keys", "show", "team-a")
+    assert (shown["state"], shown["limits"]) == ("disabled", {"open_answers": 3})
+
+
 def test_open_access_is_limited_as_keys_are(told):
     told("keys", "limit", "anonymous", "--per-user-tokens-per-minute", "1000")
     changed = told("keys", "limit", "anonymous", "--budget-usd-day", "none")
@@ -147,6 +164,8 @@ def test_a_rotated_key_has_two_secrets_for_a_while(told, database):
         (["create", "--name", "b", "--open-answers", "0"], "from 1"),
         (["create", "--name", "b", "--open-answers", "-1"], "whole number"),
         (["create", "--name", "b", "--open-answers", "1.5"], "whole number"),
+        (["create", "--name", "b", "--open-answers", "1" * 5000], "from 1"),
+        (["create", "--name", "b", "--models", ","], "names separated by commas"),
         (["create", "--name", "b", "--models", "gpt-9"], '"gpt-9" is not a model'),
         (["create", "--name", "b", "--expires", "soon"], "must be a day"),
         (["create"], "Missing option '--name'"),
