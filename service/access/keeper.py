@@ -174,8 +174,7 @@ class Keeper:
             self._listener.leases_swept(swept)
 
     def _tell_budgets(self) -> None:
-        for key, period, share in self._run(self._store.budgets, JOB_SECONDS):
-            self._listener.budget_used(key, period, share)
+        self._listener.budgets_used(self._run(self._store.budgets, JOB_SECONDS))
 
     def _tidy(self) -> None:
         self._run(self._store.forget_idle_users, JOB_SECONDS)

@@ -1,5 +1,7 @@
 """Events of the access room as metrics; changes of state also in the log."""
 
+from collections.abc import Iterable
+
 from service.chat.account import BudgetPeriod, KeyProblem, LimitName
 from service.telemetry import metrics
 from service.telemetry.initial_samples import begin_key
@@ -11,6 +13,7 @@ class AccessMetrics:
 
     def __init__(self) -> None:
         self._known: set[str] = set()
+        self._budgets: set[tuple[str, BudgetPeriod]] = set()
 
     def key_known(self, key: str) -> None:
         if key not in self._known:
@@ -39,8 +42,16 @@ class AccessMetrics:
         metrics.LEASES_SWEPT.inc(count)
         log().warning("answers_of_dead_workers", count=count)
 
-    def budget_used(self, key: str, period: BudgetPeriod, share: float) -> None:
-        metrics.KEY_BUDGET_USED.labels(metrics.KEY_NAMES.shown(key), period).set(share)
+    def budgets_used(self, shares: Iterable[tuple[str, BudgetPeriod, float]]) -> None:
+        """Keys that share a label value show the most used budget among them."""
+        # a budget that was removed, or whose key was disabled, must not keep its alert firing
+        used = dict.fromkeys(self._budgets, 0.0)
+        for key, period, share in shares:
+            label = metrics.KEY_NAMES.shown(key), period
+            used[label] = max(used.get(label, 0.0), share)
+        for label, share in used.items():
+            metrics.series(metrics.KEY_BUDGET_USED, *label).set(share)
+        self._budgets = set(used)
 
     def access_is(self, *, is_open: bool) -> None:
         metrics.ACCESS_OPEN.set(int(is_open))

@@ -45,8 +45,8 @@ class Heard:
         if key not in self.known:
             self.known.append(key)
 
-    def budget_used(self, key, period, share):
-        self.budgets[f"{key} {period}"] = share
+    def budgets_used(self, shares):
+        self.budgets = {f"{key} {period}": share for key, period, share in shares}
 
     def access_is(self, *, is_open):
         self.is_open = is_open
