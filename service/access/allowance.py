@@ -12,6 +12,8 @@ from service.chat.account import LimitName
 
 # meters count requests or tokens times this, so that they drain by whole numbers per microsecond
 UNIT = 60_000_000
+MINUTE_US = 60_000_000
+DAY_US = 86_400_000_000
 # a guess: nobody knows when an open answer will end
 OPEN_ANSWER_US = 1_000_000
 
@@ -152,10 +154,12 @@ def settle(
             open_answers=max(0, state.open_answers - 1),
             reserved=max(0, state.reserved - held.cost),
         )
+    # after a clock went back over midnight, today is before the state's day
+    first_day, first_month = min(state.day, moment.day), min(state.month, moment.month)
     return replace(
         state,
-        spent_day=state.spent_day + (spent.cost if day >= state.day else 0),
-        spent_month=state.spent_month + (spent.cost if day[:7] >= state.month else 0),
+        spent_day=state.spent_day + (spent.cost if day >= first_day else 0),
+        spent_month=state.spent_month + (spent.cost if day[:7] >= first_month else 0),
     )
 
 
@@ -174,6 +178,15 @@ def at(state: State, limits: Limits, moment: Moment) -> State:
         month=moment.month if new_month else state.month,
         spent_month=0 if new_month else state.spent_month,
     )
+
+
+def with_clock_corrected(state: State, moment: Moment) -> State:
+    """After a clock that was far ahead was set back: what was used then counts as used now, so that nobody is kept out
+    until that time comes."""
+    ahead_us = state.at_us - moment.us
+    if ahead_us > DAY_US:
+        state = replace(state, day=moment.day, month=moment.month)
+    return replace(state, at_us=moment.us) if ahead_us > MINUTE_US else state
 
 
 def clamp(state: State, limits: Limits) -> State:

@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, literal_column, select, update
 
 from service.access import schema
-from service.access.allowance import Limits, State
+from service.access.allowance import Limits, State, with_clock_corrected
 from service.access.database import POSTGRESQL_CLOCK
 from service.access.keys import limits_of
-from service.access.periods import Calendar
+from service.access.periods import Calendar, Moment
 
 # a caller may claim to be any number of users; beyond this number, they share one row
 MOST_USERS = 1000
@@ -73,7 +73,7 @@ class LockedStates:
         self._states: dict[Place, State] = {}
         self._stored: dict[Place, State] = {}
         self._counted: dict[str, int] = {}
-        self.moment = calendar.moment(self._lock(names))
+        self.moment = self._lock(names, calendar)
         self._read_users(sorted({user for _, user in places if user}))
 
     def has(self, key: str) -> bool:
@@ -130,27 +130,29 @@ class LockedStates:
                 COUNT_USERS, [{"of_key": key, "count": self._users[key]} for key in counts]
             )
 
-    def _lock(self, names: list[str]) -> int:
+    def _lock(self, names: list[str], calendar: Calendar) -> Moment:
         sqlite = self._connection.dialect.name == "sqlite"
         now_us = time.time_ns() // 1000
         statement, values = (LOCK_SQLITE, {"now_us": now_us}) if sqlite else (LOCK_POSTGRESQL, {})
-        for row in self._connection.execute(statement, {"names": names, **values}):
+        rows = self._connection.execute(statement, {"names": names, **values}).all()
+        moment = calendar.moment(rows[-1].now_us if rows else now_us)
+        for row in rows:
             self._limits[row.key] = limits_of(row.limits), limits_of(row.per_user)
             self._users[row.key] = self._counted[row.key] = row.users
-            self._remember(row)
-            now_us = max(now_us, row.now_us) if sqlite else row.now_us
-        return now_us
+            self._remember(row, moment)
+        return moment
 
     def _read_users(self, users: list[str]) -> None:
         names = [name for name, count in self._users.items() if count]
         if names and users:
             values = {"names": names, "users": [*users, OTHER_USERS]}
             for row in self._connection.execute(USERS, values):
-                self._remember(row)
+                self._remember(row, self.moment)
 
-    def _remember(self, row: Any) -> None:
+    def _remember(self, row: Any, moment: Moment) -> None:
         state = state_of(row)
-        self._states[row.key, row.user_id] = self._stored[row.key, row.user_id] = state
+        self._stored[row.key, row.user_id] = state
+        self._states[row.key, row.user_id] = with_clock_corrected(state, moment)
 
     def _row(self, place: Place, key: str, user: str) -> dict[str, Any]:
         state = self._states[place]

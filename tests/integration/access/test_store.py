@@ -149,6 +149,18 @@ def test_limits_of_users_are_beside_those_of_the_key(store, create):
     assert state(store, user="user-0002").open_answers == 1
 
 
+def test_a_clock_that_was_years_ahead_keeps_nobody_out(store, create, database):
+    create("team-a", limits=Limits(requests_per_minute=1, budget_day=DOLLAR))
+    store.decide([begin(facts(), cost=DOLLAR)])
+    ahead = {"at_us": schema.states.c.at_us + 5 * 365 * 86_400_000_000, "day": "2031-11-25"}
+    with database.writing() as connection:
+        connection.execute(update(schema.states).values(ahead))
+    store.decide([begin(facts())])
+    seen = state(store)
+    assert seen.at_us < time.time_ns() // 1000 + 86_400_000_000
+    assert seen.day < "2031"
+
+
 def test_users_beyond_the_most_share_one_row(store, create):
     create("team-a", per_user=Limits(requests_per_minute=1))
     for first in range(0, MOST_USERS + 20, 100):
