@@ -44,7 +44,7 @@ STREAMING = re.compile(
 )
 # a name by its form: snake_case, camelCase, quoted, or right after "support"; other English words are not names
 NAMES = re.compile(
-    r"[\"'`“‘\[]+(?P<quoted>[A-Za-z]\w{0,62})[\"'`”’\]:]|\b(?P<snake>[a-z]+(?:_[a-z]+)+)\b|"
+    r"[\"'`“‘\[](?P<quoted>[A-Za-z]\w{0,62})[\"'`”’\]:]|\b(?P<snake>[a-z]+(?:_[a-z]+)+)\b|"
     r"\b(?P<camel>[a-z]+[A-Z]\w*)\b|\b(?P<known>temperature|max tokens)\b|"
     r"support (?:the )?(?:parameters? )?(?P<after>tools|stop|stream|temperature)\b",
 )
