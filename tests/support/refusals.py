@@ -91,6 +91,10 @@ KEY = [
     ("chinese credentials", 400, error("认证信息无效")),
     ("korean unregistered", 400, error("등록되지 않은 API 키입니다.")),
     ("empty", 401, b""),
+    ("xai blocked key", 403, {"code": "The caller does not have permission to execute the specified operation", "error": "Your API key is disabled"}),
+    ("kakao key", 401, {"code": -401, "msg": "this access token does not exist"}),
+    ("ja key", 400, {"error": "APIキーが無効です。"}),
+    ("scaleway", 403, {"details": [], "message": "Insufficient permissions to access the resource", "type": "denied_authentication"}),
 ]
 ACCESS = [
     ("openai country", 403, error("Country, region, or territory not supported", code="unsupported_country_region_territory", param=None, type="request_forbidden")),
@@ -106,6 +110,7 @@ ACCESS = [
     ("gemini country", 400, [error("Gemini API free tier is not available in your country. Please use a paid plan.", code=400, status="FAILED_PRECONDITION")]),
     ("region", 400, error("The requested model is currently unavailable in your region")),
     ("legal", 451, {"error": "Unavailable For Legal Reasons"}),
+    ("groq restricted", 400, error("Organization has been restricted. Please reach out to support if you believe this was in error.", type="invalid_request_error", code="organization_restricted")),
 ]
 MODEL = [
     ("openai", 404, error("The model `gpt-9` does not exist or you do not have access to it.", type="invalid_request_error", param=None, code="model_not_found")),
@@ -187,6 +192,12 @@ MODEL = [
     ("korean", 400, error("존재하지 않는 모델입니다: gpt-9")),
     ("korean not found", 404, error("모델을 찾을 수 없습니다.")),
     ("minimax", 400, error("unknown model 'x' (2013)", type="bad_request_error", http_code="400")),
+    ("bedrock legacy", 404, {"message": "Access denied. This Model is marked by provider as Legacy and you have not been actively using the model in the last 15 days."}),
+    ("ja model", 400, {"error": "指定されたモデルが見つかりません。"}),
+    ("mlx repo", 404, {"error": "404 Client Error. Repository Not Found for url: https://huggingface.co/api/models/foo"}),
+    ("azure unavailable model", 404, error("Unavailable model: gpt-9", code="unavailable_model", details="Unavailable model: gpt-9")),
+    ("volc notopen", 404, error("Your account 2100 has not activated the model doubao. Please activate the model service in the Ark Console.", code="ModelNotOpen", type="NotFound")),
+    ("predibase", 404, {"detail": "Deployment with name 'foo' not found"}),
 ]
 ADDRESS = [
     ("fastapi", 404, {"detail": "Not Found"}),
@@ -279,6 +290,11 @@ QUOTA = [
     ("korean unpaid", 403, error("미납 요금이 있어 서비스를 이용할 수 없습니다.")),
     ("empty", 402, b""),
     ("empty in html", 402, html("402 Payment Required")),
+    ("bedrock payment", 403, {"message": "Model access is denied due to INVALID_PAYMENT_INSTRUMENT:A valid payment instrument must be provided.. Your AWS Marketplace subscription for this model cannot be completed at this time."}),
+    ("watsonx quota", 403, {"errors": [{"code": "token_quota_reached", "message": "This request exceeded the token quota for the account"}], "trace": "x", "status_code": 403}),
+    ("ja quota", 403, {"error": "残高が不足しています。"}),
+    ("azure apim quota", 403, {"statusCode": 403, "message": "Out of call volume quota. Quota will be replenished in 01:02:03."}),
+    ("copilot quota", 402, error("You have no quota", code="quota_exceeded")),
 ]
 RATE_LIMITED = [
     ("openai requests", 429, error("Rate limit reached for gpt-4o in organization org-x on requests per min (RPM): Limit 3, Used 3, Requested 1. Please try again in 20s. Visit https://platform.openai.com/account/rate-limits to learn more.", type="requests", param=None, code="rate_limit_exceeded")),
@@ -345,6 +361,15 @@ RATE_LIMITED = [
     ("nginx", 429, html("429 Too Many Requests")),
     ("groq flex", 498, error("Flex tier capacity exceeded", type="capacity_exceeded")),
     ("empty", 429, b""),
+    ("bedrock gw", 400, {"detail": "An error occurred (ThrottlingException) when calling the ConverseStream operation (reached max retries: 4): Too many requests, please wait before trying again."}),
+    ("zhipu 1302 en", 429, error("High concurrency usage of this API, please reduce concurrency or contact customer service to increase limits", code="1302")),
+    ("zhipu 1305", 429, error("该模型当前访问量过大，请您稍后再试", code="1305")),
+    ("zhipu 1308", 429, error("Usage limit reached for 5 hour. Your limit will reset at 2026-01-25 18:00:00", code="1308")),
+    ("minimax usage limit", 429, {"base_resp": {"status_code": 2056, "status_msg": "usage limit exceeded"}}),
+    ("kakao quota", 429, {"code": -10, "msg": "API limit has been exceeded."}),
+    ("ja rate", 429, {"message": "リクエスト数の上限に達しました。しばらくしてから再度お試しください。"}),
+    ("ollama cloud 429", 429, {"error": "you (foo) have reached your weekly usage limit, upgrade for higher limits: https://ollama.com/upgrade"}),
+    ("sensenova", 429, error("rpm exceeds quota limit", code=8, details=[])),
 ]
 FAILED = [
     ("openai", 500, error("The server had an error while processing your request. Sorry about that!", type="server_error", param=None, code=None)),
@@ -409,6 +434,7 @@ FAILED = [
     ("databricks", 503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "The endpoint is scaling from zero"}),
     ("cohere", 503, {"message": "service unavailable"}),
     ("cohere 499", 499, {"message": "request cancelled by scheduler"}),
+    ("nim worker degraded", 400, {"status": 400, "title": "Bad Request", "detail": "Function id 'abc' version 'x': DEGRADED function cannot be invoked"}),
 ]
 FILTERED = [
     ("azure", 400, {"error": {"message": "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. Please modify your prompt and retry.", "type": None, "param": "prompt", "code": "content_filter", "status": 400, "innererror": {"code": "ResponsibleAIPolicyViolation", "content_filter_result": {"hate": {"filtered": True, "severity": "high"}}}}}),
@@ -450,6 +476,11 @@ FILTERED = [
     ("korean", 400, error("부적절한 콘텐츠가 포함되어 있어 요청이 차단되었습니다.")),
     ("korean policy", 400, error("안전 정책에 따라 답변이 차단되었습니다.")),
     ("together", 422, error("Input was flagged as unsafe by the safety model", type="invalid_request_error")),
+    ("cf gw guard prompt", 424, {"success": False, "error": [{"code": 2016, "message": "Prompt blocked due to security configurations"}]}),
+    ("cf gw guard resp", 424, {"success": False, "error": [{"code": 2017, "message": "Response blocked due to security configurations"}]}),
+    ("ja filter", 400, {"error": "不適切なコンテンツが検出されました。"}),
+    ("stepfun", 451, error("The content you provided or machine outputted is blocked.", type="censorship_blocked")),
+    ("kong ai", 400, error("bad request: prompt pattern is blocked")),
 ]
 TOO_LONG = [
     ("openai", 400, error("This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 tokens. Please reduce the length of the messages.", type="invalid_request_error", param="messages", code="context_length_exceeded")),
@@ -518,6 +549,9 @@ TOO_LONG = [
     ("korean words", 400, error("입력이 모델의 최대 컨텍스트 길이를 초과했습니다.")),
     ("korean tokens", 400, error("최대 토큰 수를 초과했습니다.")),
     ("korean", 400, error("입력 토큰 수가 모델의 최대 컨텍스트 길이를 초과했습니다.", code="context_length_exceeded")),
+    ("baidu old len", 400, {"error_code": 336007, "error_msg": "the max length of current question is 2000"}),
+    ("ja ctx", 400, {"message": "入力トークン数が上限を超えています。"}),
+    ("copilot", 400, error("prompt token count of 140000 exceeds the limit of 128000", code="model_max_prompt_tokens_exceeded")),
 ]
 INVALID = [
     ("openai", 400, error("Missing required parameter: 'messages'.", type="invalid_request_error", param="messages", code="missing_required_parameter")),
@@ -550,6 +584,7 @@ INVALID = [
     ("fastapi", 422, {"detail": [{"type": "missing", "loc": ["body", "messages"], "msg": "Field required", "input": {}}]}),
     ("empty", 400, b""),
     ("nginx", 400, html("400 Bad Request")),
+    ("zhipu 1214", 400, error("messages 参数非法。请检查文档。", code="1214")),
 ]
 # fmt: on
 

@@ -180,6 +180,14 @@ REFUSED = [
     ("chinese stream", 400, error("该模型不支持流式输出"), "whole"),
     ("korean stream", 400, error("이 모델은 스트리밍을 지원하지 않습니다."), "whole"),
     ("bedrock stream", 400, {"message": "The model is unsupported for streaming"}, "whole"),
+    # limits and roles in other words
+    ("fireworks stream", 400, error("Requests with max_tokens > 2048 must have stream=true"), 2048),
+    ("databricks limit", 400, {"error_code": "BAD_REQUEST", "message": "max_tokens must not exceed 2048"}, 2048),
+    ("japanese limit", 400, {"error": "max_tokensは2048以下でなければなりません"}, 2048),
+    ("chinese at most", 400, error("参数 max_tokens 必须小于等于 2048"), 2048),
+    ("qianfan roles", 400, error("role of message must be user or assistant", code="invalid_messages"), "moved"),
+    ("bedrock operation", 400, {"message": "This model doesn't support the ConverseStream operation"}, "whole"),
+    ("cerebras place", 422, {"message": "body.stream_options.include_usage: Extra inputs are not permitted", "type": "invalid_request_error", "param": "validation_error", "code": "wrong_api_format"}, OPTIONS),
 ]
 # fmt: on
 

@@ -15,7 +15,14 @@ from service.llm.wire.usage import usage_in
 # the fields that nearly all servers use for thinking
 PLAIN_THINKING = ("reasoning_content", "reasoning")
 # where it stands why the answer ended; the first that says something counts
-REASONS = ("finish_reason", "finishReason", "stop_reason", "native_finish_reason", "finish_details")
+REASONS = (
+    "finish_reason",
+    "finishReason",
+    "stop_reason",
+    "native_finish_reason",
+    "finish_details",
+    "done_reason",
+)
 MISREAD = (ValueError, LookupError, TypeError, AttributeError)
 
 

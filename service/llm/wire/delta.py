@@ -73,7 +73,7 @@ def _take_content(content: Any, said: Said) -> None:
 
 def _take_part(part: dict[str, Any], said: Said) -> None:
     kind = part.get("type")
-    if kind in THINKING_PARTS:
+    if kind in THINKING_PARTS or part.get("thought") is True:
         said.thinking += _words(part)
     elif kind == "refusal":
         said.text, said.refused = said.text + _words(part.get("refusal")), True
@@ -82,7 +82,9 @@ def _take_part(part: dict[str, Any], said: Said) -> None:
 
 
 def _is_thought(delta: dict[str, Any]) -> bool:
-    """Gemini marks content that is thinking."""
+    """Gemini marks content that is thinking, and so do gateways in front of it."""
+    if delta.get("thought") is True:
+        return True
     extra = delta.get("extra_content")
     google = extra.get("google") if isinstance(extra, dict) else None
     return isinstance(google, dict) and google.get("thought") is True

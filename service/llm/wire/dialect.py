@@ -64,12 +64,16 @@ FINISH_HINTS: tuple[tuple[str, FinishReason | Literal["failed"]], ...] = (
         "safety|filter|moderat|sensitiv|policy|prohibit|guardrail|harmful|toxic|illegal|inspection|^unsafe",
         "content_filter",
     ),
+    ("violation|inappropriate|restrictedcontent", "content_filter"),
     (
         "error|fail|abort|cancel|timeout|timedout|interrupt|connect|exception|overload|unavailable",
         "failed",
     ),
-    ("preempt|evict|kill|crash|shutdown|outofmemory|^oom|deadline|quota|ratelimit", "failed"),
-    ("length|limit|maxtoken|maximumtoken|maxnewtoken|maxoutput|truncat|exceed", "length"),
+    (
+        "preempt|evict|kill|crash|shutdown|outofmemory|^oom|deadline|quota|ratelimit|unload|capacity|malformed",
+        "failed",
+    ),
+    ("length|limit|tokenbudget|manytokens|max[a-z]*tok|truncat|exceed|overflow", "length"),
 )
 # Gemini's numeric finish reasons
 FINISH_NUMBERS: dict[int, FinishReason] = {
@@ -91,28 +95,29 @@ _ERROR_WORDS: dict[Kind, str] = {
         data_inspection_failed sensitive_content_detected input_text_sensitive_content_detected
         output_text_sensitive_content_detected guardrail_intervened guardrail_violation invalid_prompt
         flagged_input recitation sensitive new_sensitive unsafe_request input_text_risk_detection
-        output_text_risk_detection input_guardrail_triggered output_guardrail_triggered""",
+        output_text_risk_detection input_guardrail_triggered output_guardrail_triggered censorship_blocked""",
     "quota": """insufficient_quota insufficient_balance insufficient_credits insufficient_credit insufficient_funds
         insufficient_user_quota billing_hard_limit_reached billing_not_active billing_error payment_required
         exceeded_current_quota_error credit_limit_exceeded credits_exhausted out_of_credits arrearage
         account_overdue account_overdue_error budget_exceeded quota_exhausted spend_limit_reached not_enough_balance
         insufficient_balance_error pre_consume_token_quota_failed billing_disabled
-        allocation_quota_free_tier_only""",
+        allocation_quota_free_tier_only token_quota_reached""",
     "too_long": """context_length_exceeded context_window_exceeded context_window_exceeded_error
         exceed_context_size_error prompt_too_long input_too_long string_above_max_length tokens_limit_reached
-        request_too_large max_context_length_exceeded token_limit_exceeded context_overflow text_too_long""",
+        request_too_large max_context_length_exceeded token_limit_exceeded context_overflow text_too_long
+        model_max_prompt_tokens_exceeded""",
     "key": """invalid_api_key api_key_invalid incorrect_api_key missing_api_key api_key_expired authentication_error
         invalid_authentication invalid_authentication_error unauthorized unauthenticated unrecognized_client_exception
         expired_token_exception token_expired expired_token expired_key account_deactivated access_terminated
-        wrong_api_key auth_error auth_failure invalid_iam_token""",
+        wrong_api_key auth_error auth_failure invalid_iam_token denied_authentication""",
     "model": """model_not_found model_not_exist model_not_available model_not_supported invalid_model unknown_model
         unsupported_model deployment_not_found resource_not_found_exception resource_not_found_error no_access
         resource_does_not_exist endpoint_not_found operation_not_supported model_access_denied model_decommissioned
         model_terms_required model_permission_blocked_org model_permission_blocked_project key_model_access_denied
-        invalid_endpoint_or_model""",
+        invalid_endpoint_or_model unavailable_model model_not_open""",
     "rejected": """permission_error permission_denied permission_denied_error forbidden access_denied
         access_denied_exception not_authorized ip_not_authorized request_forbidden
-        unsupported_country_region_territory""",
+        unsupported_country_region_territory organization_restricted""",
     "address": "not_found not_found_error",
     "rate_limited": """rate_limit_exceeded rate_limit_error rate_limit_reached_error rate_limit rate_limited tokens
         requests too_many_requests too_many_requests_error too_many_requests_exception resource_exhausted throttling
@@ -183,6 +188,11 @@ THINK_TAGS = (
     ("◁think▷", "◁/think▷"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    # gpt-oss, Gemma and Solar, where the server leaves its channels in the text
+    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
+    ("<|start|>assistant<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
+    ("<|channel>thought", "<channel|>"),
+    ("<|think|>", "<|content|>"),
 )
 
 # What ends a stream, and names of events that are not frames.

@@ -32,15 +32,16 @@ from service.llm.wire.window import overflow_in
 
 # The statuses (None: no status) at which a sentence decides; words decide at any status.
 SENTENCE_STATUSES: dict[Kind, frozenset[int | None]] = {
-    "filtered": frozenset({400, 403, 422, 446, 451, 498, None}),
+    "filtered": frozenset({400, 403, 422, 424, 446, 451, 498, None}),
     "quota": frozenset({400, 401, 403, 412, 429, None}),
     "too_long": frozenset({400, 413, 422, 429, 500, None}),
     "key": frozenset({400, 403, 422, None}),
     "model": frozenset({400, 403, 404, 410, 422, 503, None}),
     "address": frozenset({400, 421, None}),
     "rejected": frozenset({400, None}),
-    "rate_limited": frozenset({None}),
+    "rate_limited": frozenset({400, None}),
     "invalid": frozenset({500, 501, 502, 503, None}),
+    "failed": frozenset({400}),
 }
 # A word for one of these takes precedence over status and sentences.
 WORDS_FIRST: tuple[Kind, ...] = ("filtered", "quota", "too_long")

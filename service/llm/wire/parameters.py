@@ -12,7 +12,8 @@ SYSTEM_ROLE = re.compile(
     r"only (?:supports? )?(?:the )?.?user.? and .?assistant.? roles|system_instruction is not|"
     r"role.{0,3} .?(?:system|developer).? (?:is|are) not|"
     r"(?:invalid|unsupported|unknown|unexpected) (?:message )?role:? .?(?:system|developer)\b|"
-    r"received .(?:system|developer)\b|不支持.{0,2}system|시스템 (?:메시지|프롬프트|역할).{0,4}지원(?:되|하)지",
+    r"must be (?:either )?.?user.? or .?assistant|received .(?:system|developer)\b|"
+    r"不支持.{0,2}system|시스템 (?:메시지|프롬프트|역할).{0,4}지원(?:되|하)지",
     re.IGNORECASE,
 )
 # something is wrong with a value; checked first, because "unsupported value" matches both
@@ -39,7 +40,8 @@ ROLE = re.compile(r"messages?[\[.]\d+\]?\.role")
 STREAMING = re.compile(
     r"verified to stream|streaming (?:is |was )?(?:not|un)[ -]?(?:yet )?(?:supported|allowed|available)|"
     r"(?:does not|doesn't|cannot|not) support(?:ed)? (?:for )?stream(?:ing)?\b|unsupported for streaming|"
-    r"streaming is disabled|stream must be false|不支持流式|스트리밍.{0,4}지원(?:되|하)지",
+    r"(?:does not|doesn't) support the \w*stream operation|streaming is disabled|"
+    r"stream must be false|不支持流式|스트리밍.{0,4}지원(?:되|하)지",
     re.IGNORECASE,
 )
 # a name by its form: snake_case, camelCase, quoted, or right after "support"; other English words are not names
@@ -58,6 +60,8 @@ NO_NAMES = frozenset(
         "context_length", "model_id", "request_id",
     }
 )  # fmt: skip
+# what Cerebras writes in place of a parameter's name
+NO_PARAMETER = "validation_error"
 # all parameters that may be sent
 ASKED = frozenset(
     {
@@ -96,16 +100,19 @@ INSTEAD = re.compile(
 )
 LIMIT = re.compile(
     r"(?:(?<!not )(?<!no )(?<!not be )less than|less than or equal to|"
-    r"at most|up to|<=|\d >|no more than|lower than|limit of|\[\s*\d+\s*,|≤|"
+    r"at most|up to|<=|(?:\d|tokens) >|no more than|lower than|limit of|\[\s*\d+\s*,|≤|"
     r"[\[(]\s*\d+\s*,|between \d+ and|(?:from|is) \d+ (?:\(inclusive\) )?to|less or equal to|cannot exceed|"
     r"maximum(?: value| allowed)?(?: is| of|:)|maximum allowed|"
     r"(?:exceeds?|exceeded) (?:the )?(?:maximum|limit)(?: of)?|"
+    r"(?:must|should|may) not exceed|小于等于|小于或等于|不大于|不得超过|"
     r"(?:not|can't) (?:be )?(?:greater|more|larger|above)(?: than)?(?: \w+=)?|limit (?:is|\()|"
     r"不能超过|最大值?为?|최대)\s*[`'\"]?(?P<limit>\d[\d,]{0,9})"
     r"(?P<open>[`'\"]? \(exclusive\))?",
     re.IGNORECASE,
 )
-LIMIT_FIRST = re.compile(r"(?P<limit>\d[\d,]{0,9})(?P<open>)\s?(?:이하|까지|[을를] 초과할 수 없)")
+LIMIT_FIRST = re.compile(
+    r"(?P<limit>\d[\d,]{0,9})(?P<open>)\s?(?:이하|以下|以内|까지|[을를] 초과할 수 없)"
+)
 BELOW = re.compile(r"(?:lower|less) than\s*[`'\"]?\d", re.IGNORECASE)
 
 
@@ -132,6 +139,8 @@ def _whole(parameter: str | None) -> str | None:
     """The parameter to which a named field belongs."""
     if parameter is None or parameter.startswith("messages"):
         return parameter
+    if parameter == NO_PARAMETER:
+        return None
     return re.split(r"[.\[]", parameter)[0] or None
 
 

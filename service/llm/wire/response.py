@@ -3,6 +3,7 @@
 from geventhttpclient.response import HTTPParseError, HTTPResponse
 
 from service.errors import UpstreamError
+from service.llm.wire.heads import Heads
 
 # head, trailers and everything else outside the body
 MOST_OVERHEAD_BYTES = 65536
@@ -11,7 +12,8 @@ MOST_OVERHEAD_BYTES = 65536
 class Response(HTTPResponse):
     """take() returns the part of the body in what arrived. status: None until the head is complete.
 
-    Interim responses (1xx) are skipped. Bytes after the response make the connection unusable.
+    Interim responses (1xx) are skipped. Bytes after the response make the connection unusable, and so does a head that
+    had to be rewritten: another parser may read it differently.
     """
 
     def __init__(self) -> None:
@@ -20,17 +22,23 @@ class Response(HTTPResponse):
         self.fields: dict[str, str] = {}
         self.whole = False
         self._overrun = False
+        self._heads = Heads()
         self._overhead_bytes = 0
         self._parts: list[bytes] = []
 
     @property
     def reusable(self) -> bool:
-        return self.whole and not self._overrun and not self.should_close()
+        strict = not (self._overrun or self._heads.lax)
+        return self.whole and strict and not self.should_close()
 
     def take(self, data: bytes) -> bytes:
         """The body in what arrived; empty data: the connection is closed. Raises UpstreamError for invalid HTTP."""
         try:
-            self.feed(data)
+            if self.status is not None or not data:
+                self.feed(data)
+            elif ready := self._heads.take(data):
+                # an empty piece would mean the end
+                self.feed(ready)
         except HTTPParseError:
             if not self.whole:
                 cause = "malformed: HTTP" if data else "connection closed"

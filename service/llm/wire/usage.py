@@ -7,17 +7,29 @@ from service.chat.events import Usage
 # more than any model reads or writes in one answer
 MOST_TOKENS = 10**8
 INPUT = ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "prompt_token_count",
-         "promptTokenCount", "inputTokenCount")  # fmt: skip
+         "promptTokenCount", "inputTokenCount", "prompt_eval_count", "prompt_n")  # fmt: skip
 OUTPUT = ("completion_tokens", "output_tokens", "completionTokens", "outputTokens", "candidates_token_count",
-          "candidatesTokenCount", "outputTokenCount")  # fmt: skip
+          "candidatesTokenCount", "outputTokenCount", "eval_count", "predicted_n")  # fmt: skip
 TOTAL = ("total_tokens", "totalTokens", "total_token_count", "totalTokenCount")
-THOUGHT = ("reasoning_tokens", "thoughts_token_count", "thoughtsTokenCount", "reasoningTokens")
+THOUGHT = (
+    "reasoning_tokens",
+    "thoughts_token_count",
+    "thoughtsTokenCount",
+    "reasoningTokens",
+    "thinking_tokens",
+)
 CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens",
-          "cached_content_token_count", "cachedContentTokenCount")  # fmt: skip
+          "cached_content_token_count", "cachedContentTokenCount", "num_cached_tokens")  # fmt: skip
+# Whoever counts the prompt by the first names counts apart what of it is read from a cache, or written to one.
+BESIDE_CACHE = ("input_tokens", "inputTokens", "prompt_n")
+CACHE_READ = ("cache_read_input_tokens", "cacheReadInputTokens", "cache_n")
+CACHE_WRITTEN = ("cache_creation_input_tokens", "cacheWriteInputTokens")
 INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "prompt_token_details")
 GEMINI = ("usageMetadata", "usage_metadata")
 ELSEWHERE = ("token_usage", "amazon-bedrock-invocationMetrics", *GEMINI)
-UNUSUAL = frozenset({"x_groq", *ELSEWHERE})
+# llama.cpp's, which are complete only with the part of the prompt that was cached
+TIMINGS, CACHED_PART = "timings", "cache_n"
+UNUSUAL = frozenset({"x_groq", TIMINGS, *ELSEWHERE})
 # Cohere's counts within its report
 BILLED = "billed_units"
 OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "completion_token_details")
@@ -27,13 +39,18 @@ def usage_in(frame: dict[str, Any], choice: dict[str, Any]) -> Usage | None:
     """The first valid report; None if there is none."""
     usage = _read(frame.get("usage")) or _read(choice.get("usage"))
     if usage is None and not UNUSUAL.isdisjoint(frame):
-        places = (_within(frame.get("x_groq")), *map(frame.get, ELSEWHERE))
+        places = (_within(frame.get("x_groq")), *map(frame.get, ELSEWHERE), _timings(frame))
         usage = next(filter(None, map(_read, places)), None)
     return usage or _read(_within(choice.get("delta")))
 
 
 def _within(place: Any) -> Any:
     return place.get("usage") if isinstance(place, dict) else None
+
+
+def _timings(frame: dict[str, Any]) -> Any:
+    timings = frame.get(TIMINGS)
+    return timings if isinstance(timings, dict) and CACHED_PART in timings else None
 
 
 def _read(report: Any) -> Usage | None:
@@ -51,13 +68,26 @@ def read_usage(reported: dict[str, Any]) -> Usage | None:
         return None
     if len(reported) == 2:
         return Usage(prompt, completion, "reported")
-    cached = _detail(reported, INPUT_DETAILS, CACHED)
+    read, written = _beside(reported, prompt + completion)
+    prompt += read + written
+    cached = read or _detail(reported, INPUT_DETAILS, CACHED)
     return Usage(
         prompt,
         _with_thinking(reported, prompt, completion),
         "reported",
         cached if cached is not None and cached <= prompt else None,
+        written or None,
     )
+
+
+def _beside(reported: dict[str, Any], counted: int) -> tuple[int, int]:
+    """Tokens of the prompt that are not in its count: read from a cache, and written to one."""
+    if INPUT[0] in reported or _first_count(reported, BESIDE_CACHE) is None:
+        return 0, 0
+    read = _first_count(reported, CACHE_READ) or 0
+    written = _first_count(reported, CACHE_WRITTEN) or 0
+    total = _first_count(reported, TOTAL)
+    return (read, written) if total is None or total >= counted + read + written else (0, 0)
 
 
 def _with_thinking(reported: dict[str, Any], prompt: int, completion: int) -> int:

@@ -83,13 +83,14 @@ ENDS = {
             " stop_found complete COMPLETE completed finished done end eot FinishReason.STOP user_stop pause_turn",
     "length": "MAX_TOKENS max_tokens MaxTokens maxTokens MAX_OUTPUT_TOKENS max_output_tokens max_new_tokens "
               "model_length LENGTH max_length length_limit limit token_limit_reached context_length_exceeded"
-              " model_context_window_exceeded FinishReason.MAX_TOKENS incomplete maximum_tokens",
+              " model_context_window_exceeded FinishReason.MAX_TOKENS incomplete maximum_tokens"
+              " maxPredictedTokensReached context_overflow",
     "content_filtered": "SAFETY safety OTHER_SAFETY IMAGE_SAFETY RECITATION PROHIBITED_CONTENT BLOCKLIST SPII"
                         " content-filter ContentFilter contentFilter content_moderation policy_violation sensitive risk"
-                        " guardrail_intervened unsafe",
+                        " guardrail_intervened unsafe violation",
     "upstream_error": "abort ABORT error internal_error server_error engine_error unknown_error network_error cancelled"
                       " timeout insufficient_system_resource MALFORMED_FUNCTION_CALL"
-                      " preempted server_shutdown oom rate_limit_exceeded",
+                      " preempted server_shutdown oom rate_limit_exceeded modelUnloaded malformed_model_output",
 }  # fmt: skip
 
 

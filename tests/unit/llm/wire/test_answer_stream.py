@@ -458,6 +458,8 @@ def test_streams_that_are_over_are_not_paced_for(lean, server, monkeypatch):
     """However they end."""
     streams = []
     monkeypatch.setattr("service.llm.pace.Pace.wait", lambda pace: streams.append(pace.streams))
+    # on a slow machine, each token would be late
+    monkeypatch.setattr("service.llm.wire.lean_transport.LONGEST_SECONDS", 60)
     slow = [text("a"), 0.05, text("b"), 0.05]
     server.says(
         stream(*slow, fin("stop"), DONE), stream(*slow, cut, end=False), stream(text("a"), 30)

@@ -1,0 +1,41 @@
+"""Rewrites the heads of responses as the parser wants them: it rejects lines that end in a bare LF, and folded ones.
+
+Old servers and scripts write such heads, and every browser reads them.
+"""
+
+import re
+
+START = b"HTTP/"
+BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+INTERIM = re.compile(rb"HTTP/1\.[01] 1\d\d\b")
+LAX = re.compile(rb"(?<!\r)\n|\n[ \t]")
+FOLD = re.compile(rb"\r?\n[ \t]+")
+LINE_END = re.compile(rb"\r?\n")
+
+
+class Heads:
+    """take() returns complete heads and what follows the last one. lax: a head was rewritten."""
+
+    def __init__(self) -> None:
+        self.lax = False
+        self._held = b""
+
+    def take(self, data: bytes) -> bytes:
+        """Keeps a head that is not complete."""
+        searched = max(0, len(self._held) - 3)
+        held, self._held = self._held + data, b""
+        ready = []
+        while (end := BLANK_LINE.search(held, searched)) is not None:
+            head, held, searched = held[: end.end()], held[end.end() :], 0
+            ready.append(self._strict(head))
+            if not INTERIM.match(head):
+                return b"".join((*ready, held))
+        if held[: len(START)] == START[: len(held)]:
+            self._held, held = held, b""
+        return b"".join((*ready, held))
+
+    def _strict(self, head: bytes) -> bytes:
+        if LAX.search(head) is None:
+            return head
+        self.lax = True
+        return LINE_END.sub(b"\r\n", FOLD.sub(b" ", head))
