@@ -32,6 +32,14 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
+def _switched(value: Any) -> Any:
+    """The other words that a setting of true or false takes."""
+    word = str(value).strip().lower()
+    if word in ("1", "yes", "y", "on", "t"):
+        return "true"
+    return "false" if word in ("0", "no", "n", "off", "f") else word
+
+
 def _is_url(value: str) -> str:
     if value and not _is_http(value):
         raise ValueError("must be an http:// or https:// address")
@@ -155,6 +163,7 @@ HeaderSecret = Annotated[SecretStr, AfterValidator(_fits_into_a_header)]
 Headers = Annotated[SecretStr, AfterValidator(_are_headers)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_is_redis_url)]
 TimeZone = Annotated[str, AfterValidator(_is_time_zone), Field(title="time zone")]
+StrippedTags = Annotated[Literal["false", "true", "unopened"], BeforeValidator(_switched)]
 AccessMode = Literal["auto", "keys", "open"]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_is_database_url)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]

@@ -12,6 +12,7 @@ from service.settings.kinds import (
     Headers,
     HeaderSecret,
     Names,
+    StrippedTags,
     Temperature,
     Url,
 )
@@ -52,9 +53,11 @@ class LLM(Group):
     max_output_tokens: Annotated[Count | None, NONE_ALLOWED] = 4096
     """The longest answer: the default and upper bound of `max_tokens`; `none`: not sent, and no bound.
     답변의 최대 길이로, 요청의 `max_tokens`의 기본값이자 상한입니다. `none`이면 보내지 않고 상한도 없습니다."""
-    strip_think_tags: bool = False
-    """Whether thinking between tags in the text (`<think>…</think>`) is removed from the answer.
-    답변 텍스트에서 `<think>…</think>` 같은 태그로 묶인 추론 내용을 뺄지 정합니다."""
+    strip_think_tags: StrippedTags = "false"
+    """Whether thinking between tags in the text (`<think>…</think>`) is removed from the answer. `unopened`: also
+    everything up to a `</think>` without an opening tag, for models whose chat template already opens it.
+    답변 텍스트에서 `<think>…</think>` 같은 태그로 묶인 추론 내용을 뺄지 정합니다. `unopened`이면 여는 태그 없이
+    나온 `</think>`까지도 뺍니다(채팅 템플릿이 여는 태그를 미리 넣는 모델용)."""
     fallback_model: str = ""
     """The fallback model, used when the first cannot answer.
     첫 모델이 답하지 못할 때 쓰는 대체 모델입니다."""

@@ -64,7 +64,7 @@ class Answer:
         """No frame follows, so the last finish reason counts."""
         self._said_reason, self._provisional = self._reason, False
         if self._tags is not None:
-            self._texts.append(self._tags.end())
+            self._texts.append(self._tags.end(cut=self._reason == "length"))
             self._tags = None
 
     def take(self) -> Chunk | None:

@@ -6,6 +6,7 @@ from service.chat.events import TICK, Chunk, Tick
 from service.errors import ChatError
 from service.llm.wire.question import Question
 from service.llm.wire.reading import Reading
+from service.llm.wire.think_tags import Stripped
 from service.llm.wire.transport import Arrived, Transport
 
 # after this many ticks, a refusal without a body is judged by its status
@@ -27,7 +28,7 @@ class AnswerStream:
         ask: Ask,
         failed: Callable[[Question, ChatError], None],
         *,
-        strip_think_tags: bool = False,
+        strip_think_tags: Stripped = "false",
     ) -> None:
         self._ask = ask
         self._failed = failed

@@ -19,6 +19,7 @@ from service.llm.wire.payload import composed, headers_for, takes_temperature
 from service.llm.wire.question import Question
 from service.llm.wire.stock_http import http_client
 from service.llm.wire.stock_transport import StockTransport, refuse
+from service.llm.wire.think_tags import Stripped
 
 # the package requires a key; the header that is sent is ours
 NO_KEY = "none"
@@ -48,7 +49,7 @@ class Client:
         adapted: Adapted,
         *,
         lean: bool,
-        strip_think_tags: bool,
+        strip_think_tags: Stripped,
     ) -> None:
         self._address = parse(access.base_url)
         self._headers = headers = headers_for(self._address, access.api_key, access.extra_headers)

@@ -11,7 +11,7 @@ from service.llm.wire.answer import Answer
 from service.llm.wire.dialect import END_MARKS, ERROR_EVENTS, PINGS
 from service.llm.wire.errors import of_frame
 from service.llm.wire.lines import MOST_BYTES, Lines
-from service.llm.wire.think_tags import ThinkTags
+from service.llm.wire.think_tags import Stripped, ThinkTags
 
 
 def _number(digits: str) -> float:
@@ -35,10 +35,14 @@ class FrameReader:
     A data line that is complete JSON is a frame at once, because some servers leave out the blank line.
     """
 
-    def __init__(self, *, strip_think_tags: bool = False) -> None:
+    def __init__(self, *, strip_think_tags: Stripped = "false") -> None:
         self.done = False
         self.overrun = False
-        self._answer = Answer(ThinkTags() if strip_think_tags else None)
+        self._answer = Answer(
+            None
+            if strip_think_tags == "false"
+            else ThinkTags(unopened=strip_think_tags == "unopened")
+        )
         self._lines = Lines()
         self._error: ChatError | None = None
         self._event = b""

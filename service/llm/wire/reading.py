@@ -7,6 +7,7 @@ from service.errors import UpstreamError
 from service.llm.wire.coding import Decoder, decoder_for
 from service.llm.wire.errors import of_response
 from service.llm.wire.frames import FrameReader
+from service.llm.wire.think_tags import Stripped
 
 MOST_REFUSAL_BYTES = 65536
 
@@ -14,7 +15,7 @@ MOST_REFUSAL_BYTES = 65536
 class Reading:
     """Call begin() with the head, read() with each piece of the body, and end() at its end. Raises ChatErrors."""
 
-    def __init__(self, *, strip_think_tags: bool = False) -> None:
+    def __init__(self, *, strip_think_tags: Stripped = "false") -> None:
         self._frames = FrameReader(strip_think_tags=strip_think_tags)
         self._decoder: Decoder | None = None
         self._headers: Mapping[str, str] = {}

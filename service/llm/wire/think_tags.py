@@ -1,36 +1,60 @@
 """Separates thinking between tags from the text (STRIP_THINK_TAGS)."""
 
+from typing import Literal
+
 from service.llm.wire.dialect import THINK_TAGS
 
+# the values of STRIP_THINK_TAGS
+Stripped = Literal["false", "true", "unopened"]
 OPENING = tuple(opening for opening, _ in THINK_TAGS)
 CLOSING = dict(THINK_TAGS)
 LONGEST = max(len(tag) for pair in THINK_TAGS for tag in pair)
 
 
 class ThinkTags:
-    """Takes text as it arrives, and returns text and thinking. Tags may be split anywhere."""
+    """Takes text as it arrives, and returns text and thinking. Tags may be split anywhere.
 
-    def __init__(self) -> None:
+    unopened: the text begins with thinking, with or without an opening tag. If nothing closes it, it was the text,
+    unless it was cut.
+    """
+
+    def __init__(self, *, unopened: bool = False) -> None:
         self._held = ""
         self._closing: str | None = None
         self._begun = False
         self._unclosed: list[str] | None = None
+        self._unopened = unopened
 
     def split(self, text: str) -> tuple[str, str]:
         """Returns text and thinking."""
         self._held += text
+        if self._unopened and not self._assume_opened():
+            return "", ""
         texts: list[str] = []
         thoughts: list[str] = []
         while self._step(texts, thoughts):
             pass
         return self._lead("".join(texts)), "".join(thoughts)
 
-    def end(self) -> str:
-        """The rest of the text; an unclosed tag in the middle of it is text."""
+    def end(self, *, cut: bool = False) -> str:
+        """The rest of the text; an unclosed tag in the middle of it is text. cut: the length limit was reached."""
         held, self._held = self._held, ""
+        if cut and self._closing is not None and not self._begun:
+            return ""
         if self._closing is None:
             return self._lead(held)
         return "" if self._unclosed is None else "".join([*self._unclosed, held])
+
+    def _assume_opened(self) -> bool:
+        """Whether the beginning says if there is an opening tag."""
+        begins = self._held.lstrip()
+        if any(tag.startswith(begins[: len(tag)]) for tag in OPENING):
+            if not begins.startswith(OPENING):
+                return False
+        else:
+            self._closing, self._unclosed = CLOSING[OPENING[0]], []
+        self._unopened = False
+        return True
 
     def _step(self, texts: list[str], thoughts: list[str]) -> bool:
         """Consumes everything up to and including the next tag; returns whether there was one."""

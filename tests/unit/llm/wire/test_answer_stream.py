@@ -40,7 +40,7 @@ class Asking:
     def __init__(self, base_url, *, lean, tick_seconds=TICK_SECONDS, **options):
         self.learned = []
         access = Access(base_url, "key", 3, 10, 10)
-        options = {"strip_think_tags": False} | options
+        options = {"strip_think_tags": "false"} | options
         self.client = Client(access, tick_seconds, self.adapted, lean=lean, **options)
 
     def adapted(self, *change):
@@ -410,7 +410,7 @@ def test_the_bill_is_reported(asking, server):
 
 def test_tags_are_taken_out_where_that_is_wanted(asking, server):
     server.says(stream(text("<thi"), text("nk>hm</think>Hello"), fin("stop"), DONE))
-    assert asking(server, strip_think_tags=True).text() == "Hello"
+    assert asking(server, strip_think_tags="true").text() == "Hello"
     assert asking(server).text() == "<think>hm</think>Hello"
 
 

@@ -58,19 +58,44 @@ def test_tags_are_taken_out_wherever_they_are_split(said, answer, thinking, plac
 def test_a_stream_with_tags(pieces):
     frames = [*map(text, pieces), fin("stop"), DONE]
     for stream in (frames, [b"".join(frames)]):
-        assert heard(stream, strip_think_tags=True)[:3] == ("Hello", "stop", "hm")
+        assert heard(stream, strip_think_tags="true")[:3] == ("Hello", "stop", "hm")
         assert heard(stream)[:3] == ("".join(pieces), "stop", "")
 
 
 def test_what_may_begin_a_tag_is_not_lost_at_the_end():
-    assert heard([text("a <"), fin("stop"), DONE], strip_think_tags=True)[:2] == ("a <", "stop")
-    assert heard([text("a <"), fin("stop")], strip_think_tags=True)[:2] == ("a <", "stop")
+    assert heard([text("a <"), fin("stop"), DONE], strip_think_tags="true")[:2] == ("a <", "stop")
+    assert heard([text("a <"), fin("stop")], strip_think_tags="true")[:2] == ("a <", "stop")
 
 
 @pytest.mark.parametrize("said", ["\n\n", "<think>", "<think></think>\n", "a", "<"])
 def test_what_a_frame_says_after_a_finish_reason_does_not_depend_on_cuts(said):
     stream = [text("", "stop"), text(said, "stop"), b"event: error\ndata: []\n\n"]
     one_by_one, at_once = (
-        heard(pieces, strip_think_tags=True) for pieces in (stream, [b"".join(stream)])
+        heard(pieces, strip_think_tags="true") for pieces in (stream, [b"".join(stream)])
     )
     assert one_by_one == at_once
+
+
+UNOPENED = [
+    ("hm\n</think>\n\nHello", "Hello", "hm\n"),
+    ("<think>hm</think>Hello", "Hello", "hm"),
+    (" <think>hm</think>Hello", "Hello", "hm"),
+    ("</think>Hello", "Hello", ""),
+    ("<b>hm</think>Hello <think>two</think>world", "Hello world", "<b>hmtwo"),
+    ("nobody thinks", "nobody thinks", "nobody thinks"),
+    ("", "", ""),
+]
+
+
+@pytest.mark.parametrize(("said", "answer", "thinking"), UNOPENED, ids=[r[0] for r in UNOPENED])
+@given(places=st.lists(st.integers(min_value=0), max_size=12))
+def test_a_template_may_have_opened_the_thinking(said, answer, thinking, places):
+    tags = ThinkTags(unopened=True)
+    parts = [tags.split(piece) for piece in (cut(said, places) if said else [said])]
+    assert "".join(text for text, _ in parts) + tags.end() == answer
+    assert "".join(thought for _, thought in parts) == thinking
+
+
+def test_thinking_that_is_cut_before_its_end_is_no_answer():
+    frames = [text("hm hm"), fin("length"), DONE]
+    assert heard(frames, strip_think_tags="unopened")[:3] == ("", "length", "hm hm")
