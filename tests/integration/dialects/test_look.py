@@ -103,6 +103,7 @@ def test_each_server_is_asked_once_by_all_workers_together():
             Service(f"http://{primary.address}/v1", WEB_CONCURRENCY=2, **settings)
         )
         service.until("chat_workers", 2)
+        service.event("model_server")
         (found,) = findings(service)
         assert (found["problem"], found["setting"]) == ("key", "FALLBACK_API_KEY")
         assert (len(primary.requests), len(spare.requests)) == (1, 1)
