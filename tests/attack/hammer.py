@@ -1,4 +1,4 @@
-"""Many connections that ask the same things again and again, in a process of its own.
+"""Many connections that repeat the same requests, in a separate process.
 
 hammer(port, requests=[request("GET", "/")], connections=300, seconds=5).statuses[200]
 

@@ -1,8 +1,8 @@
-"""`make capacity`: what this machine holds within the service level, and the settings that go with it.
+"""`make capacity`: what this machine can serve within the service level, and the settings for it.
 
 python -m tests.bench.capacity [--pace TOKENS_PER_SECOND] [--most STREAMS]
 
-The load generator and the simulator run on the same machine: a machine of its own holds more. Writes
+The load generator and the simulator run on the same machine: a machine without them can serve more. Writes
 build/capacity.json.
 """
 
@@ -20,7 +20,7 @@ from tests.support.simulator import SimulatorProcess
 FIRST_TOKEN_SECONDS = 1.0
 GAP_SECONDS = 0.25
 ANSWER_SECONDS = 8
-# what is held in a test is not what one plans with
+# leaves a margin below what a test reached
 HEADROOM = 0.7
 # workers are not balanced: one gets more than its share
 SKEW = 1.5

@@ -15,7 +15,7 @@ from tests.support.simulator import SimulatorProcess
 from tests.support.tls import self_signed
 
 PRICES = '[models."sim"]\ninput = 1\ncached_input = 1\noutput = 1\nas_of = 2026-01-01\n'
-# every limit is there, and none is reached
+# every limit is set, and none is reached
 AMPLE = Limits(10**9, 10**10, 10**6, 10**17, 10**18)
 
 

@@ -1,4 +1,4 @@
-"""One row at one server: the load in a process of its own, CPU and memory of the serving processes alone."""
+"""Measures one row at one server: the load runs in a separate process, and only the servers' CPU and memory count."""
 
 import json
 import os
@@ -95,7 +95,7 @@ def measure(row: Row, server: Server, simulator: SimulatorProcess, key: str = ""
 
 
 def measure_alone(row: Row, simulator: SimulatorProcess) -> Figures:
-    """LangChain without a service: its CPU is all there is to see."""
+    """LangChain without a service: only its CPU can be measured."""
     order = {"question": row.question, "streams": row.streams, "at_once": row.at_once}
     with subprocess.Popen(
         [sys.executable, "-m", "tests.bench.chain_alone"],

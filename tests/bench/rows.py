@@ -123,7 +123,7 @@ LONGEST = Row("answers of 8,000 tokens", 6, 8000, 200, at_once=6, stock=False)
 BESIDE = Row(
     "few, beside pathological inputs of 100 KB", 20, 250, 50, 0.02, 0.4, stock=False, beside=LARGE
 )
-# runs in a greenlet of its own, behind LangChain's composition
+# runs in a separate greenlet, behind LangChain's composition
 STEPS = Row(
     "a chain with a step: 8 streams as fast as they go",
     32,

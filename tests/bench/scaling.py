@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from service.settings import Settings
 
-# what is held in a test is not what one plans with
+# leaves a margin below what a test reached
 HEADROOM = 0.7
 # of docs: make bench, 200 streams of 50 tokens/s; /chat with 20 tokens
 CPU_SECONDS_PER_TOKEN = 40e-6

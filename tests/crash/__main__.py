@@ -1,6 +1,6 @@
 """`python -m tests.crash [CASE…]`: every fault, through nginx, gunicorn and the service to the simulator.
 
-Cases run side by side, each on a stack of its own. Exit code 1 if one of them fails.
+Cases run in parallel, each on a separate stack. Exit code 1 if one of them fails.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A case: what stack it wants, what is done with it, and what became of it."""
+"""A case: the stack it needs, what it does, and its result."""
 
 import time
 import traceback

@@ -1,4 +1,4 @@
-"""What a person behind the front door sees of one turn."""
+"""What a client of nginx sees of one turn."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""D1 to D7: what clients do to those who answer them."""
+"""D1 to D7: faults of clients."""
 
 import socket
 import threading
@@ -27,7 +27,7 @@ CLIENT_CLOSED = 499
 
 
 def leave(trial: Trial, route: str, question: str, tokens: int, stay: float = 0.0) -> str:
-    """Asks, waits until the upstream has written so many tokens, and is gone. How soon was that seen?"""
+    """Asks, waits until the upstream has written so many tokens, and disconnects; measures how soon that is noticed."""
     primary, request_id = trial.stack.primary, trial.id()
     before = primary.stats()
     stream = trial.client.stream(request_id, {"question": question}, path=route)

@@ -1,4 +1,4 @@
-"""What a turn has to come to: the ending, the calls at the upstream in order, and how long it may take."""
+"""What is expected of a turn: its ending, the upstream's calls in order, and how long it may take."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
-# small ones, as between hosts far apart: whoever does not read is felt soon
+# small ones, as between distant hosts: a peer that does not read is noticed soon
 BUFFER = 65536
 
 
@@ -38,7 +38,7 @@ def private_network() -> Iterator[None]:
 
 
 def drop_packets(one_port: int, other_port: int) -> None:
-    """Between these two ports every packet is lost from now on, both ways, and neither end is told."""
+    """From now on every packet between these two ports is lost, both ways, and neither end notices."""
     for source, target in ((one_port, other_port), (other_port, one_port)):
         ports = ("--sport", str(source), "--dport", str(target))
         order("iptables", "-w", "-A", "INPUT", "-i", "lo", "-p", "tcp", *ports, "-j", "DROP")

@@ -76,7 +76,7 @@ def many(trial: Trial, count: int, question: str) -> list[Asking]:
 
 
 def told_to_stop(trial: Trial) -> None:
-    """Answers that end within the drain end well, the others are told so; then the process is gone, with code 0."""
+    """Answers that end within the drain are complete, the others get `draining`; then the process exits with code 0."""
     stack, service = trial.stack, trial.stack.service
     short = many(trial, STREAMS - 10, directive(tokens=50, gap=0.2))
     endless = many(trial, 10, directive(fault="endless", gap=0.2))
@@ -137,7 +137,7 @@ def nginx_reloaded(trial: Trial) -> None:
 
 
 def all_slots_taken(trial: Trial) -> None:
-    """The next one is refused at once and told when to come again; probes answer as ever."""
+    """The next one is refused at once with a Retry-After; probes still answer."""
     stack, total = trial.stack, WORKERS * trial.stack.plan.slots
     # which worker takes a request is the kernel's choice: of two idle ones it may be the same each time,
     # so many are asked at once, and some are refused before all slots are taken

@@ -1,4 +1,4 @@
-"""P4 and P5: what Redis does, which must not matter to anybody."""
+"""P4 and P5: failures of Redis, which must not affect anybody."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ OPEN_SECONDS = 4
 def without_redis(
     trial: Trial, lose: Callable[[RedisServer], None], regain: Callable[[RedisServer], None]
 ) -> None:
-    """No request fails or waits, the loss is told, breakers go on by themselves, and all is well again afterwards."""
+    """No request fails or waits, the loss is reported, breakers work locally, and everything recovers."""
     redis = trial.stack.plan.redis
     assert redis is not None
     service = trial.stack.service

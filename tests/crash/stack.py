@@ -15,7 +15,7 @@ from tests.support.simulator import SimulatorProcess
 
 WORKERS = 2
 PRIMARY, SPARE = "sim", "spare"
-# a model of its own for looking whether the service is well: no case's faults count against it
+# a separate model for checking that the service is well: no case's faults count against it
 WELL = "well"
 # and one whose breaker is to open while the primary's is watched
 FRAGILE = "fragile"
@@ -39,7 +39,7 @@ class Plan:
     chain: str | None = None
 
 
-# what most cases are met with; the fuller budget gives each case on a shared stack its retries anew
+# for most cases; the larger budget leaves enough retries for each case on a shared stack
 PLAIN = Plan(settings={"RETRY_BUDGET": 1})
 SPARED = Plan(fallback=True, settings={"RETRY_BUDGET": 1})
 
@@ -72,7 +72,7 @@ def running(plan: Plan) -> Iterator[Stack]:
             service.until("chat_admission_slots", WORKERS * plan.slots, timeout=START_SECONDS)
         nginx = Nginx(
             f"127.0.0.1:{service.port}",
-            # all callers share one address here; the limits have tests of their own
+            # all callers share one address here; the limits have their own tests
             CLIENT_MAX_STREAMS=5000,
             CLIENT_REQUESTS_PER_SECOND=5000,
         )

@@ -32,7 +32,7 @@ Disk = Callable[[Path], AbstractContextManager[object]]
 
 
 def without_store(trial: Trial, address: str, lose: Change, regain: Change) -> None:
-    """Every answer comes in time, the loss is told, and afterwards each turn has its one row and is charged once."""
+    """Every answer comes in time, the loss is reported, and afterwards each turn has one row and is charged once."""
     service = trial.stack.service
     up = lambda: service.metric("chat_dependency_up", dependency="database")  # noqa: E731
     trial.until(10, lambda: up() == 1, "the store was not told as up")

@@ -84,7 +84,7 @@ def faked_clock() -> Iterator[Plan]:
 
 
 def clock_jumps(trial: Trial) -> None:
-    """An hour forward in mid-answer, and back again in the next; nobody is the wiser, but for the log's time."""
+    """An hour forward in the middle of an answer, and back in the next; only the log's timestamps show it."""
     assert trial.stack.plan.clock is not None
     for jump in (f"+{HOUR_SECONDS}", "+0"):
         asked = [

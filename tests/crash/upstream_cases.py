@@ -153,7 +153,7 @@ def context_length(trial: Trial) -> None:
 
 
 def content_filter(trial: Trial) -> None:
-    """As a refusal, and as the end of an answer that had begun."""
+    """As a refusal, and as the end of an answer that had started."""
     plain = Expected("filtered", "sim:content_filtered", "content_filtered", 422, "", (0, 3))
     committed = Expected("filtered", "sim:content_filtered", "content_filtered", 200, None, (0, 3))
     refused(trial, {"fault": "content-filter"}, plain)
@@ -163,7 +163,7 @@ def content_filter(trial: Trial) -> None:
 
 
 def prefill(trial: Trial) -> None:
-    """The spare refuses to go on with an answer that another began: it has to be asked anew."""
+    """The spare refuses to go on with an answer that another began: it has to start from the beginning."""
     trial.stack.spare.set_default("fault=prefill-refused")
     question = ANSWER + directive(model=PRIMARY, **broken("cut"))
     for route in (STREAM, CHAT):
@@ -202,7 +202,7 @@ def ask(trial: Trial, route: str) -> Saw:
 
 
 def check_bill(trial: Trial, saw: Saw) -> None:
-    """The answer's own bill is told to its caller; the log has that of all attempts, here the same."""
+    """The caller gets the answer's own cost, the log the cost of all attempts; here they are the same."""
     line = trial.line(saw.request_id)
     done = saw.done or {}
     usage = done.get("usage", {})

@@ -1,4 +1,4 @@
-"""`python -m tests.drill [ALERT…]`: real faults, and the alerts that have to reach whoever is told.
+"""`python -m tests.drill [ALERT…]`: injects real faults and checks that the right alerts arrive.
 
 A real Prometheus and Alertmanager with the shipped rules, all durations divided by one factor. At the end every panel
 of every dashboard is asked, and drawn into build/dashboards. Exit code 1 if an alert or a panel's data is missing.
@@ -48,7 +48,7 @@ def main(wanted: list[str]) -> int:
 
 
 def _calm(stage: Stage) -> list[str]:
-    """While all is well nothing may arrive but the sign of life."""
+    """While all is well, nothing but Watchdog may arrive."""
     began = time.time()
     while time.time() < began + CALM_SECONDS:
         stage.ask(directive(tokens=4, gap=0.05), 1)
@@ -77,7 +77,7 @@ def _play(scene: scenes.Scene, stage: Stage) -> list[str]:
 
 
 def _link(name: str, link: str) -> list[str]:
-    """As whoever is told would follow it."""
+    """Follows the link as its reader would."""
     try:
         with urllib.request.urlopen(link, timeout=10) as page:
             text = page.read().decode()

@@ -1,4 +1,4 @@
-"""Whom Alertmanager tells: keeps every alert that arrives."""
+"""Alertmanager's receiver: keeps every alert that arrives."""
 
 import json
 import threading

@@ -99,7 +99,7 @@ def _hold_the_database(stage: Stage) -> None:
 
 
 SCENES = (
-    # first: a breaker that opens hands turns over, too, and would have told it already
+    # first: a breaker that opens also hands turns over, and would already have fired it
     Scene(
         ("FallbackInUse",),
         _ask(directive(tokens=1), 1),

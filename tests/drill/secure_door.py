@@ -1,4 +1,4 @@
-"""A front door with TLS, whose certificate is about to expire."""
+"""A TLS server whose certificate is about to expire."""
 
 import http.server
 import ssl

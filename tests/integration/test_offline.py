@@ -11,7 +11,7 @@ import pytest
 from tests.support.service import free_port
 from tests.support.simulator import directive
 
-# every process of the service says whom it would reach, and reaches nobody beyond this machine
+# every process of the service says which hosts it would reach, and reaches none beyond this machine
 WITNESS = """
 import errno, os, sys
 
@@ -33,7 +33,7 @@ sys.addaudithook(witness)
 
 @pytest.fixture
 def reached(tmp_path, monkeypatch, simulator):
-    """The environment of a machine without a network; and whom the service tried to reach there."""
+    """The environment of a machine without a network; and the hosts that the service tried to reach."""
     (tmp_path / "sitecustomize.py").write_text(WITNESS)
     seen = tmp_path / "seen"
     seen.touch()

@@ -1,4 +1,4 @@
-"""Setting up: which Python is taken, and when .venv is made anew. Nothing is downloaded here: the locks are empty."""
+"""Setting up: which Python is taken, and when .venv is recreated. Nothing is downloaded here: the locks are empty."""
 
 import os
 import shutil

@@ -23,7 +23,7 @@ def service(either):
 
 
 class Failure(NamedTuple):
-    """requests: a cut answer is begun anew once, after its first content. begun: there is content before it."""
+    """requests: a cut answer is restarted once, after its first content. begun: there is content before it."""
 
     order: dict
     code: str

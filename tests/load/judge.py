@@ -1,4 +1,4 @@
-"""Whether a run may be believed: a load generator that is the limit measures itself."""
+"""Checks that a run is valid: a saturated load generator measures only itself."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Users that measure what users feel: time to first token, gaps, the whole, and whether the answer was whole.
+"""Users that measure what users notice: time to first token, gaps, total time, and whether the answer was complete.
 
 locust's own clients would log the time to the response header, and lose streams that are cut.
 """

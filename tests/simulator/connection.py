@@ -1,4 +1,4 @@
-"""One client's socket: requests in, bytes out, and the notice of its leaving."""
+"""One client's socket: requests in, bytes out, and noticing that it left."""
 
 import contextlib
 import select

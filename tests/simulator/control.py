@@ -1,4 +1,4 @@
-"""The simulator's own endpoints, under /simulator/: what it saw, and what it shall do."""
+"""The simulator's own endpoints, under /simulator/: what it saw, and what it is to do."""
 
 import hashlib
 import json

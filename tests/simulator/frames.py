@@ -113,11 +113,11 @@ class Frames:
         return self.choice(b"{}", reason)
 
     def closing(self, reason: str, usage: Json | None) -> bytes:
-        """The end, and the bill where it is to be told."""
+        """The end, and the usage if it was asked for."""
         return self.finish(reason) + (b"" if usage is None else self.usage(usage))
 
     def last(self, delta: bytes, reason: str, usage: Json | None) -> bytes:
-        """The end with the bill in the same frame."""
+        """The end with the usage in the same frame."""
         more = b"" if usage is None else b',"usage":%b' % to_json(usage)
         return self.choice(delta, reason, frame_more=more)
 

@@ -166,7 +166,7 @@ class Answer:
 
 
 def by_bytes(script: Script, *, chunked: bool) -> Script:
-    """Every byte of the script's writes as a write of its own, and in the body as a chunk."""
+    """Writes every byte of the script separately, in the body as a chunk."""
     wrap = identity
     while True:
         try:

@@ -13,7 +13,7 @@ _figures: list[str] = []
 
 @pytest.fixture(scope="session")
 def figures():
-    """What was measured; told at the end of the run."""
+    """What was measured; printed at the end of the run."""
     return _figures
 
 

@@ -1,4 +1,4 @@
-"""What a worker does with the store, without a web server: for tests of races, and of a store that is away.
+"""What a worker does with the store, without a web server: for tests of races and of a store that is down.
 
 with AccessWorker(address, folder) as worker:
     worker.ask("turns", count=200, cost=5)      # at once; how each of them went
@@ -33,7 +33,7 @@ TICK_SECONDS = 0.01
 
 
 class AccessWorker:
-    """A process of its own, patched by gevent as a worker is. policy: fields of Policy that differ."""
+    """A separate process, patched by gevent like a worker. policy: fields of Policy that differ."""
 
     def __init__(self, address: str, folder: Path, **policy: Any) -> None:
         options = json.dumps({"address": address, "folder": str(folder), "policy": policy})
@@ -109,9 +109,9 @@ class Commands:
         return [greenlet.value for greenlet in greenlets]
 
     def killed_turns(self, count: int, seconds: float) -> int:
-        """Begins turns, and kills their greenlets after a while; how many were killed in the middle."""
+        """Starts turns and kills their greenlets after a while; returns how many were killed in the middle."""
         greenlets = [gevent.spawn(self._turn) for _ in range(count)]
-        # all of them have begun
+        # all of them have started
         gevent.sleep(0)
         gevent.sleep(seconds)
         running = [greenlet for greenlet in greenlets if not greenlet.dead]
@@ -136,7 +136,7 @@ class Commands:
         return self._access.is_open
 
     def longest_gap(self) -> float:
-        """How long the loop stood still, at most, since this was asked last."""
+        """The longest time that the loop was blocked since the last call."""
         longest, self._longest_gap = self._longest_gap, 0.0
         return longest
 

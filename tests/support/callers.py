@@ -81,7 +81,7 @@ class Callers:
         return self.short
 
     async def _leave(self) -> None:
-        """As callers do: without waiting for what they asked."""
+        """Like real callers: without waiting for the answers."""
         self._trickling = False
         running = asyncio.all_tasks() - {asyncio.current_task()}
         for task in running:

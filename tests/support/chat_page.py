@@ -40,7 +40,7 @@ class ChatPage:
         self.open()
 
     def open(self) -> None:
-        """Again, when Chromium gave up loading: it does so if any program changes the machine's network."""
+        """Reloads when Chromium gave up loading, which it does if any program changes the machine's network."""
         loaded = self.page.locator(LOADED)
         for _ in range(OPEN_ATTEMPTS):
             self.page.goto(self.url)
@@ -84,7 +84,7 @@ class ChatPage:
         expect(self.turn).to_have_attribute("data-state", state)
 
     def watch(self) -> None:
-        """From now on `seen` tells every text that the newest answer showed."""
+        """From now on `seen` records every text that the newest answer showed."""
         self.page.evaluate(WATCH)
 
     def seen(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Programs that come from Debian: without them a test is skipped by name, and fails in CI."""
+"""Programs from Debian packages: a test that needs a missing one is skipped, and fails in CI."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What a model server may write without end: each a reply for tests.support.model_server."""
+"""Endless output of a model server: each is a reply for tests.support.model_server."""
 
 import itertools
 import socket

@@ -1,4 +1,4 @@
-"""A copy of the project in a folder of its own, to be started as a person would: with `.env`, ports and signals."""
+"""A copy of the project in a temporary folder, started as a person would: with `.env`, ports and signals."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ COPIED = (
 
 
 class Checkout:
-    """What git would give, with the environment that is there already."""
+    """A clone, with the virtual environment that already exists."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ class Checkout:
     def run(
         self, module: str, *arguments: str, **variables: str
     ) -> "subprocess.CompletedProcess[str]":
-        """To its end, which is expected soon."""
+        """Runs it until it exits, which is expected soon."""
         return subprocess.run(
             [str(self.folder / ".venv/bin/python"), "-m", module, *arguments],
             cwd=self.folder,

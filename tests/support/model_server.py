@@ -56,7 +56,7 @@ def stream(*pieces: Piece, head: bytes = STREAM_HEAD, end: bool = True) -> list[
 
 
 def answers(words: str = "Hello", reason: str = "stop") -> list[Piece]:
-    """What a server of the ordinary kind says."""
+    """The answer of an ordinary server."""
     return stream(text(words), fin(reason), usage(**USAGE), DONE)
 
 

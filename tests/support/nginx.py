@@ -1,4 +1,4 @@
-"""The shipped nginx files under a real nginx, in a directory of its own.
+"""The shipped nginx files under a real nginx, in a temporary directory.
 
     with Nginx(f"127.0.0.1:{service.port}", CLIENT_MAX_STREAMS=2) as nginx:
         ...                                     # ask nginx.port
@@ -61,7 +61,7 @@ def lay_out(directory: Path, values: dict[str, str]) -> None:
 
 
 class UnusableSettings(Exception):
-    """What nginx's container says before it ends."""
+    """What nginx's container writes before it exits."""
 
 
 class Nginx:
@@ -132,12 +132,12 @@ class Nginx:
         raise TimeoutError("nginx does not listen:\n" + "\n".join(self.errors))
 
     def workers(self) -> list[int]:
-        """Its processes that serve; those of an older configuration end with their last answer."""
+        """The worker processes; those of an older configuration exit after their last answer."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
         return [int(pid) for pid in children.split()]
 
     def reload(self) -> None:
-        """Reads the files anew and returns once new workers serve."""
+        """Reloads the files and returns once the new workers serve."""
         before = set(self.workers())
         os.kill(self.pid, signal.SIGHUP)
         until = time.monotonic() + START_SECONDS
@@ -147,12 +147,12 @@ class Nginx:
             time.sleep(0.02)
 
     def quit(self, timeout: float = 30) -> int:
-        """Lets open answers end; its exit code."""
+        """Waits for open answers; returns the exit code."""
         self._process.send_signal(signal.SIGQUIT)
         return self._ended(timeout)
 
     def stop(self) -> int:
-        """At once; its exit code."""
+        """Immediately; returns the exit code."""
         if self._process.poll() is None:
             self._process.terminate()
         code = self._ended(10)
@@ -164,7 +164,7 @@ class Nginx:
     def connect(self, source: str = "127.0.0.1", timeout: float = 30) -> socket.socket:
         connection = socket.socket()
         connection.settimeout(timeout)
-        # else the port could not be listened on for a minute
+        # otherwise the port could not be reused for a minute
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         connection.bind((source, 0))
         connection.connect(("127.0.0.1", self.port))

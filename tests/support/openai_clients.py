@@ -1,4 +1,4 @@
-"""OpenAI's clients as users have them. Those that are not the service's own are in processes and environments apart.
+"""OpenAI's clients as users run them. Those that the service does not depend on run in their own environments.
 
 with every_client() as clients:
     found = clients["openai-node"](url, "hi", model="sim", streams=True)
@@ -51,7 +51,7 @@ class Error:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a client's user has of one call."""
+    """What the client's user gets from one call."""
 
     text: str
     finish: str | None

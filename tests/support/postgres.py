@@ -1,4 +1,4 @@
-"""A real PostgreSQL in processes of its own, and ways to take it away.
+"""A real PostgreSQL, and ways to make it fail.
 
 with PostgresServer() as postgres:
     postgres.pause()       # it holds its connections and answers nothing
@@ -77,7 +77,7 @@ class PostgresServer:
         self._wait_until_it_answers()
 
     def kill(self) -> None:
-        """At once, as a crash: connections are reset, and nobody listens."""
+        """Crashes it: connections are reset, and nothing listens."""
         self.resume()
         pids = self._pids()
         for pid in pids:
@@ -119,7 +119,7 @@ class PostgresServer:
         self.sql("SELECT pg_reload_conf()")
 
     def pause(self) -> None:
-        """As a black hole: the kernel accepts connections, and nobody answers."""
+        """Freezes it: the kernel still accepts connections, but nothing answers."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:

@@ -1,4 +1,4 @@
-"""A real Redis-compatible server in a process of its own, and ways to take it away.
+"""A real Redis-compatible server, and ways to make it fail.
 
 with RedisServer() as redis:
     redis.pause()       # it holds its connections and answers nothing
@@ -25,7 +25,7 @@ START_SECONDS = 20
 
 
 class RedisServer:
-    """One server on a free port, in memory alone."""
+    """One server on a free port, in memory only."""
 
     def __init__(self, password: str | None = None, **options: str) -> None:
         """options: of its configuration, hyphens written as underscores."""
@@ -49,7 +49,7 @@ class RedisServer:
         self._wait_until_it_answers()
 
     def stop(self) -> None:
-        """At once, as a crash: connections are reset, the port is closed, the data is gone."""
+        """Crashes it: connections are reset, the port is closed, the data is lost."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -60,7 +60,7 @@ class RedisServer:
         self.start()
 
     def pause(self) -> None:
-        """As a black hole: connections are accepted by the kernel, and nobody answers."""
+        """Freezes it: the kernel still accepts connections, but nothing answers."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:

@@ -604,7 +604,7 @@ def _rows() -> list[Row]:
 
 
 STATUSES: list[Row] = _rows()
-# what a caller is told of each
+# the error that a caller gets for each
 CODES = {
     "key": "upstream_rejected", "access": "upstream_rejected", "model": "upstream_rejected",
     "address": "upstream_rejected", "quota": "upstream_quota_exhausted", "rate_limited": "upstream_rate_limited",

@@ -1,4 +1,4 @@
-"""The service as people run it: gunicorn with gevent workers, in a process of its own.
+"""The service as people run it: gunicorn with gevent workers, in a separate process.
 
 with Service(simulator.base_url, DRAIN_SECONDS=5) as service:
     answer = service.ask("hi")
@@ -121,7 +121,7 @@ class Service:
     # its life
 
     def wait_ready(self, timeout: float = START_SECONDS) -> None:
-        """Until a worker has said so; the others may still be starting."""
+        """Waits until one worker is ready; the others may still be starting."""
         until = time.monotonic() + timeout
         while time.monotonic() < until:
             if self._process.poll() is not None:
@@ -140,13 +140,13 @@ class Service:
         return [int(pid) for pid in children.split()]
 
     def wait(self, timeout: float = 30) -> int:
-        """Its exit code, once it has ended by itself."""
+        """Waits until it exits by itself; returns the exit code."""
         code = self._process.wait(timeout)
         self._reader.join(5)
         return code
 
     def stop(self) -> int:
-        """At once; its exit code."""
+        """Immediately; returns the exit code."""
         if self._process.poll() is None:
             self.signal(signal.SIGINT)
             try:
@@ -242,7 +242,7 @@ class Service:
             return self._turns()
 
     def turn(self, request_id: str, timeout: float = 15) -> dict[str, Any]:
-        """The line of the turn with this id."""
+        """The log line of the turn with this request ID."""
         with self._logged:
             wanted = lambda: [t for t in self._turns(request_id) if t["request_id"] == request_id]  # noqa: E731
             if not self._logged.wait_for(lambda: bool(wanted()), timeout):
@@ -250,7 +250,7 @@ class Service:
             return wanted()[0]
 
     def line(self, *parts: str, timeout: float = 15) -> str:
-        """The first line that holds all of these, once it is there."""
+        """Waits for the first line that contains all of these."""
         wanted = lambda: [line for line in self.lines if all(part in line for part in parts)]  # noqa: E731
         with self._logged:
             if not self._logged.wait_for(lambda: bool(wanted()), timeout):
@@ -258,7 +258,7 @@ class Service:
             return wanted()[0]
 
     def event(self, name: str, *parts: str, timeout: float = 15) -> dict[str, Any]:
-        """The first event of this name whose line holds all of these, once it is there."""
+        """Waits for the first event of this name whose line contains all of these."""
         told: dict[str, Any] = json.loads(self.line(f'"event":"{name}"', *parts, timeout=timeout))
         return told
 
@@ -268,7 +268,7 @@ class Service:
 
     @contextlib.contextmanager
     def unread_log(self) -> Iterator[None]:
-        """Nobody takes what the service writes to standard output, whose pipe holds a page."""
+        """Nobody reads the service's standard output, and its pipe holds only a page."""
         assert self._process.stdout is not None
         with self._logged:
             fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, 4096)

@@ -1,4 +1,4 @@
-"""The LLM simulator as a process of its own, and what a test asks of it.
+"""Runs the LLM simulator in a separate process, and gives tests its control endpoints.
 
     with SimulatorProcess() as simulator:
         ...                                 # point the service at simulator.base_url
@@ -50,11 +50,11 @@ class SimulatorControl:
         return [entry for entry in listed if model is None or entry["model"] == model]
 
     def reset(self) -> None:
-        """Zero counters, no records, no default, and `times` counts anew."""
+        """Resets the counters, records, default directive and each `times` count."""
         self._call("POST", "/simulator/reset")
 
     def set_default(self, text: str) -> None:
-        """The directive for every request that does not say otherwise; empty for none."""
+        """The directive for every request without one; empty for none."""
         self._call("PUT", "/simulator/default", text)
 
     def wait(
@@ -121,7 +121,7 @@ class SimulatorProcess(SimulatorControl):
         )
 
     def stop(self) -> int:
-        """Ends the process; its exit code."""
+        """Ends the process and returns its exit code."""
         if self._process.poll() is None:
             self._process.terminate()
         try:
@@ -134,7 +134,7 @@ class SimulatorProcess(SimulatorControl):
                 self._process.stdout.close()
 
     def exit_code(self, timeout: float = _STOP_SECONDS) -> int:
-        """Waits for the end of the process, which somebody else asked for."""
+        """Waits until the process has ended, which somebody else asked for."""
         return self._process.wait(timeout)
 
     def _read_base_url(self) -> str:

@@ -1,4 +1,4 @@
-"""The stack as a person has it: a clean copy of the project, and docker compose.
+"""The stack as a person runs it: a clean copy of the project, and docker compose.
 
 stack = Stack(folder)
 stack.configure(LLM_MODEL="sim")        # writes .env and brings the stack in line with it
@@ -43,7 +43,7 @@ WITHOUT_ALLOWANCE = (
 
 
 class Stack:
-    """One compose project of its own; `down` takes away all that it made, but for the images."""
+    """A separate compose project; `down` removes everything it created except the images."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -81,7 +81,7 @@ class Stack:
         return done
 
     def start(self, *command: str, **variables: str) -> "subprocess.Popen[str]":
-        """For what goes on while the test looks."""
+        """For a command that runs while the test watches."""
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -100,7 +100,7 @@ class Stack:
         self.compose("up", "--wait", *UP_FLAGS, *arguments)
 
     def configure(self, **settings: object) -> None:
-        """By `.env` alone. What is as wanted already stays as it is."""
+        """Through `.env` only. Containers that already match are kept."""
         if settings == self._settings:
             return
         self._settings = None
@@ -135,7 +135,7 @@ class Stack:
         networks = self.inspect(container)["NetworkSettings"]["Networks"]
         return str(networks[f"{self.project}_{network}"]["IPAddress"])
 
-    # the front door, and what is behind it
+    # nginx, and what is behind it
 
     @property
     def front_door(self) -> int:

@@ -1,4 +1,4 @@
-"""The page's other half, playing a script: for what a real service cannot be ordered to send at a given moment.
+"""A scripted service for the page: it sends what a real one cannot be made to send at a given moment.
 
 with StubService() as stub:
     stub.script = [event("start", request_id="request-1", model="sim"), gate, event("done", ...), DONE]

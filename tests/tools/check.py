@@ -1,4 +1,4 @@
-"""Runs every checker, all of them even when one complains, and says which did.
+"""Runs every checker, even after one has failed, and reports which failed.
 
 python -m tests.tools.check
 """

@@ -3,7 +3,7 @@
 python -m tests.tools.lock [--upgrade]
 
 Versions stay as they are unless pyproject.toml or --upgrade asks for others. One lock serves every platform and Python
-that the project supports. It names no index: whoever installs decides where the files come from, the hashes say which.
+that the project supports. It names no index: the installer decides where files come from, the hashes decide which.
 """
 
 import subprocess

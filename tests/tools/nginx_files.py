@@ -1,4 +1,4 @@
-"""What nginx answers in the service's place: the page's headers, and the rules for other origins."""
+"""What nginx answers instead of the service: the page's headers, and the rules for other origins."""
 
 from collections.abc import Iterable
 

@@ -71,7 +71,7 @@ def components_of(lock: str) -> Iterator[dict[str, Any]]:
 
 
 def licence_of(name: str) -> str:
-    """What the package says of itself in a few words."""
+    """The package's one-line summary."""
     try:
         told = metadata.metadata(name).json
     except metadata.PackageNotFoundError:

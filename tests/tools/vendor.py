@@ -3,7 +3,7 @@
 python -m tests.tools.vendor             what is listed, again; a file that differs is an error
 python -m tests.tools.vendor --update    the newest versions, and their checksums into vendor.json
 
-It asks npm, by package name: whoever runs it decides where packages come from, the checksums say which.
+It asks npm by package name: npm's settings decide where packages come from, the checksums decide which.
 """
 
 import hashlib

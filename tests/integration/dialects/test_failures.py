@@ -1,4 +1,4 @@
-"""Failures that are told within a 200, and refusals in a server's own words: what the caller gets, and whom it "
+"""Failures that are reported within a 200, and refusals in a server's own words: what the caller gets, and whom it "
 "costs."""
 
 import gzip

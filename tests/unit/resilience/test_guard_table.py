@@ -1,4 +1,4 @@
-"""What a turn's caller is told for what each route yields, who was asked, and what was told to whom."""
+"""What a turn's caller gets for what each route yields, which routes were called, and what each was sent."""
 
 from dataclasses import dataclass, field
 
@@ -245,7 +245,7 @@ TABLE = [
         heard=[("fell_back", "upstream_timeout")],
     ),
     Case(
-        "cut, and begun anew by the fallback",
+        "cut, and restarted by the fallback",
         [CUT],
         "half an !spareanother answer= spare",
         "main spare",
@@ -254,7 +254,7 @@ TABLE = [
         heard=[("restarted", "upstream_error")],
     ),
     Case(
-        "stalled, and begun anew by the fallback",
+        "stalled, and restarted by the fallback",
         [STALLED],
         "half an !spareanother answer= spare",
         "main spare",
@@ -263,7 +263,7 @@ TABLE = [
         heard=[("restarted", "upstream_timeout")],
     ),
     Case(
-        "cut, and begun anew by the same model",
+        "cut, and restarted by the same model",
         [CUT, GOOD],
         "half an !mainwhole answer= main",
         "main main",
@@ -271,7 +271,7 @@ TABLE = [
         heard=[("restarted", "upstream_error")],
     ),
     Case(
-        "the fallback cut, and begun anew by it",
+        "the fallback cut, and restarted by it",
         [SILENT],
         "half an !spareanother answer= spare",
         "main spare spare",
