@@ -39,6 +39,13 @@ def with_options(model: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str,
     return (model.model_copy(update=fields) if fields else model), left
 
 
+def in_our_names(model: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A call's options, those that are fields of the model by our names."""
+    kind: Any = type(model)
+    ours = {one: name for name, _ in _names(kind) for one in FIELDS[name]}
+    return {ours.get(name, name): value for name, value in options.items()}
+
+
 def fields_of(model: Any) -> dict[str, Any]:
     """What of a call's options are fields of it, by our names."""
     kind: Any = type(model)

@@ -20,7 +20,7 @@ from service.chat.events import TICK, CallEvent, Restart, Thinking, Token
 from service.errors import ChatError
 from service.llm import chain_turn
 from service.llm.accumulator import Accumulator
-from service.llm.asked_model import fields_of, name_of
+from service.llm.asked_model import fields_of, in_our_names, name_of
 from service.llm.chain_turn import CallEnd, ChainTurn, Said, TookBack, TurnGone, node_of
 from service.llm.model_call import ModelCall
 
@@ -118,13 +118,13 @@ class Guarded:
     ) -> ModelCall:
         """Options bound by the chain take precedence over the request's."""
         prompt = turn.running.prompt
-        options = request_options(self, turn) | {
-            name: value for name, value in kwargs.items() if name not in OURS
-        }
+        bound = {name: value for name, value in kwargs.items() if name not in OURS}
+        bound = in_our_names(self, bound)
+        options = request_options(self, turn) | bound
         if stop:
             options["stop"] = stop
         model = options.pop("model", None) or name_of(self) or provider_class(self).__name__
-        own = prompt.own - kwargs.keys()
+        own = prompt.own - bound.keys()
         question = hash(prompt.question)
         return ModelCall(messages, options, str(model), question, takes_back, own, by=self)
 
