@@ -162,7 +162,8 @@ class UpstreamCall:
         room = self._room
         self._room -= len(chunk.text)
         if chunk.tool_calls:
-            self._room -= sum(map(len, _arguments(chunk)))
+            # parts without arguments fill the memory, too
+            self._room -= sum(max(1, len(arguments)) for arguments in _arguments(chunk))
         if self._room < 0:
             chunk.text = chunk.text[:room]
             self.attempt.finish_reason, self._provisional = "length", False

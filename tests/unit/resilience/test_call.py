@@ -240,6 +240,12 @@ def test_arguments_of_tools_have_an_end_too():
     assert asked.attempt.finish_reason == "length"
 
 
+def test_tool_calls_without_arguments_have_an_end_too():
+    many = [Chunk(tool_calls=[{"index": number}]) for number in range(20_000)]
+    asked = Asked(many, offers_tools=True)
+    assert len(list(asked.call.events())) == FakeCall.most_chars + 1
+
+
 def test_thinking_without_end_is_not_listened_to():
     asked = Asked([Chunk(thinking="x" * 400_000)] * 100)
     with pytest.raises(ThinkingTimeout):
