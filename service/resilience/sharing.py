@@ -32,7 +32,7 @@ from service.resilience.listener import Listener
 POLL_SECONDS = 0.5
 LEASE_WAIT_SECONDS = 0.1
 SOCKET_SECONDS = 0.2
-# after a failure, Redis is not contacted for this long
+# after a failure, Redis is not contacted for this long, unless there is news
 PAUSE_SECONDS = 1.0
 # long enough for every worker to read it; one that could not will find out with a probe
 CLOSED_SECONDS = 5
@@ -143,7 +143,7 @@ class RedisSharing:
                 self._read()
                 pause = 0.0
                 self._is(up=True)
-            except (redis.RedisError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - nobody would notice that the thread has ended
                 # its text may contain parts of the address
                 self._is(up=False, cause=type(error).__name__)
                 pause = PAUSE_SECONDS

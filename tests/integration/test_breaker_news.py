@@ -1,5 +1,6 @@
 """What one worker's breaker tells another's through a real Redis: one round at a time, on a fake clock."""
 
+import queue
 import threading
 from contextlib import closing
 
@@ -82,7 +83,7 @@ def test_who_it_is_open_for_is_told_and_heard(two):
 @pytest.mark.parametrize("seconds", [None, 61, 86400])
 def test_an_open_that_would_last_too_long_is_nobodys(two, seconds):
     one, _ = two
-    one.sharing._client.set("chat:breaker:main", "open", ex=seconds)
+    one.sharing._client.set("{chat}:breaker:main", "open", ex=seconds)
     one.round()
     assert one.breaker.state == "closed"
     assert one.sharing._lease("main")
@@ -165,3 +166,17 @@ def test_another_reason_for_its_absence_is_told_the_same_one_is_not(two):
     one.sharing._is(up=True)
     told = [state for name, state in one.heard.states if name == "redis"]
     assert told == ["down: ConnectionError", "down: AuthenticationError", "up"]
+
+
+def test_an_answer_that_is_not_understood_does_not_end_the_sharing(redis, clock):
+    told, running = queue.Queue(), threading.Event()
+    heard = Heard()
+    heard.dependency_is = lambda _name, *, up, cause=None: told.put((up, cause))
+    # text instead of bytes
+    sharing = RedisSharing(f"{redis.url}?decode_responses=yes", 60, 60, heard, clock)
+    sharing._client.set("{chat}:breaker:main", "open", ex=60)
+    sharing.watch(Breaker("main", 3, 60, PROBE_SECONDS, clock, heard, sharing))
+    sharing.start()
+    assert told.get(timeout=30) == (False, "TypeError")
+    sharing._jobs.put(running.set)
+    assert running.wait(30)
