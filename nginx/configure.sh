@@ -74,14 +74,28 @@ events {
 CONF
 }
 
+# an address or a range, of IPv4 or IPv6
+is_network() {
+    byte='(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])'
+    four="$byte(\.$byte){3}"
+    group='[0-9A-Fa-f]{1,4}'
+    six="($group:){7}$group|($group:){6}$four"
+    case $1 in
+    *::*::*) return 1 ;;
+    *::*) six="($group(:$group){0,6})?::(($group:){0,6}($group|$four))?" ;;
+    esac
+    printf %s "$1" | grep -Eqx "$four(/([12]?[0-9]|3[0-2]))?|($six)(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?"
+}
+
 trusted() {
     for entry in $(each "${TRUSTED_PROXIES:-}"); do
         case $entry in
         private | cloudflare) sed 's/#.*//; /^ *$/d' "../trusted/$entry.txt" ;;
-        *[!0-9a-fA-F.:/]* | [!0-9a-fA-F:]*)
-            refuse "TRUSTED_PROXIES: \"$entry\" is no address, no range such as 10.0.0.0/8, and neither private nor cloudflare"
+        *)
+            is_network "$entry" ||
+                refuse "TRUSTED_PROXIES: \"$entry\" is no address, no range such as 10.0.0.0/8, and neither private nor cloudflare"
+            echo "$entry"
             ;;
-        *) echo "$entry" ;;
         esac
     done
 }
@@ -106,7 +120,7 @@ origins() {
     for origin in $(each "${CORS_ORIGINS:-}"); do
         printf %s "$origin" | grep -Eq '^https?://[A-Za-z0-9.:_-]+$|^https?://\[[0-9A-Fa-f:.]+\](:[0-9]+)?$' ||
             refuse "CORS_ORIGINS: each origin must be scheme://host[:port], without a path, and not *"
-        printf '    "~^%s$" $http_origin;\n' "$(printf %s "$origin" | sed 's/[].[]/\\&/g')"
+        printf '    "~*^%s$" $http_origin;\n' "$(printf %s "$origin" | sed 's/[].[]/\\&/g')"
     done
     printf '    default "";\n}\n'
 }
@@ -116,7 +130,7 @@ hosts() {
     printf 'server_name "" *.localhost *.internal ~^[0-9.]+$ ~^\\[[0-9a-f:.]+\\]$ ~^[a-z0-9_-]+$'
     for host in $(each "${ALLOWED_HOSTS:-},${DOMAIN:-}"); do
         printf %s "$host" | grep -Eq '^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$' ||
-            refuse "ALLOWED_HOSTS: \"$host\" is no host name; *.example.com stands for every name below it"
+            refuse "ALLOWED_HOSTS or DOMAIN: \"$host\" is no host name; *.example.com stands for every name below it, and a name with other letters is written as xn--..."
         printf ' %s' "$host"
     done
     echo ';'
@@ -127,6 +141,8 @@ base_path() {
     [ -n "$path" ] || return 0
     printf %s "$path" | grep -Eq '^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$' ||
         refuse "BASE_PATH must be a path such as /chat-service"
+    grep -Fq "location = $path {" ../templates/server.conf.template &&
+        refuse "BASE_PATH must not be one of the service's own paths, as $path is"
     pattern=$(printf %s "$path" | sed 's/[.]/\\&/g')
     # never one of nginx's own locations: after a rewrite they would be open
     printf 'rewrite ^%s(/([^.].*)?)$ $1;\nlocation = %s { return 308 %s/; }\n' "$pattern" "$path" "$path"

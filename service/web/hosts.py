@@ -37,7 +37,7 @@ def _name(host: str) -> str:
     """Without the port."""
     if host.startswith("["):
         return host.partition("]")[0].removeprefix("[")
-    return host.partition(":")[0].lower()
+    return host.partition(":")[0].lower().removesuffix(".")
 
 
 @lru_cache(maxsize=256)

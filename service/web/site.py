@@ -75,7 +75,7 @@ def _allow(site: Flask, origins: Sequence[str]) -> None:
     CORS(
         site,
         # flask-cors treats a string with a bracket as a pattern
-        origins=[re.compile(rf"{re.escape(origin)}\Z") for origin in origins],
+        origins=[re.compile(rf"{re.escape(origin)}\Z", re.IGNORECASE) for origin in origins],
         methods=CORS_METHODS,
         allow_headers=CORS_HEADERS,
         expose_headers=CORS_EXPOSED,

@@ -78,7 +78,10 @@ def test_an_answer_without_a_word_is_waited_for_longer_than_a_turn_lasts(tmp_pat
     [{"TURN_TIMEOUT_SECONDS": "soon"}, {"PROXY_PROTOCOL": "maybe"}, {"BASE_PATH": "chat"},
      {"BASE_PATH": "/a b"}, {"CORS_ORIGINS": "*"}, {"CORS_ORIGINS": 'https://a";'},
      {"ALLOWED_HOSTS": "*"}, {"ALLOWED_HOSTS": "a;b"}, {"TRUSTED_PROXIES": "lb.example.com"},
-     {"TRUSTED_PROXIES": "everybody"}, {"CLIENT_MAX_STREAMS": "6554"}, {"CLIENT_MAX_STREAMS": "0"},
+     {"TRUSTED_PROXIES": "everybody"}, {"TRUSTED_PROXIES": "10.0.0.0/33"},
+     {"TRUSTED_PROXIES": "10.0.0.300"}, {"TRUSTED_PROXIES": "face"}, {"TRUSTED_PROXIES": "::1/129"},
+     {"DOMAIN": "chat.example.com."}, {"BASE_PATH": "/chat"}, {"BASE_PATH": "/health/"},
+     {"CLIENT_MAX_STREAMS": "6554"}, {"CLIENT_MAX_STREAMS": "0"},
      {"CLIENT_MAX_STREAMS": "many"}, {"CLIENT_REQUESTS_PER_SECOND": "99999999999999999999"},
      {"CLIENT_REQUESTS_PER_SECOND": "-1"}],
 )  # fmt: skip

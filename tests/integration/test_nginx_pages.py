@@ -27,7 +27,10 @@ def ready(request, connection):
 
 @pytest.fixture(scope="module")
 def stage():
-    settings = {"CLIENT_REQUESTS_PER_SECOND": 1000, "CORS_ORIGINS": f"{ALLOWED}, http://[::1]:5500"}
+    settings = {
+        "CLIENT_REQUESTS_PER_SECOND": 1000,
+        "CORS_ORIGINS": f"{ALLOWED.replace('app', 'App')}, http://[::1]:5500",
+    }
     with Upstream(ready) as upstream, Nginx(upstream.address, **settings) as nginx:
         yield nginx, upstream
 
@@ -288,6 +291,9 @@ def test_a_question_for_options_that_is_no_preflight_is_the_services():
 
 # --- names and paths ---
 
+# as long as a cloud's names are
+BALANCER = "internal-chat-service-production-1234567890.ap-northeast-2.elb.amazonaws.com"
+
 
 @pytest.mark.parametrize(
     ("host", "status"),
@@ -295,6 +301,7 @@ def test_a_question_for_options_that_is_no_preflight_is_the_services():
         *((name, 200) for name in ("localhost", "LOCALHOST:8080", "127.0.0.1", "[::1]:8080")),
         *((name, 200) for name in ("192.0.2.7:8080", "[2001:db8::1]", "nginx:8082", "a.localhost")),
         *((name, 200) for name in ("host.docker.internal:8000", "a.b.internal")),
+        *((name, 200) for name in ("localhost.", "chat.example.com.:8080", BALANCER)),
         *((name, 421) for name in ("internal.evil.test", "a.internal.evil.test", "a.notinternal")),
         *((name, 200) for name in ("chat.example.com", "CHAT.example.com", "a.b.example.org")),
         *((name, 421) for name in ("evil.test", "example.com", "chat.example.com.evil.test")),
@@ -317,7 +324,7 @@ def test_it_answers_under_its_own_names(host, status, by_name):
 
 @pytest.fixture(scope="module")
 def by_name(_simulator):
-    names = "chat.example.com, *.example.org"
+    names = f"chat.example.com, *.example.org, {BALANCER}"
     with (
         Upstream(ready) as upstream,
         Nginx(upstream.address, ALLOWED_HOSTS=names, CLIENT_REQUESTS_PER_SECOND=1000) as nginx,
