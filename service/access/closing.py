@@ -37,6 +37,7 @@ def close(
 
     known_keys: raises StoreReplaced for an unknown key.
     """
+    _wait_for_the_ledger(connection)
     ended = {row.facts.turn_id: row for row in reversed(list(rows))}
     wanted = {(row.facts.key, row.facts.user_id or "") for row in ended.values()}
     states = LockedStates(connection, calendar, wanted)
@@ -57,6 +58,12 @@ def close(
         connection.execute(GIVE_BACK, [{"of_turn": turn} for turn in leases])
     states.save()
     return len(new)
+
+
+def _wait_for_the_ledger(connection: Connection) -> None:
+    """Maintenance may lock it for long. Waiting for it later, with the keys' rows locked, would hold up their turns."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE access_ledger, access_usage IN ROW EXCLUSIVE MODE")
 
 
 def _settle(

@@ -2,17 +2,23 @@
 
 import resource
 import sqlite3
+import threading
 import time
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 
 from service.access import registry, schema
 from service.access.allowance import Limits
 from service.access.database import Database, database_url
 from service.access.keys import Key
+from service.access.ledger import Facts, LedgerRow
 from service.access.migrate import migrate
+from service.access.periods import Calendar
 from service.access.secret import digest, new_secret
+from service.access.store import Store
 from tests.support.access_worker import AccessWorker
 from tests.support.postgres import PostgresServer
 
@@ -204,6 +210,38 @@ def test_callers_who_leave_in_the_middle_leave_nothing_behind(own_postgres, away
         worker.until("usage", {"spent": 1, "reserved": 0, "open": 0})
         assert worker.ask("connections") == 0
     assert count(away) == 51
+
+
+def test_a_locked_ledger_holds_up_no_turn(own_postgres, away):
+    make_key(away)
+    store = Store(Database(database_url(away)), Calendar("UTC"), "worker-1")
+    row = LedgerRow(
+        Facts("turn-0001", "request-1", "team-a", None, "/chat"), "completed", None, 0, 1
+    )
+    maintenance = own_postgres.session()
+    maintenance.stdin.write("BEGIN; LOCK TABLE access_ledger; SELECT 'locked';\n")
+    maintenance.stdin.flush()
+    while "locked" not in maintenance.stdout.readline():
+        pass
+    over = threading.Event()
+
+    def close_again_and_again():
+        while not over.is_set():
+            with suppress(DBAPIError):
+                store.close([row])
+
+    closing = threading.Thread(target=close_again_and_again)
+    closing.start()
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'chat' AND wait_event_type = 'Lock'"
+    )
+    while own_postgres.sql(waiting) == "0":
+        pass
+    own_postgres.sql("SELECT 1 FROM access_states WHERE key = 'team-a' FOR UPDATE NOWAIT")
+    over.set()
+    maintenance.communicate("ROLLBACK;\n")
+    closing.join()
+    store.database.forget()
 
 
 def test_callers_who_leave_at_any_time_keep_no_connection(address, database, create, tmp_path):
