@@ -1,7 +1,7 @@
 """Turns a chain's output into text and data: strings and messages are text, a final object is the answer as JSON."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -65,14 +65,21 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind
 class Outputs:
     """Reads a chain's output. `result` is its last object; AddableDicts are parts of one object, and lists may be.
 
-    given: the chain's input, which is not an answer. answer_field: the field of an object that is the answer.
+    given: the chain's input, which is not an answer. answer_field: the field of an object that is the answer. fields:
+    those of an object that arrive in any order.
     """
 
     def __init__(
-        self, given: Any = None, *, adds_lists: bool = False, answer_field: str | None = None
+        self,
+        given: Any = None,
+        *,
+        adds_lists: bool = False,
+        answer_field: str | None = None,
+        fields: Sequence[str] = (),
     ) -> None:
         self._given = given if isinstance(given, dict) else {}
         self._answer_field = answer_field
+        self._places = {name: place for place, name in enumerate(fields)}
         self._addable = (AddableDict, list) if adds_lists else (AddableDict,)
         self.result: Any = None
         self.tool_calls: list[dict[str, Any]] = []
@@ -109,9 +116,10 @@ class Outputs:
             return result
         if self._answer_field is not None and self._answer_field in result:
             return result[self._answer_field]
+        ordered = sorted(result.items(), key=lambda item: self._places.get(item[0], -1))
         return {
             name: value
-            for name, value in result.items()
+            for name, value in ordered
             if name not in UNSAID or value is not self._given.get(name)
         }
 

@@ -7,9 +7,16 @@ from langchain_core.callbacks import CallbackManager
 from langchain_core.globals import get_debug
 from langchain_core.output_parsers import ListOutputParser, StrOutputParser
 from langchain_core.prompts import BasePromptTemplate
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableBranch, RunnableSequence
+from langchain_core.runnables import (
+    Runnable,
+    RunnableBinding,
+    RunnableBranch,
+    RunnableParallel,
+    RunnableSequence,
+)
 from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.history import RunnableWithMessageHistory
+from langchain_core.runnables.passthrough import RunnableAssign
 from langgraph.pregel import Pregel
 
 from service.llm.agents import Agent, agent_of
@@ -44,7 +51,7 @@ class Plan:
 
     shows_model: the last model's text goes to the turn directly. needs: the `configurable` keys by which it stores
     conversations; if any, the caller's history is left out. adds_lists: its lists are parts of one list. answer_field:
-    the field of its object that is the answer.
+    the field of its object that is the answer. fields: the names of those that it fills at once, in order.
     """
 
     chain: Runnable[Any, Any]
@@ -57,6 +64,7 @@ class Plan:
     needs: frozenset[str] = frozenset()
     adds_lists: bool = False
     answer_field: str | None = None
+    fields: tuple[str, ...] = ()
 
 
 def plan_of(chain: Runnable[Any, Any]) -> Plan:
@@ -74,11 +82,17 @@ def plan_of(chain: Runnable[Any, Any]) -> Plan:
         needs=needs,
         adds_lists=isinstance(bare(_last(chain)), ListOutputParser),
         answer_field=getattr(bare(chain), "output_messages_key", None),
+        fields=_fields_of(bare(_last(chain))),
     )
 
 
 def _last(chain: Any) -> Any:
     return chain.last if isinstance(chain, RunnableSequence) else chain
+
+
+def _fields_of(step: Any) -> tuple[str, ...]:
+    parallel = step.mapper if isinstance(step, RunnableAssign) else step
+    return tuple(parallel.steps__) if isinstance(parallel, RunnableParallel) else ()
 
 
 def _kept_by(part: Any) -> list[str]:

@@ -20,7 +20,10 @@ class Producer:
     def __init__(self, plan: Plan, turn: ChainTurn, watcher: ChainWatcher) -> None:
         self._input = chain_input(turn.running.prompt, plan.wanted, keeps_history=bool(plan.needs))
         self.outputs = Outputs(
-            self._input, adds_lists=plan.adds_lists, answer_field=plan.answer_field
+            self._input,
+            adds_lists=plan.adds_lists,
+            answer_field=plan.answer_field,
+            fields=plan.fields,
         )
         self._plan = plan
         self._turn = turn

@@ -89,6 +89,8 @@ class OwnCalls:
         if message is not None:
             parts = own.attempt.provider == REPORTS_PARTS
             own.usage = (not parts and own.usage) or usage_of(message)
+            if _is_cached(message):
+                own.usage = Usage(0, 0, "reported")
             own.attempt.finish_reason = finish_word(message.response_metadata)
         own.texts = own.texts or _texts_of(response)
         own.attempt.finish_reason = own.attempt.finish_reason or "stop"
@@ -147,6 +149,11 @@ class OwnCalls:
         if attempt.usage is not None:
             attempt.cost_usd = self._around.cost(own.model, attempt.usage)
         self._turn.running.report(attempt)
+
+
+def _is_cached(message: BaseMessage) -> bool:
+    """Whether an answer comes from LangChain's cache, which marks it so. It keeps the usage of the first time."""
+    return "total_cost" in (getattr(message, "usage_metadata", None) or {})
 
 
 def _texts_of(response: LLMResult) -> list[str]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.chains.conftest import ANSWERED, ASKED, SETTINGS, ask, calls, says
-from tests.support.model_server import ModelServer, refuses
+from tests.support.model_server import USAGE, ModelServer, refuses
 from tests.support.service import Service
+from tests.support.upstream import whole
 
 CHAINS = Path(__file__).with_name("variations.py").read_text()
 CITY = '{"name": "Seoul",| "people": 9}'
@@ -59,6 +60,7 @@ SHAPES = {
     "history_field": (ONE, "Hello you", (7, 2)),
     "mine": (ONE, "mine: Hello you", (7, 2)),
     "json_mode": ([says(CITY)], AS_JSON, (7, 2)),
+    "summed_up": (ONE, '{"summary":"Hello you","length":2}', (7, 2)),
     "comma": ([says("a, |b, c")], '["a","b","c"]', (7, 2)),
     "swallowing": (ONE, "Hello you", (7, 2)),
     "dict": ([], '{"a":1}', (0, 0)),
@@ -255,3 +257,13 @@ def test_a_history_by_user_names_the_header_that_is_missing(service, route):
     for chain in ("history_parsed", "history_field", "asks_a_human"):
         answer = ask(service, route, chain)
         assert (answer.status, answer.details[0]["field"]) == (400, "X-Session-ID")
+
+
+def test_an_answer_from_langchains_cache_costs_nothing(service, server):
+    message = {"role": "assistant", "content": "Hello"}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    server.says([whole(200, json.dumps({"choices": [choice], "usage": USAGE}).encode())])
+    first, again = (ask(service, route, "own_cached") for route in ("/chat", "/chat/stream"))
+    assert (first.text, again.text) == ("Hello", "Hello")
+    assert (first.usage, again.usage) == ((7, 2, "reported"), (0, 0, "reported"))
+    assert (len(server.bodies), again.end["cost_usd"]) == (1, 0)

@@ -14,6 +14,7 @@ from langchain.agents.middleware import (
     ModelFallbackMiddleware,
     SummarizationMiddleware,
 )
+from langchain_core.caches import InMemoryCache
 from langchain_core.chat_history import InMemoryChatMessageHistory
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
@@ -382,8 +383,8 @@ def azure():
     )
 
 
-def other(name="gpt-4o"):
-    return ChatOpenAI(model=name, api_key="sk-other", max_retries=0)
+def other(name="gpt-4o", **options):
+    return ChatOpenAI(model=name, api_key="sk-other", max_retries=0, **options)
 
 
 def swallowing(model):
@@ -468,6 +469,7 @@ CHAINS = {
     "azure": lambda model: PROMPT | guarded(azure()),
     "azure_unguarded": lambda model: PROMPT | azure(),
     "guarded_agent": lambda model: create_agent(guarded(other()), [add]),
+    "own_cached": lambda model: ASK | other(cache=InMemoryCache(), disable_streaming=True),
     "own_agent": lambda model: create_agent(other(), [add]),
     "own_with_callbacks": lambda model: RunnableLambda(
         lambda asked: other().invoke(asked["question"], config={"callbacks": []}).text
@@ -475,6 +477,9 @@ CHAINS = {
     "own_first": lambda model: PROMPT | guarded(other()).with_fallbacks([model]),
     "compared": lambda model: RunnableParallel(
         a=ASK | model | StrOutputParser(), b=ASK | guarded(other())
+    ),
+    "summed_up": lambda model: RunnableParallel(
+        summary=ASK | model | StrOutputParser(), length=lambda asked: len(asked["question"])
     ),
     "raw": lambda model: PROMPT | model.with_structured_output(City, include_raw=True),
     "raw_tool": lambda model: (
