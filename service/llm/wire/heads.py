@@ -1,4 +1,5 @@
-"""Rewrites the heads of responses as the parser wants them: it rejects lines that end in a bare LF, and folded ones.
+"""Rewrites the heads of responses as the parser wants them: it rejects lines that end in a bare LF, folded ones, and a
+length beside chunks.
 
 Old servers and scripts write such heads, and every browser reads them.
 """
@@ -11,6 +12,9 @@ INTERIM = re.compile(rb"HTTP/1\.[01] 1\d\d\b")
 LAX = re.compile(rb"(?<!\r)\n|\n[ \t]")
 FOLD = re.compile(rb"\r?\n[ \t]+")
 LINE_END = re.compile(rb"\r?\n")
+CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked[ \t]*\r", re.IGNORECASE)
+# what RFC 9112 says to ignore beside chunks
+LENGTH = re.compile(rb"\r\ncontent-length:[^\r\n]*", re.IGNORECASE)
 
 
 class Heads:
@@ -35,7 +39,10 @@ class Heads:
         return b"".join((*ready, held))
 
     def _strict(self, head: bytes) -> bytes:
-        if LAX.search(head) is None:
-            return head
-        self.lax = True
-        return LINE_END.sub(b"\r\n", FOLD.sub(b" ", head))
+        strict = head
+        if LAX.search(head) is not None:
+            strict = LINE_END.sub(b"\r\n", FOLD.sub(b" ", head))
+        if CHUNKED.search(strict) is not None:
+            strict = LENGTH.sub(b"", strict)
+        self.lax = self.lax or strict != head
+        return strict

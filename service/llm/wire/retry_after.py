@@ -33,9 +33,15 @@ IN_WORDS = re.compile(
     r"(?:about |at least |approximately )?(?P<wait>\d[\d.]*) ?(?P<unit>[a-zµ]+)?(?P<more>[\d.hms]*)",
     re.IGNORECASE,
 )
+# the same in Korean, Chinese and Japanese
+IN_CJK_WORDS = re.compile(
+    r"(?P<wait>\d[\d.]*) ?(?P<unit>초|秒|분|分)(?:钟|鐘|間)? ?"
+    r"(?:후|뒤|이후|后|後|之后|以后)"
+)
 WORDS_FOR_UNITS = {
     "": "s", "sec": "s", "secs": "s", "second": "s", "seconds": "s", "min": "m", "mins": "m", "minute": "m",
     "minutes": "m", "hr": "h", "hour": "h", "hours": "h", "millisecond": "ms", "milliseconds": "ms",
+    "초": "s", "秒": "s", "분": "m", "分": "m",
 }  # fmt: skip
 
 
@@ -61,12 +67,13 @@ def wait_in_fields(fields: Sequence[str]) -> float | None:
 
 def wait_in_words(text: str) -> float | None:
     """From a sentence that is meant for people."""
-    found = IN_WORDS.search(text)
+    found = IN_WORDS.search(text) or IN_CJK_WORDS.search(text)
     if found is None:
         return None
-    unit = (found["unit"] or "").lower()
+    said = found.groupdict()
+    unit = (said["unit"] or "").lower()
     unit = WORDS_FOR_UNITS.get(unit, unit)
-    written = f"{found['wait'].rstrip('.')}{unit}{found['more'].rstrip('.')}"
+    written = f"{said['wait'].rstrip('.')}{unit}{said.get('more', '').rstrip('.')}"
     return _bounded(_moment_or_duration(written, time.time))
 
 

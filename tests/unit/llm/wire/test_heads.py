@@ -18,6 +18,16 @@ LAX = {
     + STRICT,
 }
 
+CHUNKED = STRICT.replace(b"\n\nhi\n\n\n", b"7\r\n\n\nhi\n\n\n\r\n0\r\n\r\n")
+LAX |= {
+    "a length before chunks": CHUNKED.replace(
+        b"7\r\n\r\n", b"7\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ),
+    "a length behind chunks": CHUNKED.replace(
+        b"Content", b"transfer-encoding: Chunked \r\ncontent"
+    ),
+}
+
 
 def read(pieces):
     response = Response()
