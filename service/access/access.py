@@ -30,6 +30,8 @@ from service.access.writer import Writer
 from service.chat.account import KeyProblem
 from service.errors import Forbidden, Unauthorized, Unavailable
 
+# for rows of other workers
+SETTLE_SECONDS = 0.05
 Mode = Literal["auto", "keys", "open"]
 
 
@@ -180,6 +182,11 @@ class Access:
     def now(self) -> Moment:
         """The time of the store's clock, if that is known."""
         return self._calendar.moment(time.time_ns() // 1000 + self._keeper.clock_ahead_us)
+
+    def wait_for_ended(self) -> None:
+        """Rows are written a moment after their callers have the answer, and may then ask the next question."""
+        time.sleep(SETTLE_SECONDS)
+        self._writer.flush(self._policy.store_seconds)
 
     def opened(self, turn_id: str) -> None:
         self.running.add(turn_id)

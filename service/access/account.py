@@ -48,6 +48,9 @@ class Books(Protocol):
     def serves_without_store(self) -> bool: ...
 
     def now(self) -> Moment: ...
+    def wait_for_ended(self) -> None:
+        """Waits a moment for answers that have just ended to give back what they held."""
+
     def user_of(self, key: Key, user_id: str | None, address: str) -> str | None: ...
     def opened(self, turn_id: str) -> None: ...
     def closed(self, row: LedgerRow) -> None: ...
@@ -192,6 +195,13 @@ class Account:
 
     def _ask(self, question: Question) -> Answer:
         """Raises StoreAway."""
+        answer = self._ask_once(question)
+        if answer.refusal and answer.refusal.is_held:
+            self._books.wait_for_ended()
+            answer = self._ask_once(question)
+        return answer
+
+    def _ask_once(self, question: Question) -> Answer:
         self._asked = self._books.lane.put(question)
         self._books.opened(self._facts.turn_id)
         return self._books.lane.answer(self._asked)

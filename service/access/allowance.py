@@ -74,6 +74,11 @@ class Refusal:
     wait_us: int | None
     spent: bool = False
 
+    @property
+    def is_held(self) -> bool:
+        """Whether open answers hold what is missing."""
+        return not self.spent and self.limit in ("open_answers", "budget_day", "budget_month")
+
 
 @dataclass(frozen=True, slots=True)
 class Meter:

@@ -245,6 +245,15 @@ def test_the_second_answer_is_refused_with_the_time_to_wait(door, limits, asked,
     first.end("completed", None)
 
 
+def test_who_asks_one_question_after_the_other_has_one_open_answer(door):
+    secret = door.create(limits=Limits(open_answers=1, budget_day=15))
+    for _ in range(5):
+        account = door.account(secret)
+        account.begin(prompt_of(Asked(cost=15)))
+        account.attempt(attempt(cost=0))
+        account.end("completed", None)
+
+
 def test_money_that_is_spent_is_waited_for_a_day_at_most(door):
     secret = door.create(limits=Limits(budget_month=5))
     dear = prompt_of(Asked(cost=6))
