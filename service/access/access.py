@@ -177,6 +177,8 @@ class Access:
             answer = self.lane.answer(self.lane.put(Look(key.name, user)))
         except StoreAway:
             answer = self.offline.look(key, user, self.now())
+        if not answer.levels:
+            raise Forbidden(cause="deleted")
         return described(key, user, Figures.of(answer))
 
     def now(self) -> Moment:

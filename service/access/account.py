@@ -196,6 +196,8 @@ class Account:
     def _ask(self, question: Question) -> Answer:
         """Raises StoreAway."""
         answer = self._ask_once(question)
+        if not answer.levels:
+            raise Forbidden(cause="deleted")
         if answer.refusal and answer.refusal.is_held:
             self._books.wait_for_ended()
             answer = self._ask_once(question)

@@ -18,9 +18,9 @@ from service.access.allowance import (
     everywhere,
     top_up,
 )
-from service.access.health import StoreReplaced
 from service.access.ledger import Facts
 from service.access.periods import Calendar, Moment
+from service.access.registry import require_same
 from service.access.states import LockedStates
 
 LEASE = insert(schema.leases)
@@ -70,7 +70,8 @@ Question = Begin | More | Look
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """refusal None: granted, with this amount held. levels: state and limits of the key and its user afterwards."""
+    """refusal None: granted, with this amount held. levels: state and limits of the key and its user afterwards; none
+    if somebody deleted the key."""
 
     held: Amount
     refusal: Refusal | None
@@ -79,16 +80,24 @@ class Answer:
 
 
 def decide(
-    connection: Connection, calendar: Calendar, worker: str, asked: Sequence[Question]
+    connection: Connection,
+    calendar: Calendar,
+    worker: str,
+    asked: Sequence[Question],
+    identity: str | None = None,
 ) -> list[Answer]:
     """Answers in the order of the questions. Raises StoreReplaced."""
     wanted = {_who(one) for one in asked}
     states = LockedStates(connection, calendar, wanted)
     if not all(states.has(key) for key, _ in wanted):
-        raise StoreReplaced
+        require_same(connection, identity)
     places = _places_of_leases(connection, [one for one in asked if isinstance(one, More)])
     answers = [_answer(states, places, one) for one in asked]
-    granted = [pair for pair in zip(asked, answers, strict=True) if not pair[1].refusal]
+    granted = [
+        (one, answer)
+        for one, answer in zip(asked, answers, strict=True)
+        if answer.levels and not answer.refusal
+    ]
     leases = [
         _lease(one.facts, places[one.facts.turn_id], worker, answer)
         for one, answer in granted
@@ -105,6 +114,8 @@ def decide(
 
 def _answer(states: LockedStates, places: dict[str, str], one: Question) -> Answer:
     """places: by turn, the user whose row holds its lease."""
+    if not states.has(_who(one)[0]):
+        return Answer(Amount(), None, [], states.moment)
     if isinstance(one, Begin):
         place = states.place(one.facts.key, one.facts.user_id)
         places[one.facts.turn_id] = place

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from service.access import schema
 from service.access.allowance import Amount, settle
-from service.access.health import StoreReplaced
 from service.access.ledger import LedgerRow, columns
 from service.access.periods import Calendar
+from service.access.registry import require_same
 from service.access.states import LockedStates
 
 WRITTEN = select(schema.ledger.c.turn_id, schema.ledger.c.cost, schema.ledger.c.lost).where(
@@ -32,17 +32,18 @@ def close(
     rows: Iterable[LedgerRow],
     *,
     known_keys: bool = True,
+    identity: str | None = None,
 ) -> int:
     """Returns how many rows were new. Of two rows of a turn, the first counts.
 
-    known_keys: raises StoreReplaced for an unknown key.
+    known_keys: raises StoreReplaced for an unknown key, unless the store has this identity: somebody deleted the key.
     """
     _wait_for_the_ledger(connection)
     ended = {row.facts.turn_id: row for row in reversed(list(rows))}
     wanted = {(row.facts.key, row.facts.user_id or "") for row in ended.values()}
     states = LockedStates(connection, calendar, wanted)
     if known_keys and not all(states.has(key) for key, _ in wanted):
-        raise StoreReplaced
+        require_same(connection, identity)
     turns = {"turns": list(ended)}
     written = {row.turn_id: row for row in connection.execute(WRITTEN, turns)}
     leases = {row.turn_id: row for row in connection.execute(LEASES, turns)}

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from service.access import schema
 from service.access.allowance import State, clamp
+from service.access.health import StoreReplaced
 from service.access.keys import Key, limits_of, stored_limits
 from service.access.periods import Calendar
 from service.access.states import CHANGE, STATE_COLUMNS, LockedStates, state_of
@@ -111,6 +112,12 @@ def changes_since(connection: Connection, number: int) -> Changes:
     secrets = select(schema.secrets).join(schema.keys).where(changed)
     found = tuple((row.hash, row.key, row.expires_at_us) for row in connection.execute(secrets))
     return Changes(store.identity, store.changes, keys, found)
+
+
+def require_same(connection: Connection, identity: str | None) -> None:
+    """Raises StoreReplaced if this is another store than the one with this identity."""
+    if connection.scalar(select(schema.store.c.identity)) != identity:
+        raise StoreReplaced
 
 
 def _next_change(connection: Connection) -> int:

@@ -31,17 +31,24 @@ class Store:
         self.database = database
         self.calendar = calendar
         self.worker = worker
+        # once the keys have been read
+        self.identity: str | None = None
 
     def decide(self, asked: Sequence[Question]) -> list[Answer]:
         return self._write(
-            lambda connection: admissions.decide(connection, self.calendar, self.worker, asked)
+            lambda connection: admissions.decide(
+                connection, self.calendar, self.worker, asked, self.identity
+            )
         )
 
     def close(self, rows: Iterable[LedgerRow]) -> int:
         """Returns how many were new."""
         ended = list(rows)
         return self._write(
-            lambda connection: closing.close(connection, self.calendar, ended), background=True
+            lambda connection: closing.close(
+                connection, self.calendar, ended, identity=self.identity
+            ),
+            background=True,
         )
 
     def restore(self, rows: Iterable[LedgerRow]) -> int:
@@ -54,7 +61,9 @@ class Store:
 
     def changes_since(self, number: int) -> registry.Changes:
         with self.database.reading() as connection:
-            return registry.changes_since(connection, number)
+            changes = registry.changes_since(connection, number)
+        self.identity = self.identity or changes.identity
+        return changes
 
     def beat(self) -> int:
         """Returns the time of the store's clock."""

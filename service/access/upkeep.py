@@ -50,7 +50,8 @@ def sweep(connection: Connection, calendar: Calendar, worker: str, running: Coll
     ).all()
     ended = [lease for lease in leases if lease.turn_id not in running]
     if ended:
-        close(connection, calendar, [_lost(lease, now) for lease in ended])
+        rows = [_lost(lease, now) for lease in ended]
+        close(connection, calendar, rows, known_keys=False)
     _forget_workers(connection, now)
     return len(ended)
 

@@ -5,7 +5,7 @@ import uuid
 from datetime import date
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from service.access import registry, schema
 from service.access.admissions import Begin, Look, More
@@ -220,6 +220,23 @@ def test_a_key_that_the_store_does_not_have_is_another_stores(store, create):
     with pytest.raises(StoreReplaced):
         store.close([ended(facts("team-z"))])
     assert store.restore([ended(facts("team-z"))]) == 1
+
+
+def test_a_key_that_somebody_deleted_is_known_no_more_and_stops_no_other(store, create, database):
+    create("team-a")
+    create("team-b")
+    store.changes_since(-1)
+    one, open_one = facts(), facts()
+    store.decide([begin(one), begin(open_one)])
+    with database.writing() as connection:
+        for table in (schema.leases, schema.secrets, schema.states):
+            connection.execute(delete(table).where(table.c.key == "team-a"))
+        connection.execute(delete(schema.keys).where(schema.keys.c.name == "team-a"))
+    of_a, of_b = store.decide([begin(facts()), begin(facts("team-b"))])
+    assert of_a.levels == []
+    assert of_b.levels
+    assert of_b.refusal is None
+    assert store.close([ended(one), ended(facts("team-b"))]) == 2
 
 
 def test_answers_of_a_worker_that_died_are_closed_and_its_money_is_free(store, create, database):
