@@ -126,7 +126,7 @@ class Service:
         while time.monotonic() < until:
             if self._process.poll() is not None:
                 raise RuntimeError("the service did not start:\n" + "\n".join(self.lines))
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, http.client.HTTPException):
                 if self.get("/ready", port=self.metrics_port)[0] == 200:
                     return
             time.sleep(0.05)
