@@ -16,6 +16,9 @@ from service.errors import (
     TurnTimeout,
     UpstreamConflict,
     UpstreamError,
+    UpstreamInvalidRequest,
+    UpstreamQuotaExhausted,
+    UpstreamRateLimited,
     UpstreamRejected,
     UpstreamTimeout,
 )
@@ -23,6 +26,14 @@ from service.resilience.patience import Limits, Watch
 
 LAST_FRAMES_SECONDS = 1.0
 MOST_THINKING_CHARS = 1_000_000
+
+# nobody charges for these before the first word, also if the stream had begun
+REFUSALS = (
+    UpstreamRateLimited,
+    UpstreamQuotaExhausted,
+    UpstreamRejected,
+    UpstreamInvalidRequest,
+)
 
 CallStep = Token | Thinking | ToolCalls | Tick
 
@@ -82,6 +93,7 @@ class UpstreamCall:
         self._texts: list[str] = []
         self._worded = False
         self._opened = False
+        self._refused = False
         self._sent = False
         self._room = call.most_chars
         self._offers_tools = call.offers_tools
@@ -100,6 +112,7 @@ class UpstreamCall:
             self._judge_end()
         except ChatError as error:
             self.attempt.result, self.attempt.cause = error.code, error.cause
+            self._refused = isinstance(error, REFUSALS) and not self._texts
             if isinstance(error, UpstreamRejected):
                 self.attempt.refused = error.refused
             raise
@@ -228,6 +241,7 @@ class UpstreamCall:
         counted = attempt.usage is not None and (attempt.usage.output_tokens or not self._texts)
         # a request that was cancelled before the first byte was sent all the same
         asked = self._opened or (self._sent and attempt.result == "cancelled")
+        asked = asked and not self._refused
         if asked and not counted:
             attempt.usage = self._upstream.estimate(self._call, "".join(self._texts))
         if attempt.usage is not None:

@@ -73,6 +73,13 @@ def test_a_whole_answer():
     [
         ([], UpstreamError, "ended without finish_reason", None, 0),
         ([UpstreamRateLimited(cause="HTTP 429")], UpstreamRateLimited, "HTTP 429", None, 0),
+        (
+            [ROLE, UpstreamRateLimited(cause="in-band 429")],
+            UpstreamRateLimited,
+            "in-band 429",
+            None,
+            0,
+        ),
         ([Internal(cause="bug")], Internal, "bug", None, 0),
         (silence(60), UpstreamTimeout, "first content", None, 10),
         ([ROLE, *silence(60)], UpstreamTimeout, "first content", ESTIMATED, 10),
