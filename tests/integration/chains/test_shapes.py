@@ -43,8 +43,7 @@ SHAPES = {
     "structured_tool": (
         [calls("City", {"name": "Seoul", "people": 9})], AS_JSON, (10, 5),
     ),
-    # as the model says it: the provider's own strategy
-    "structured_agent": ([says(CITY)], CITY.replace("|", ""), (7, 2)),
+    "structured_agent": ([says(CITY)], AS_JSON, (7, 2)),
     "structured_tool_agent": ([calls("City", {"name": "Seoul", "people": 9})], AS_JSON, (10, 5)),
     "json": ([says(CITY)], AS_JSON, (7, 2)),
     "canned_graph": ([], "a canned answer", (0, 0)),
