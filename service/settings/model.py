@@ -223,6 +223,7 @@ SECRETS = tuple(
 
 def _is_loopback(address: str) -> bool:
     try:
-        return ip_address(address).is_loopback
+        # docker compose wants IPv6 addresses in brackets
+        return ip_address(address.strip("[]")).is_loopback
     except ValueError:
         return address == "localhost"

@@ -34,7 +34,7 @@ def is_ours(host: str, allowed: Sequence[str]) -> bool:
 
 
 def _name(host: str) -> str:
-    """Without the port."""
+    """Without the port, and without the dot that may end a complete name."""
     if host.startswith("["):
         return host.partition("]")[0].removeprefix("[")
     return host.partition(":")[0].lower().removesuffix(".")

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 import gevent.socket
-from gevent import monkey
+from gevent import Timeout, monkey
 from gunicorn.http.errors import (
     ConfigurationProblem,
     InvalidHeader,
@@ -32,7 +32,7 @@ from service.web.error_body import error_body
 from service.web.joined_writes import JoinedWrites
 
 OUR_FAULT = (ConfigurationProblem, InvalidResponseHeader, InvalidResponseHeaderName)
-# closing a socket with unread bytes resets it, and the answer may be lost
+# closing a socket with unread bytes resets it, and the answer may be lost; for all of them, however slowly they come
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 1024 * 1024
 # connections kept free, so that idle ones never block probes and answers
@@ -145,6 +145,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 super().handle_request(listener, request, writes, address)
             finally:
                 writes.end()
+                # the app's own limit is not for the time between two requests
+                client.settimeout(None)
                 if request.must_close:
                     _linger(client)
 
@@ -204,8 +206,7 @@ def _response(refusal: ChatError, request_id: str) -> bytes:
 
 
 def _linger(client: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        client.settimeout(LINGER_SECONDS)
+    with contextlib.suppress(OSError), Timeout(LINGER_SECONDS, exception=False):
         client.shutdown(socket.SHUT_WR)
         left = LINGER_BYTES
         while left > 0 and (piece := client.recv(65536)):

@@ -1,6 +1,7 @@
 """A caller who does not read, or hardly: the turn ends, the upstream is let go, and nobody else waits."""
 
 import signal
+import socket
 import threading
 import time
 import uuid
@@ -110,3 +111,12 @@ def test_from_sigterm_on_a_write_gets_three_seconds(serve, simulator):
     assert service.turn(request_id)["ending"] == "disconnected"
     simulator.wait(requests=1, open_max=0)
     assert quiet(service)
+
+
+def test_between_two_requests_no_write_is_waited_for(strict):
+    with socket.create_connection(("127.0.0.1", strict.port)) as kept:
+        kept.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert kept.recv(4096).startswith(b"HTTP/1.1 200")
+        kept.settimeout(SEND_SECONDS + 0.5)
+        with pytest.raises(TimeoutError):
+            kept.recv(4096)
