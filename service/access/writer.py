@@ -98,21 +98,15 @@ class Writer:
         try:
             self._health.require()
             self._run(lambda: self._store.close(rows), WRITE_SECONDS)
-        except (DataError, IntegrityError) as error:
-            return self._without_bad_ones(rows, error)
-        except DBAPIError:
-            return self._later()
-        except StatementError as error:
-            return self._without_bad_ones(rows, error)
-        except (StoreAway, TooSlow, SQLAlchemyError):
-            return self._later()
+        except Exception as error:  # noqa: BLE001 - drivers raise their own for values they cannot convert
+            return self._without_bad_ones(rows, error) if _is_about_rows(error) else self._later()
         return True
 
     def _later(self) -> bool:
         self._retry_at = time.monotonic() + RETRY_SECONDS
         return False
 
-    def _without_bad_ones(self, rows: Sequence[LedgerRow], error: SQLAlchemyError) -> bool:
+    def _without_bad_ones(self, rows: Sequence[LedgerRow], error: Exception) -> bool:
         """Drops rows that no database accepts, so that they do not block the others."""
         if len(rows) == 1:
             self._listener.rows_dropped(1, kind_of(error))
@@ -149,3 +143,12 @@ class Writer:
             if not self._reaches_store(batch):
                 return False
         return True
+
+
+def _is_about_rows(error: Exception) -> bool:
+    """Whether a value is at fault, and not the store."""
+    if isinstance(error, DBAPIError):
+        return isinstance(error, DataError | IntegrityError)
+    if isinstance(error, StatementError):
+        return True
+    return not isinstance(error, SQLAlchemyError | StoreAway | TooSlow)

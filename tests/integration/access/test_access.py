@@ -254,6 +254,16 @@ def test_who_asks_one_question_after_the_other_has_one_open_answer(door):
         account.end("completed", None)
 
 
+def test_a_row_that_no_database_accepts_is_dropped_alone(door):
+    for tokens in (10**30, 5):
+        account = door.account()
+        account.begin(prompt_of(Asked()))
+        account.attempt(attempt(usage=Usage(tokens, 5, "reported"), cost=1))
+        account.end("completed", None)
+    assert [row.input_tokens for row in door.rows()] == [5]
+    assert door.heard.dropped == [(1, "OverflowError")]
+
+
 def test_money_that_is_spent_is_waited_for_a_day_at_most(door):
     secret = door.create(limits=Limits(budget_month=5))
     dear = prompt_of(Asked(cost=6))
