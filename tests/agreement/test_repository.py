@@ -37,6 +37,13 @@ def test_no_file_names_a_package_registry_or_a_path_of_somebodys_machine():
     assert found == {}
 
 
+def test_nothing_is_tracked_that_git_ignores():
+    """Such as an operator's keys."""
+    command = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert listed.stdout == ""
+
+
 DOCUMENTS = [path for path in tracked_files() if path.suffix == ".md"]
 # not build/, which is generated
 NAMED_PATH = re.compile(
