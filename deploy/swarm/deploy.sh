@@ -18,15 +18,19 @@ fail() {
 
 # reads .env like docker compose, except for variables within values; the environment takes precedence
 load_settings() {
-    local line name value
+    local line name value setting='^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_]*)[[:space:]]*=[[:space:]]*(.*)$'
     [ -e .env ] || return 0
     while IFS= read -r line || [ -n "$line" ]; do
-        case $line in [A-Z]*=*) ;; *) continue ;; esac
-        name=${line%%=*} value=${line#*=}
+        # an editor's byte order mark and line ends
+        line=${line#$'\xef\xbb\xbf'} line=${line%$'\r'}
+        [[ $line =~ $setting ]] || continue
+        name=${BASH_REMATCH[2]} value=${BASH_REMATCH[3]}
         [ -z "${!name+set}" ] || continue
         case $value in
-        \'*\' | \"*\") value=${value:1:-1} ;;
-        *) value=${value%% #*} ;;
+        \'*\'*) value=${value#\'} value=${value%%\'*} ;;
+        \"*\"*) value=${value#\"} value=${value%%\"*} ;;
+        '#'*) value= ;;
+        *) value=${value%%[[:space:]]#*} value=${value%"${value##*[![:space:]]}"} ;;
         esac
         export "$name=$value"
     done <.env

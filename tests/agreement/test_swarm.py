@@ -1,10 +1,12 @@
 """deploy/swarm/stack.yml says what docker-compose.yml says, but for what Swarm does in another way."""
 
 import re
+import subprocess
 
 import pytest
 import yaml
 
+from deploy.local import dotenv
 from tests.support.service import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
@@ -15,6 +17,7 @@ STACK = {
         "services"
     ].items()
 }
+DEPLOY = (ROOT / "deploy/swarm/deploy.sh").read_text(encoding="utf-8")
 SAME = ("user", "command", "init", "read_only", "cap_drop", "logging", "stop_signal")
 # a stop reaches it when nginx knows
 WAITS_FIRST = ("service", "command")
@@ -120,3 +123,26 @@ def test_a_busy_task_is_not_ended():
     """Swarm ends what is unhealthy, where docker compose only says so."""
     for check in (each["healthcheck"] for each in STACK.values() if "healthcheck" in each):
         assert int(check["interval"].rstrip("s")) * check["retries"] >= 100
+
+
+DOTENV = """\ufeffSIMPLE=1\r
+SPACED = two words  # a comment\r
+  export QUOTED="x y" # another
+SINGLE='a#b $c'
+COMMENT=# nothing
+EMPTY=
+ADDRESS=https://model.test/?a=b&c=d#e  \t
+# NONE=1
+lower_case=kept"""
+
+
+def test_the_deploy_reads_dotenv_like_everybody_else(tmp_path):
+    (tmp_path / ".env").write_bytes(DOTENV.encode())
+    known = dotenv.read(tmp_path / ".env")
+    [reader] = re.findall(r"^load_settings\(\) \{$.*?^\}$", DEPLOY, re.MULTILINE | re.DOTALL)
+    shown = "".join(f'printf "%s\\0" "${name}"\n' for name in known)
+    script = f"set -euo pipefail\n{reader}\nload_settings\n{shown}"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env={}, capture_output=True, text=True, check=True
+    )
+    assert dict(zip(known, done.stdout.split("\0"), strict=False)) == known
