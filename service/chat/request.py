@@ -53,6 +53,11 @@ def _whole(number: object) -> object:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
+def _listed(messages: object) -> object:
+    """null is as good as nothing, as for the other fields."""
+    return [] if messages is None else messages
+
+
 class Message(BaseModel):
     """One earlier message of the conversation."""
 
@@ -71,7 +76,10 @@ class ChatRequest(BaseModel):
     system: Annotated[str | None, Field(description="Replaces the system prompt.")] = None
     # stop at the first invalid message: listing them all could block the loop for a second
     history: Annotated[
-        list[Message], FailFast(), Field(description="The conversation so far, oldest first.")
+        list[Message],
+        FailFast(),
+        BeforeValidator(_listed),
+        Field(description="The conversation so far, oldest first."),
     ] = []
     chain: Annotated[str | None, Field(description="One of the service's chains.")] = None
     model: Annotated[str | None, Field(description="One of the models the service allows.")] = None

@@ -72,7 +72,6 @@ INVALID = {
     "system-false": with_field("system", "false"),
     "system-list": with_field("system", '["x"]'),
     # history
-    "history-null": with_field("history", "null"),
     "history-object": with_field("history", "{}"),
     "history-string": with_field("history", '"hi"'),
     "history-of-strings": with_field("history", '["hi"]'),
