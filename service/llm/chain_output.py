@@ -112,7 +112,7 @@ class Outputs:
     def _chosen(self) -> Any:
         """The answer in the object. Instruction and history are not, if the chain only passes them on."""
         result = self.result
-        if not isinstance(result, AddableDict):
+        if not isinstance(result, dict):
             return result
         if self._answer_field is not None and self._answer_field in result:
             return result[self._answer_field]

@@ -81,13 +81,21 @@ def plan_of(chain: Runnable[Any, Any]) -> Plan:
         shows_model=marked is not None,
         needs=needs,
         adds_lists=isinstance(bare(_last(chain)), ListOutputParser),
-        answer_field=getattr(bare(chain), "output_messages_key", None),
+        answer_field=_answer_field_of(chain),
         fields=_fields_of(bare(_last(chain))),
     )
 
 
 def _last(chain: Any) -> Any:
     return chain.last if isinstance(chain, RunnableSequence) else chain
+
+
+def _answer_field_of(chain: Any) -> str | None:
+    """Of a history around a chain, or of a chain of langchain_classic, which returns its input, too."""
+    if (name := getattr(bare(chain), "output_messages_key", None)) is not None:
+        return str(name)
+    names = getattr(bare(_last(chain)), "output_keys", None)
+    return str(names[0]) if isinstance(names, list) and names else None
 
 
 def _fields_of(step: Any) -> tuple[str, ...]:

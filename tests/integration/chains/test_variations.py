@@ -58,6 +58,8 @@ SHAPES = {
     "streamed_async": (ONE, "Hello you", (7, 2)),
     "history_parsed": (ONE, "Hello you", (7, 2)),
     "history_field": (ONE, "Hello you", (7, 2)),
+    "classic": (ONE, "mine: Hello you", (7, 2)),
+    "passes_on": (ONE, '{"question":"hi","answer":"Hello you"}', (7, 2)),
     "mine": (ONE, "mine: Hello you", (7, 2)),
     "json_mode": ([says(CITY)], AS_JSON, (7, 2)),
     "summed_up": (ONE, '{"summary":"Hello you","length":2}', (7, 2)),

@@ -387,6 +387,17 @@ def other(name="gpt-4o", **options):
     return ChatOpenAI(model=name, api_key="sk-other", max_retries=0, **options)
 
 
+class Classic(Mine):
+    """As the chains of langchain_classic do it."""
+
+    @property
+    def output_keys(self):
+        return ["text"]
+
+    def invoke(self, input, config=None, **kwargs):
+        return {**input, "text": super().invoke(input, config)}
+
+
 def swallowing(model):
     def go(asked):
         try:
@@ -466,6 +477,10 @@ CHAINS = {
     "company": lambda model: PROMPT | guarded(Company()),
     "text_model": lambda model: PROMPT | FakeListLLM(responses=["plain text"]),
     "mine": Mine,
+    "classic": Classic,
+    "passes_on": lambda model: RunnableLambda(
+        lambda asked: {**asked, "answer": model.invoke("x").text}
+    ),
     "azure": lambda model: PROMPT | guarded(azure()),
     "azure_unguarded": lambda model: PROMPT | azure(),
     "guarded_agent": lambda model: create_agent(guarded(other()), [add]),
