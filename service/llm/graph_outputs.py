@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import uuid4
 
 from langchain_core.messages import (
     AIMessage,
@@ -82,10 +83,10 @@ class GraphOutputs:
         self._last = message
         if self._agent is not None and self._agent.answers_object:
             return
-        if self._holds and message.id:
-            self._held[message.id] = message
-        else:
+        if not self._holds:
             self._shown.say(message)
+        elif message.id in self._held or not self._shown.knows(message):
+            self._held[message.id or uuid4().hex] = message
 
     def _remove(self, removed: RemoveMessage) -> None:
         """Removed right after it was said: it was rejected. Older messages are removed to save tokens."""
@@ -96,6 +97,8 @@ class GraphOutputs:
     def _release(self) -> None:
         held, self._held = self._held, {}
         for message in held.values():
+            # the middleware's input since
+            self._shown.forget(message)
             self._shown.say(message)
 
     def close(self) -> None:

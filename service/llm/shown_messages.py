@@ -37,6 +37,13 @@ class ShownMessages:
             if message.id:
                 self._turn.shown[message.id] = Shown(call, text, "")
 
+    def knows(self, message: BaseMessage) -> bool:
+        """Whether it was shown, or is part of what nodes were given."""
+        return message.id in self._turn.shown_ids
+
+    def forget(self, message: BaseMessage) -> None:
+        self._turn.shown_ids.discard(str(message.id))
+
     def keep(self, messages: Sequence[BaseMessage], node: str) -> None:
         """messages: all that the node returns. What its model has said besides was a draft."""
         ids = {message.id for message in messages}

@@ -166,6 +166,11 @@ def refuses(state, runtime):
         last.content = "I will not say that."
 
 
+@after_agent
+def signs(state, runtime):
+    return {"messages": [AIMessage(" (signed)")]}
+
+
 class Everything(BaseCallbackHandler):
     """Sees each model call of the process, as usage counters and tracers do."""
 
@@ -214,7 +219,7 @@ CHAINS = {
     ),
     **{
         one.name: lambda model, one=one: create_agent(model, [add], middleware=[one])
-        for one in (asks_twice, shouts, censors, rejects, refuses)
+        for one in (asks_twice, shouts, censors, rejects, refuses, signs)
     },
     "redacts": lambda model: create_agent(
         model, [], middleware=[PIIMiddleware("email", apply_to_output=True)]

@@ -117,6 +117,7 @@ REPLACED = {
     "censors": ([says("a bad| word")], "a *** word"),
     "rejects": (DRAFT, "the end"),
     "refuses": ([says("bad| words")], "I will not say that."),
+    "signs": ([says("a| word")], "a word (signed)"),
     "redacts": ([says("ask bob@example|.com")], "ask [REDACTED_EMAIL]"),
 }
 
@@ -139,6 +140,14 @@ def test_text_that_may_be_replaced_waits_for_a_client_who_cannot_take_it_back(
     server.says(*replies)
     told, last = streamed_to_openai(service, chain)
     assert (told, last["choices"][0]["finish_reason"]) == (words, "stop")
+
+
+def test_text_that_waits_keeps_what_was_said_before_a_tool(service, server):
+    head, *call = CALL
+    server.says([head, chunk(text("Let me see. ")), *call], says("It is 3."))
+    told, last = streamed_to_openai(service, "signs")
+    assert told == "Let me see. It is 3. (signed)"
+    assert last["choices"][0]["finish_reason"] == "stop"
 
 
 @pytest.mark.parametrize("chain", ["typed", "typed_by_tool"])
