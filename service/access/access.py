@@ -1,5 +1,6 @@
 """One worker's access control: identifies keys, opens an account per turn, and reports what is left of each limit."""
 
+import threading
 import time
 import uuid
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from service.errors import Forbidden, Unauthorized, Unavailable
 
 # for rows of other workers
 SETTLE_SECONDS = 0.05
+# each holds one of the worker's slots meanwhile, which a flood of refused questions must not fill
+MOST_SETTLING = 10
 Mode = Literal["auto", "keys", "open"]
 
 
@@ -91,6 +94,7 @@ class Access:
         self.estimates = estimates
         self.listener = listener
         self.offline = Offline()
+        self._settling = threading.BoundedSemaphore(MOST_SETTLING)
         self.lane: Lane[Question, Answer] = Lane(
             store.decide,
             run,
@@ -185,10 +189,16 @@ class Access:
         """The time of the store's clock, if that is known."""
         return self._calendar.moment(time.time_ns() // 1000 + self._keeper.clock_ahead_us)
 
-    def wait_for_ended(self) -> None:
+    def waited_for_ended(self) -> bool:
         """Rows are written a moment after their callers have the answer, and may then ask the next question."""
-        time.sleep(SETTLE_SECONDS)
-        self._writer.flush(self._policy.store_seconds)
+        if not self._settling.acquire(blocking=False):
+            return False
+        try:
+            time.sleep(SETTLE_SECONDS)
+            self._writer.flush(self._policy.store_seconds)
+        finally:
+            self._settling.release()
+        return True
 
     def opened(self, turn_id: str) -> None:
         self.running.add(turn_id)

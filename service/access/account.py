@@ -48,8 +48,8 @@ class Books(Protocol):
     def serves_without_store(self) -> bool: ...
 
     def now(self) -> Moment: ...
-    def wait_for_ended(self) -> None:
-        """Waits a moment for answers that have just ended to give back what they held."""
+    def waited_for_ended(self) -> bool:
+        """Waits a moment for answers that have just ended to give back what they held; False: too many wait already."""
 
     def user_of(self, key: Key, user_id: str | None, address: str) -> str | None: ...
     def opened(self, turn_id: str) -> None: ...
@@ -198,8 +198,8 @@ class Account:
         answer = self._ask_once(question)
         if not answer.levels:
             raise Forbidden(cause="deleted")
-        if answer.refusal and answer.refusal.is_held:
-            self._books.wait_for_ended()
+        held = answer.refusal is not None and answer.refusal.is_held
+        if held and self._books.waited_for_ended():
             answer = self._ask_once(question)
         return answer
 

@@ -1,14 +1,17 @@
 """Who is let in, what a turn's account may do, and what its caller is told. One store in a file, real threads."""
 
+import queue
+import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import select
 
 from service import errors
 from service.access import registry, schema
-from service.access.access import Access, Policy
+from service.access.access import MOST_SETTLING, Access, Policy
 from service.access.admissions import Look
 from service.access.allowance import Limits
 from service.access.database import Database, database_url
@@ -252,6 +255,28 @@ def test_who_asks_one_question_after_the_other_has_one_open_answer(door):
         account.begin(prompt_of(Asked(cost=15)))
         account.attempt(attempt(cost=0))
         account.end("completed", None)
+
+
+def test_refused_questions_that_wait_for_an_end_fill_no_worker(door, monkeypatch):
+    secret = door.create(limits=Limits(open_answers=1))
+    door.account(secret).begin(prompt_of(Asked()))
+    over, refusals = threading.Event(), queue.Queue()
+    monkeypatch.setattr(door.access._writer, "flush", lambda _seconds: over.wait(60))
+
+    def ask():
+        refusals.put(
+            refused(errors.RateLimited, lambda: door.account(secret).begin(prompt_of(Asked())))
+        )
+
+    with ThreadPoolExecutor(3 * MOST_SETTLING) as crowd:
+        asking = [crowd.submit(ask) for _ in range(3 * MOST_SETTLING)]
+        try:
+            for _ in range(2 * MOST_SETTLING):
+                refusals.get(timeout=60)
+        finally:
+            over.set()
+        for one in asking:
+            one.result()
 
 
 def test_a_row_that_no_database_accepts_is_dropped_alone(door):
