@@ -65,7 +65,9 @@ class Trial:
         """Returns the exit code."""
         name = os.environ.get("CHAIN") or self._chains.names[0]
         if name not in self._chains.names:
-            print(f"chain: there is no chain {name!r}, but {', '.join(self._chains.names)}")
+            print(
+                f"chain: there is no chain {name!r}; the chains are: {', '.join(self._chains.names)}"
+            )
             return FAILED
         LoopWatch(lambda _: None, chain_metrics.loop_blocked).start()
         question = os.environ.get("QUESTION") or "Hello"

@@ -43,7 +43,11 @@ def _warn_of_unknown(names: Iterable[str]) -> None:
         if name in NAMES or OTHERS.fullmatch(name):
             continue
         near = difflib.get_close_matches(name.upper(), NAMES, n=1, cutoff=SIMILARITY)
-        rest = f"; did you mean {near[0]}?" if near else ", and passed on as it is"
+        rest = (
+            f"; did you mean {near[0]}?"
+            if near
+            else " of this service; your code gets it unchanged"
+        )
         print(f"warning: .env: {name} is not a setting{rest}", file=sys.stderr)
 
 

@@ -124,7 +124,7 @@ def _check_prompt(prompt: BasePromptTemplate[Any], known: Known, where: str) -> 
     if missing:
         names = ", ".join(f"{{{name}}}" for name in missing)
         given = ", ".join(sorted(known))
-        raise UnusableChain(f"{where}: the prompt wants {names}, and is given {given}")
+        raise UnusableChain(f"{where}: the prompt needs {names}; available: {given}")
 
 
 def _check_question(history: RunnableWithMessageHistory, known: Known, where: str) -> None:
@@ -132,7 +132,7 @@ def _check_question(history: RunnableWithMessageHistory, known: Known, where: st
     if name and known is not None and name not in known | {"messages"}:
         given = ", ".join(sorted(known))
         raise UnusableChain(
-            f"{where}: the history wants {{{name}}} as its input_messages_key, and is given {given}"
+            f"{where}: the history needs {{{name}}} as its input_messages_key; available: {given}"
         )
 
 

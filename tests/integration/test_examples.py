@@ -45,14 +45,21 @@ def test_a_client_prints_the_answer(client, service):
 def test_a_client_says_what_is_wrong(client, service):
     done = run(client, service.url, " ")
     assert done.returncode != 0
-    assert "The request is not valid." in done.stderr
+    assert "invalid_request: The request is not valid.\n  question: " in done.stderr
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_client_reports_a_stream_that_fails(client, service):
     done = run(client, service.url, directive(tokens=10, gap=0.2, fault="in-band-error", after=5))
     assert done.returncode != 0
-    assert "The language model failed to answer" in done.stderr
+    assert "upstream_error: The language model failed to answer" in done.stderr
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_client_says_that_an_answer_was_cut(client, service):
+    done = run(client, service.url + "/", directive(tokens=3, finish="length"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("\n(cut at the length limit)\n")
 
 
 @pytest.mark.parametrize("client", CLIENTS)

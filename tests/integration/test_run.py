@@ -84,7 +84,7 @@ def test_a_name_in_dotenv_that_is_no_setting_is_warned_of(checkout, module):
     assert warnings == [
         "warning: .env: MAX_TOKENS is not a setting; did you mean MAX_OUTPUT_TOKENS?",
         "warning: .env: openai_api_key is not a setting; did you mean OPENAI_API_KEY?",
-        "warning: .env: TAVILY_API_KEY is not a setting, and passed on as it is",
+        "warning: .env: TAVILY_API_KEY is not a setting of this service; your code gets it unchanged",
     ]
     assert "METRICS_PORT" in refusal
 

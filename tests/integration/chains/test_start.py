@@ -19,7 +19,7 @@ def build(model):
 UNUSABLE = {
     "def x(:\n": "service/llm/chain.py:1: SyntaxError",
     f"{PROMPT}CHAINS = {{'chat': lambda m: P.from_template('{{nope}}') | m}}\n": (
-        "service/llm/chain.py:2: the prompt wants {nope}"
+        "service/llm/chain.py:2: the prompt needs {nope}"
     ),
 }
 

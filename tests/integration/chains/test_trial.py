@@ -84,13 +84,13 @@ def test_a_model_that_is_cut_begins_again(tree, server):
 def test_an_unknown_chain_is_answered_with_those_there_are(tree, server):
     done = tried(tree, server, CHAIN="poetry")
     assert done.returncode == 1
-    assert "no chain 'poetry', but plain, input, parsed" in done.stdout
+    assert "no chain 'poetry'; the chains are: plain, input, parsed" in done.stdout
 
 
 def test_a_chain_that_cannot_work_is_one_sentence(tmp_path, server):
     done = tried(tree_with(UNUSABLE, tmp_path), server)
     assert done.returncode == 3
-    assert "service/llm/chain.py:3: the prompt wants {nope}" in done.stdout
+    assert "service/llm/chain.py:3: the prompt needs {nope}" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 

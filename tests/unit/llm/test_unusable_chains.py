@@ -62,7 +62,7 @@ UNUSABLE = {
         "a_chain.py:1: build returns nothing"
     ),
     f"{PROMPT}CHAINS = {{'chat': lambda m: P.from_template('{{nope}}') | m}}\n": (
-        "a_chain.py:2: the prompt wants {nope}"
+        "a_chain.py:2: the prompt needs {nope}"
     ),
     GRAPH.replace("SAVER", "").replace("CONFIG", ".with_config(max_concurrency=1)")
     + "CHAINS = {'chat': build}\n": "a_chain.py:4: a graph with max_concurrency=1",
@@ -80,7 +80,7 @@ UNUSABLE = {
     HISTORY: "a_chain.py:8: the history wants conversation_id",
     HISTORY.replace(
         "history_factory_config=KEY", "input_messages_key='query'"
-    ): "a_chain.py:8: the history wants {query}",
+    ): "a_chain.py:8: the history needs {query}",
     f"{ASYNC}from langchain_core.runnables import RunnableGenerator\nasync def words(chunks):\n"
     "    async for chunk in chunks:\n        yield chunk\n"
     "CHAINS = {'chat': lambda m: m | RunnableGenerator(words)}\n": (
@@ -92,7 +92,7 @@ UNUSABLE = {
         "a_chain.py:1: the chain 'chat': TypeError: build() takes 0"
     ),
     f"{ASK}CHAINS = {{'chat': lambda m: (ASK | m).with_fallbacks([P.from_template('{{nope}}') | m])}}\n": (
-        "a_chain.py:3: the prompt wants {nope}"
+        "a_chain.py:3: the prompt needs {nope}"
     ),
     f"{ASYNC}CHAINS = {{'chat': lambda m: m | RunnableLambda(search).map()}}\n": (
         "a_chain.py:6: search has async code alone"
