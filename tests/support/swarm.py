@@ -123,8 +123,10 @@ class Swarm:
     def leave(self) -> None:
         """Nothing stays, or the next one would find a database that is not its service's."""
         self.docker("stack", "rm", NAME, check=False)
-        eventually(lambda: not self.tasks(), 180, "the tasks are gone")
-        self.docker("swarm", "leave", "--force", check=False)
+        try:
+            eventually(lambda: not self.tasks(), 180, "the tasks are gone")
+        finally:
+            self.docker("swarm", "leave", "--force", check=False)
         ours = ("--quiet", "--filter", f"label=com.docker.stack.namespace={NAME}")
         for kind, all_of_them in (("container", "--all"), ("volume", "--quiet")):
             listed = self.docker(kind, "ls", all_of_them, *ours).split()
