@@ -42,7 +42,7 @@ def with_options(model: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str,
 def in_our_names(model: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     """A call's options, those that are fields of the model by our names."""
     kind: Any = type(model)
-    ours = {one: name for name, _ in _names(kind) for one in FIELDS[name]}
+    ours = _our_names(kind)
     return {ours.get(name, name): value for name, value in options.items()}
 
 
@@ -50,6 +50,11 @@ def fields_of(model: Any) -> dict[str, Any]:
     """What of a call's options are fields of it, by our names."""
     kind: Any = type(model)
     return {ours: getattr(model, name) for ours, name in _names(kind)}
+
+
+@cache
+def _our_names(kind: Any) -> dict[str, str]:
+    return {one: name for name, _ in _names(kind) for one in FIELDS[name]}
 
 
 @cache
