@@ -42,14 +42,17 @@ TEXTS = [
 ]
 
 
+def taken_apart(tags, said, places):
+    """The answer and the thinking of a text that is cut at these places."""
+    parts = [tags.split(piece) for piece in (cut(said, places) if said else [""])]
+    answer = "".join(text for text, _ in parts) + tags.end()
+    return answer, "".join(thought for _, thought in parts)
+
+
 @pytest.mark.parametrize(("said", "answer", "thinking"), TEXTS, ids=[row[0] for row in TEXTS])
 @given(places=st.lists(st.integers(min_value=0), max_size=12))
 def test_tags_are_taken_out_wherever_they_are_split(said, answer, thinking, places):
-    tags = ThinkTags()
-    parts = [tags.split(piece) for piece in (cut(said, places) if said else [""])]
-    rest = tags.end()
-    assert "".join(part[0] for part in parts) + rest == answer
-    assert "".join(part[1] for part in parts) == thinking
+    assert taken_apart(ThinkTags(), said, places) == (answer, thinking)
 
 
 @pytest.mark.parametrize(
@@ -90,10 +93,7 @@ UNOPENED = [
 @pytest.mark.parametrize(("said", "answer", "thinking"), UNOPENED, ids=[r[0] for r in UNOPENED])
 @given(places=st.lists(st.integers(min_value=0), max_size=12))
 def test_a_template_may_have_opened_the_thinking(said, answer, thinking, places):
-    tags = ThinkTags(unopened=True)
-    parts = [tags.split(piece) for piece in (cut(said, places) if said else [said])]
-    assert "".join(text for text, _ in parts) + tags.end() == answer
-    assert "".join(thought for _, thought in parts) == thinking
+    assert taken_apart(ThinkTags(unopened=True), said, places) == (answer, thinking)
 
 
 def test_thinking_that_is_cut_before_its_end_is_no_answer():
