@@ -25,6 +25,8 @@ SECRET_SHAPES = re.compile(
     r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))sk-[A-Za-z0-9*_-]{3,}|csk(?:_|%5[Ff])[A-Za-z0-9]{4,}"
     r"|(?i:bearer)\s+[^\s\"\\]+|://[^/\s:@\"]*:[^/\s@\"]+@"
 )
+# one of them is in every line that the expression above matches; searching for it is twenty times as fast
+SECRET_HINTS = ("sk-", "csk", "bearer", "://")
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 6
 # at INFO and DEBUG they log addresses, prompts and headers, or every step of their start
@@ -57,14 +59,21 @@ class Redactor:
     """Removes known secrets, and anything that looks like one, from a rendered line."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        shapes = [SECRET_SHAPES.pattern]
         known = (secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
-        for secret in sorted(known, key=len, reverse=True):
-            shapes += dict.fromkeys(map(re.escape, (_as_json(secret), secret)))
-        self._pattern = re.compile("|".join(shapes))
+        longest_first = sorted(known, key=len, reverse=True)
+        self._known = [
+            form for secret in longest_first for form in dict.fromkeys((_as_json(secret), secret))
+        ]
+        self._pattern = re.compile("|".join([SECRET_SHAPES.pattern, *map(re.escape, self._known)]))
 
     def __call__(self, line: str) -> str:
-        return self._pattern.sub(REDACTED, line)
+        return self._pattern.sub(REDACTED, line) if self._may_tell(line) else line
+
+    def _may_tell(self, line: str) -> bool:
+        lowered = line.lower()
+        return any(hint in lowered for hint in SECRET_HINTS) or any(
+            secret in line for secret in self._known
+        )
 
 
 class Formatter(logging.Formatter):

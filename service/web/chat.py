@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from service.chat.events import Data, Done, Event, Failed, Restart, Token
 from service.chat.turn import Turns
@@ -49,14 +49,14 @@ def blueprint(
 
     @routes.post("/chat")
     def chat() -> Response:
-        caller = caller_of(request, "/chat", entry, WebCaller)
+        caller = caller_of("/chat", entry, WebCaller)
         if streaming.keepalive_seconds:
             return patient(turns, caller, streaming.keepalive_seconds, drain, clock)
         return collected(turns, caller)
 
     @routes.post("/chat/stream")
     def stream() -> Response:
-        caller = caller_of(request, "/chat/stream", entry, WebCaller)
+        caller = caller_of("/chat/stream", entry, WebCaller)
         turn = turns.run(caller)
         thinking = ThinkingEvents(clock, show=streaming.show_thinking)
         held = Held(turn, streaming.hold_seconds, thinking, clock)

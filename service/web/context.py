@@ -11,9 +11,11 @@ from ipaddress import ip_address
 from typing import Any, TypeVar, cast
 
 from flask import Request, Response, g
+from flask.globals import request_ctx
 from gevent import Timeout, monkey
 from gunicorn.http.errors import ParseException
 from werkzeug.datastructures import Headers
+from werkzeug.http import parse_options_header
 
 from service.chat.request import ChatRequest, Limits, parse
 from service.chat.running_turn import RunningTurn
@@ -137,7 +139,7 @@ class WebCaller:
 
     def read(self) -> bytes:
         """Raises UnsupportedMediaType, PayloadTooLarge, RequestTimeout or InvalidRequest."""
-        _check_media_type(self.request)
+        _check_media_type(self.request.headers)
         # werkzeug would silently cut a chunked body at its limit
         stream = self.request.environ["wsgi.input"]
         try:
@@ -161,18 +163,24 @@ class WebCaller:
         return body
 
 
-def caller_of(request: Request, route: str, entry: Entry, kind: type[C]) -> C:
+def request() -> Request:
+    """The request itself: Flask's proxy looks it up again at each access."""
+    return request_ctx.request
+
+
+def caller_of(route: str, entry: Entry, kind: type[C]) -> C:
     """Raises Unauthorized, Forbidden or Unavailable."""
+    asked = request()
     g.caller = kind(
         route=route,
         request_id=g.request_id,
-        address=address_of_request(request),
-        user_id=user_id_of(request),
-        session_id=_id_of(request.headers, "X-Session-ID"),
-        request=request,
+        address=address_of_request(asked),
+        user_id=user_id_of(asked),
+        session_id=_id_of(asked.headers, "X-Session-ID"),
+        request=asked,
         connection=g.connection,
         entry=entry,
-        payer=key_of(request, entry.access),
+        payer=key_of(asked, entry.access),
     )
     return cast("C", g.caller)
 
@@ -216,13 +224,17 @@ def _leave(stream: Any) -> None:
         leave()
 
 
-def _check_media_type(request: Request) -> None:
-    charset = request.mimetype_params.get("charset", "utf-8").lower()
-    encoding = request.headers.get("Content-Encoding", "identity").lower()
-    if request.mimetype != "application/json" or charset not in ("utf-8", "utf8"):
+def _check_media_type(headers: Headers) -> None:
+    encoding = headers.get("Content-Encoding", "identity").lower()
+    if encoding != "identity" or not _is_json(headers.get("Content-Type", "")):
         raise UnsupportedMediaType
-    if encoding != "identity":
-        raise UnsupportedMediaType
+
+
+@lru_cache(maxsize=64)
+def _is_json(media_type: str) -> bool:
+    kind, options = parse_options_header(media_type)
+    charset = options.get("charset", "utf-8").lower()
+    return kind.lower() == "application/json" and charset in ("utf-8", "utf8")
 
 
 def opened(request: Request, send_timeout_seconds: float) -> None:

@@ -89,7 +89,7 @@ def blueprint(
 
     @routes.post(ROUTE)
     def complete() -> Response:
-        caller = caller_of(request, ROUTE, entry, OpenAICaller)
+        caller = caller_of(ROUTE, entry, OpenAICaller)
         turn = turns.run(caller)
         start = next(turn, None)
         if not isinstance(start, Start):

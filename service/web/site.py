@@ -58,8 +58,13 @@ def build(
     site = Flask("chat", static_folder=str(Path(__file__).parent / "static"))
     # a double slash would cause a redirect to the host in the Host header
     site.url_map.merge_slashes = False
-    site.before_request(lambda: context.opened(request, send_timeout_seconds))
-    site.before_request(lambda: hosts.check(request, allowed_hosts))
+
+    @site.before_request
+    def enter() -> None:
+        asked = context.request()
+        context.opened(asked, send_timeout_seconds)
+        hosts.check(asked, allowed_hosts)
+
     for routes in blueprints:
         site.register_blueprint(routes)
     site.register_error_handler(HTTPException, _refuse)

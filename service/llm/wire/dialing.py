@@ -2,15 +2,20 @@
 
 import socket
 from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
 from itertools import chain, zip_longest
 from typing import Any
 
 import gevent
+from gevent import monkey
 from gevent import socket as gevent_socket
 from gevent.queue import Empty, Queue
 
 # RFC 8305, section 5
 STAGGER_SECONDS = 0.25
+
+# the unpatched one does not block for addresses, and needs no thread
+_resolve_address = monkey.get_original("socket", "getaddrinfo")
 
 # as returned by getaddrinfo: family, kind, protocol, canonical name, address
 Found = tuple[int, int, int, str, Any]
@@ -23,14 +28,23 @@ class Dialer:
         self._host = host
         self._port = port
         self._timeout_seconds = timeout_seconds
+        self._is_address = _is_address(host)
         self._last_good: Any = None
 
     def connect(self) -> Any:
         """A connected socket. Raises OSError; TimeoutError if resolving and connecting exceed the timeout."""
         with gevent.Timeout(self._timeout_seconds, TimeoutError("connect")):
-            found = gevent_socket.getaddrinfo(self._host, self._port, 0, socket.SOCK_STREAM)
-            sock, self._last_good = _Race(in_order(found, self._last_good)).winner()
+            found = in_order(self._resolved(), self._last_good)
+            if len(found) == 1:
+                return _connected(found[0])
+            sock, self._last_good = _Race(found).winner()
         return sock
+
+    def _resolved(self) -> list[Found]:
+        kind = socket.SOCK_STREAM
+        if not self._is_address:
+            return list(gevent_socket.getaddrinfo(self._host, self._port, 0, kind))
+        return list(_resolve_address(self._host, self._port, 0, kind, 0, socket.AI_NUMERICHOST))
 
 
 def in_order(found: Sequence[Found], last_good: Any = None) -> list[Found]:
@@ -71,7 +85,8 @@ class _Race:
             self._over = True
             gevent.killall(self._running, block=False)
             while not self._ends.empty():
-                _close(self._ends.get_nowait()[0])
+                if sock := self._ends.get_nowait()[0]:
+                    sock.close()
 
     def _next_end(self) -> tuple[Any, Any] | None:
         """The next attempt to finish; None if it is time for the next address."""
@@ -84,27 +99,31 @@ class _Race:
         return end
 
     def _try(self, found: Found) -> None:
-        family, kind, protocol, _, address = found
-        sock = None
         try:
-            sock = gevent_socket.socket(family, kind, protocol)
-            sock.connect(address)
+            sock = _connected(found)
         except OSError as error:
-            _close(sock)
             self._ends.put((None, error))
-        except BaseException:
-            _close(sock)
-            raise
-        else:
-            self._connected(sock, address)
-
-    def _connected(self, sock: Any, address: Any) -> None:
+            return
         if self._over:
-            _close(sock)
+            sock.close()
         else:
-            self._ends.put((sock, address))
+            self._ends.put((sock, found[4]))
 
 
-def _close(sock: Any) -> None:
-    if sock is not None:
+def _connected(found: Found) -> Any:
+    family, kind, protocol, _, address = found
+    sock = gevent_socket.socket(family, kind, protocol)
+    try:
+        sock.connect(address)
+    except BaseException:
         sock.close()
+        raise
+    return sock
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True

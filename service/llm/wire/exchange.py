@@ -8,6 +8,7 @@ from typing import Any
 
 import gevent
 
+from service.llm.wire.arrivals import arrivals
 from service.llm.wire.connections import Connections
 
 # a larger buffer would be mapped again for each read, which costs more than the read
@@ -27,7 +28,10 @@ class Exchange:
         self._connections = connections
         self._request = request
         self._tick_seconds = tick_seconds
+        self._arrivals = arrivals(tick_seconds)
         self._socket: Any = None
+        self._watcher: Any = None
+        self._waited = False
         self.sent = False
         self._kept = False
         self._closed = False
@@ -64,7 +68,7 @@ class Exchange:
         self._closed = True
         if self._opening is not None:
             self._opening.kill(block=False)
-        sock, self._socket = self._socket, None
+        sock = self._let_go()
         if sock is None:
             return
         if reusable:
@@ -126,24 +130,35 @@ class Exchange:
         return True
 
     def _replace(self) -> None:
-        sock, self._socket = self._socket, None
+        sock = self._let_go()
         self._kept, self._error = False, None
         if sock is not None:
             self._connections.release_socket(sock)
         self._opening = gevent.spawn(self._for_reader, self._open_fresh)
 
+    def _let_go(self) -> Any:
+        """The socket, if there is one, which is no longer ours."""
+        sock, self._socket = self._socket, None
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.close()
+        return sock
+
     def _received(self) -> bytes | None:
-        data: bytes | None
-        try:
-            self._socket.settimeout(self._tick_seconds)
-            data = self._socket.recv(RECEIVE_BYTES)
-        except TimeoutError as error:
-            if error.errno == errno.ETIMEDOUT:
-                raise
-            # our loop may have been late
+        """Who had to wait will have to wait again, and need not ask first."""
+        data = None if self._waited else self._at_hand()
+        self._waited = data is None
+        if data is None:
+            if self._watcher is None:
+                self._watcher = self._arrivals.watch(self._socket.fileno())
+            self._arrivals.wait(self._watcher)
+            # after a tick, too: our loop may have been late
             data = self._at_hand()
         if data and self._connections.secure:
             data += self._rest_at_hand(RECEIVE_BYTES - len(data))
+        if data and len(data) >= RECEIVE_BYTES:
+            # what is left may be in a buffer of TLS, which no watcher sees
+            self._waited = False
         return data
 
     def _at_hand(self) -> bytes | None:

@@ -11,6 +11,19 @@ class Client:
     def __init__(self) -> None:
         self.writes: list[bytes] = []
         self.gone = False
+        self.room = 1000
+
+    def send(self, data: bytes, _flags: int, timeout: float) -> int:
+        """As gevent's: without a timeout, whatever does not fit is left."""
+        assert timeout == 0
+        if self.gone:
+            raise BrokenPipeError
+        if not self.room:
+            raise BlockingIOError
+        sent = data[: self.room]
+        self.room -= len(sent)
+        self.writes.append(sent)
+        return len(sent)
 
     def sendall(self, data: bytes) -> None:
         if self.gone:
@@ -49,6 +62,14 @@ def test_an_end_leaves_with_the_last_frame(client, writes):
     assert client.writes == [b"head one"]
     writes.sendall(b"end")
     assert client.writes == [b"head one", b"last end"]
+
+
+@pytest.mark.parametrize(("room", "pieces"), [(5, [b"head ", b"one"]), (0, [b"head one"])])
+def test_a_caller_who_reads_slowly_gets_all_of_it(client, writes, room, pieces):
+    client.room = room
+    writes.sendall(b"head ")
+    writes.sendall(b"one")
+    assert client.writes == pieces
 
 
 def test_a_response_without_a_body_leaves_when_it_ends(client, writes):
