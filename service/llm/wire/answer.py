@@ -23,6 +23,14 @@ REASONS = (
     "finish_details",
     "done_reason",
 )
+# what frames and their choices consist of as a rule; anything else may have a meaning
+USUAL = frozenset(
+    {
+        *("id", "object", "created", "model", "choices", "usage"),
+        *("system_fingerprint", "service_tier", "obfuscation", "provider"),
+    }
+)
+USUAL_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})
 MISREAD = (ValueError, LookupError, TypeError, AttributeError)
 
 
@@ -46,6 +54,8 @@ class Answer:
         """bare: it came as plain JSON, not in an event stream."""
         delta = _plain(frame)
         if delta is not None and self._hear_plain(delta):
+            return
+        if not bare and self._hear_usual(frame):
             return
         try:
             self._add(frame, bare=bare)
@@ -131,6 +141,21 @@ class Answer:
             self._texts.append(text)
         return True
 
+    def _hear_usual(self, frame: Any) -> bool:
+        """The frames around the text, as most servers send them: the beginning, the end, and the usage."""
+        if type(frame) is not dict or not frame.keys() <= USUAL or frame.get("object") == "error":
+            return False
+        choices, usage = frame.get("choices"), frame.get("usage")
+        if choices == [] and type(usage) is dict:
+            self._usage = usage_in(frame, {}) or self._usage
+            return True
+        if usage is not None or type(choices) is not list or len(choices) != 1:
+            return False
+        reason = _reason_alone(choices[0])
+        if reason in {"stop", "length"}:
+            self._finish(reason, provisional=False)
+        return reason is not False
+
     def _hear(self, said: Said) -> None:
         self._say(said.text, said.thinking)
         if said.tool_calls:
@@ -179,6 +204,15 @@ def _reason_in(choice: dict[str, Any], frame: dict[str, Any]) -> Any:
                 if found := place.get(name):
                     return found
     return None
+
+
+def _reason_alone(choice: Any) -> Any:
+    """The finish reason of an ordinary choice without content, None if it has none; False for any other."""
+    if type(choice) is not dict or not choice.keys() <= USUAL_CHOICE or choice.get("index") != 0:
+        return False
+    delta, reason = choice.get("delta"), choice.get("finish_reason")
+    says = type(delta) is not dict or any(delta[name] for name in delta if name != "role")
+    return False if says or reason not in (None, "stop", "length") else reason
 
 
 def _plain(frame: Any) -> dict[str, Any] | None:
