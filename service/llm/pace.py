@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-import gevent
+from service.llm.shared_sleep import SharedSleep
 
 # people do not notice it, and it is far below every limit on gaps; the second where much of a core is used
 LONGEST_SECONDS = 0.05
@@ -29,11 +29,11 @@ class Pace:
         self,
         clock: Callable[[], float] = time.monotonic,
         cpu_clock: Callable[[], float] = time.process_time,
-        sleep: Callable[[float], None] = gevent.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         self.now = clock
         self._cpu_clock = cpu_clock
-        self._sleep = sleep
+        self._sleep = sleep or SharedSleep().sleep
         self.streams = 0
         self._delay_seconds = 0.0
         self._measured_at = clock()

@@ -31,7 +31,6 @@ class Exchange:
         self._arrivals = arrivals(tick_seconds)
         self._socket: Any = None
         self._watcher: Any = None
-        self._waited = False
         self.sent = False
         self._kept = False
         self._closed = False
@@ -45,14 +44,17 @@ class Exchange:
     def connected(self) -> bool:
         return self._socket is not None
 
-    def receive(self) -> bytes | None:
-        """What has arrived; None: nothing within a tick; empty: the connection is closed. Raises OSErrors."""
+    def receive(self, *, slow: bool = False) -> bytes | None:
+        """What has arrived; None: nothing within a tick; empty: the connection is closed. Raises OSErrors.
+
+        slow: nothing is expected to be there yet, and the last read took all there was.
+        """
         try:
             if self._opening is not None and not self._opened():
                 return None
             if self._error is not None:
                 raise self._error
-            data = self._received()
+            data = self._received(slow=slow)
         except OSError:
             if not self._kept:
                 raise
@@ -144,10 +146,8 @@ class Exchange:
             watcher.close()
         return sock
 
-    def _received(self) -> bytes | None:
-        """Who had to wait will have to wait again, and need not ask first."""
-        data = None if self._waited else self._at_hand()
-        self._waited = data is None
+    def _received(self, *, slow: bool) -> bytes | None:
+        data = None if slow else self._at_hand()
         if data is None:
             if self._watcher is None:
                 self._watcher = self._arrivals.watch(self._socket.fileno())
@@ -156,9 +156,6 @@ class Exchange:
             data = self._at_hand()
         if data and self._connections.secure:
             data += self._rest_at_hand(RECEIVE_BYTES - len(data))
-        if data and len(data) >= RECEIVE_BYTES:
-            # what is left may be in a buffer of TLS, which no watcher sees
-            self._waited = False
         return data
 
     def _at_hand(self) -> bytes | None:

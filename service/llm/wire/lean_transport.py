@@ -3,7 +3,7 @@
 from service.errors import UpstreamError
 from service.llm.pace import LONGEST_SECONDS, Pace
 from service.llm.wire.connections import Server
-from service.llm.wire.exchange import Exchange
+from service.llm.wire.exchange import RECEIVE_BYTES, Exchange
 from service.llm.wire.give_way import GiveWay
 from service.llm.wire.question import Question
 from service.llm.wire.response import Response
@@ -21,7 +21,7 @@ class LeanTransport:
         self._response = Response()
         self._pace = pace
         self._paced = False
-        self._came_late = False
+        self._slow = False
         self._others = GiveWay()
 
     @property
@@ -33,17 +33,19 @@ class LeanTransport:
             self._paced = True
             self._pace.streams += 1
         # pacing gains nothing for a stream that is slower than the pace
-        if not self._others.wait() and spoke and not self._came_late:
+        if not self._others.wait() and spoke and not self._slow:
             self._pace.wait()
         began = self._pace.now()
         try:
-            data = self._exchange.receive()
+            data = self._exchange.receive(slow=self._slow)
         except Exception as error:  # noqa: BLE001 - a socket's, a resolver's, or a bug
             translate = of_connection if self._exchange.connected else of_opening
             raise translate(error) from None
         if data is None:
             return None
-        self._came_late = self._pace.now() - began > LONGEST_SECONDS
+        late = self._pace.now() - began > LONGEST_SECONDS
+        # more may wait in a buffer of TLS, which no watcher sees
+        self._slow = late and len(data) < RECEIVE_BYTES
         self._others.took(len(data))
         return self._parsed(data)
 

@@ -1,0 +1,44 @@
+"""Sleeps that end together, with one timer for all of them: a timer for each would cost more than what follows it."""
+
+from typing import Any
+
+import gevent
+from gevent.hub import Waiter
+
+
+class SharedSleep:
+    """Everybody wakes with the one who began to sleep first, so all of them have to want the same moment."""
+
+    def __init__(self) -> None:
+        self._hub: Any = None
+        self._timer: Any = None
+        self._sleeping: dict[Any, None] = {}
+
+    def sleep(self, seconds: float) -> None:
+        hub = gevent.get_hub()
+        if self._hub is None:
+            self._hub = hub
+        if hub is not self._hub:
+            # a real thread has a loop of its own
+            gevent.sleep(seconds)
+            return
+        waiter = Waiter()
+        if not self._sleeping:
+            self._set(seconds)
+        self._sleeping[waiter] = None
+        try:
+            waiter.get()
+        finally:
+            self._sleeping.pop(waiter, None)
+
+    def _set(self, seconds: float) -> None:
+        if self._timer is not None:
+            # whoever waited for it has been killed
+            self._timer.close()
+        self._timer = self._hub.loop.timer(seconds)
+        self._timer.start(self._wake, update=True)
+
+    def _wake(self) -> None:
+        woken, self._sleeping = self._sleeping, {}
+        for waiter in woken:
+            waiter.switch(None)

@@ -1,0 +1,56 @@
+"""Who sleeps together wakes together, and whoever is killed meanwhile disturbs nobody."""
+
+import threading
+import time
+
+import gevent
+import pytest
+
+from service.llm.shared_sleep import SharedSleep
+
+LONG_SECONDS = 600
+
+
+@pytest.fixture
+def sleep():
+    return SharedSleep().sleep
+
+
+def test_everybody_wakes_with_the_first(sleep):
+    first = gevent.spawn(sleep, 0.02)
+    gevent.idle()
+    others = [gevent.spawn(sleep, LONG_SECONDS) for _ in range(3)]
+    assert len(gevent.joinall([first, *others], timeout=30)) == 4
+
+
+def test_a_sleep_after_the_moment_is_another_one(sleep):
+    for _ in range(2):
+        began = time.monotonic()
+        sleep(0.02)
+        assert time.monotonic() - began >= 0.019
+
+
+def test_others_wake_although_the_first_was_killed(sleep):
+    killed = gevent.spawn(sleep, 0.02)
+    gevent.idle()
+    other = gevent.spawn(sleep, LONG_SECONDS)
+    gevent.idle()
+    killed.kill()
+    other.get(timeout=30)
+
+
+def test_nobody_wakes_by_the_timer_of_one_who_was_killed(sleep):
+    killed = gevent.spawn(sleep, LONG_SECONDS)
+    gevent.idle()
+    killed.kill()
+    gevent.with_timeout(30, sleep, 0.02)
+
+
+def test_a_thread_sleeps_on_its_own_loop(sleep):
+    ours = gevent.spawn(sleep, 0.02)
+    gevent.idle()
+    thread = threading.Thread(target=sleep, args=(0.02,))
+    thread.start()
+    ours.get(timeout=30)
+    thread.join(30)
+    assert not thread.is_alive()
