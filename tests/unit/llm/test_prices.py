@@ -7,10 +7,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from genai_prices.data_snapshot import get_snapshot
 
 from service.chat.events import Usage
 from service.llm.price_file import Price
-from service.llm.prices import Prices, load_prices, snapshot
+from service.llm.prices import Prices, load_prices, rates_of, snapshot, total
 
 OPENAI = "https://api.openai.com/v1"
 GEMINI = "https://generativelanguage.googleapis.com/v1beta/openai"
@@ -28,6 +29,29 @@ def test_published_models_have_a_price_by_dated_and_by_prefixed_name(prices, mod
     usage = Usage(1000, 100, "reported", 200)
     cost = prices.at(address).cost(model, usage)
     assert cost == pytest.approx((800 * 0.15 + 200 * 0.075 + 100 * 0.6) / 1e6)
+
+
+USAGES = (
+    Usage(1000, 100, "reported"),
+    Usage(123_457, 789, "reported", 1_003),
+    Usage(123_457, 0, "reported", 0, 7),
+    Usage(123_457, 12_345, "reported", 3, 123_000),
+    Usage(0, 5, "reported"),
+    Usage(10, 5, "reported", 11),
+)
+
+
+def test_rates_come_to_what_the_package_says_for_every_model():
+    """Also where cached tokens have no price of their own, and where nothing costs."""
+    with_rates = 0
+    for provider in get_snapshot().providers:
+        for model in provider.models:
+            rates = rates_of(provider, model)
+            if rates is not None:
+                with_rates += 1
+                wanted = [total(usage, provider, model) for usage in USAGES]
+                assert [rates.cost(usage) for usage in USAGES] == wanted, model.id
+    assert with_rates > 500
 
 
 def test_the_same_model_may_cost_differently_at_another_provider(prices):
