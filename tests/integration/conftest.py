@@ -5,8 +5,17 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.support.nursery import Nursery
 from tests.support.service import Service
 from tests.support.simulator import SimulatorProcess
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nursery() -> Iterator[None]:
+    """Services are forked from it, unless they are to be fresh: a start takes half the time."""
+    with Nursery() as Service.nursery:
+        yield
+    Service.nursery = None
 
 
 @pytest.fixture(scope="session")

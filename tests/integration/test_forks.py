@@ -31,7 +31,7 @@ CHAINS = {"tell": lambda model: RunnableLambda(tell)}
 
 @pytest.fixture(scope="module")
 def telling(_simulator: SimulatorProcess) -> Iterator[Service]:
-    with Service(_simulator.base_url, chain=CHAIN, WEB_CONCURRENCY=WORKERS) as service:
+    with Service(_simulator.base_url, chain=CHAIN, fresh=True, WEB_CONCURRENCY=WORKERS) as service:
         yield service
 
 
@@ -83,7 +83,7 @@ def test_the_master_alone_answers_on_the_metrics_port(telling):
 
 
 def test_a_hangup_takes_new_code_ours_and_the_chains(simulator):
-    with Service(simulator.base_url, chain=CHAIN, WEB_CONCURRENCY=2) as service:
+    with Service(simulator.base_url, chain=CHAIN, fresh=True, WEB_CONCURRENCY=2) as service:
         old = service.workers()
         tree = service.directory / "tree" / "service"
         (tree / "llm" / "chain.py").write_text(CHAIN.replace('"old"', '"new"'))
@@ -98,7 +98,7 @@ def test_a_hangup_takes_new_code_ours_and_the_chains(simulator):
 
 
 def test_a_further_worker_has_little_memory_of_its_own(serve):
-    service = serve(WEB_CONCURRENCY=WORKERS, MAX_CONCURRENT_TURNS=100)
+    service = serve(fresh=True, WEB_CONCURRENCY=WORKERS, MAX_CONCURRENT_TURNS=100)
     workers = all_ready(service)
     for _ in range(20 * WORKERS):
         assert service.chat(directive(tokens=3))[0] == 200
@@ -107,12 +107,12 @@ def test_a_further_worker_has_little_memory_of_its_own(serve):
 
 
 def test_nothing_was_taken_hold_of_before_it_was_patched(serve):
-    service = serve(WEB_CONCURRENCY=2)
+    service = serve(fresh=True, WEB_CONCURRENCY=2)
     assert not [line for line in service.lines if "MonkeyPatchWarning" in line]
 
 
 def test_metrics_files_are_of_workers_alone(serve):
-    service = serve(WEB_CONCURRENCY=2)
+    service = serve(fresh=True, WEB_CONCURRENCY=2)
     service.until("chat_workers", 2, 60)
     assert service.chat(directive(tokens=3))[0] == 200
     owners = {int(path.stem.rpartition("_")[2]) for path in service.directory.glob("*.db")}

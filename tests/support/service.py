@@ -22,14 +22,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
+from service.settings import NAMES
 from tests.support.access_store import unlimited_store
+from tests.support.nursery import Forked, Nursery
 from tests.support.sse import Stream
 
 ROOT = Path(__file__).resolve().parents[2]
 TIKTOKEN_CACHE = Path(sys.prefix) / "share" / "tiktoken"
 SHIPPED_CHAIN = Path(__file__).with_name("shipped_chain.py")
+GUNICORN = ["gunicorn", "-c", "service/gunicorn.conf.py", "service.wsgi:app"]
 START_SECONDS = 60
 SAMPLE = re.compile(r"^([a-zA-Z_:]+)(?:\{(.*)\})? (\S+)$")
 
@@ -57,13 +60,31 @@ def free_port() -> int:
                 return port
 
 
+def _start(
+    module: list[str], folder: Path, environment: dict[str, str]
+) -> "subprocess.Popen[str] | Forked":
+    return subprocess.Popen(
+        [sys.executable, "-m", *module],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
 class Service:
     """One gunicorn master with its workers. Settings are given as keywords, as in the environment.
 
     chain: the text of service/llm/chain.py; by default the one that the repository ships, whatever stands there now.
+    fresh: a new Python, also where there is a nursery.
     """
 
-    def __init__(self, upstream: str, *, chain: str | None = None, **settings: object) -> None:
+    nursery: ClassVar[Nursery | None] = None
+
+    def __init__(
+        self, upstream: str, *, chain: str | None = None, fresh: bool = False, **settings: object
+    ) -> None:
         self.port, self.metrics_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.directory = Path(tempfile.mkdtemp(prefix="service-"))
@@ -82,21 +103,11 @@ class Service:
         }
         environment |= {name: str(value) for name, value in settings.items() if value is not None}
         self.lines: list[str] = []
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "gunicorn",
-                "-c",
-                "service/gunicorn.conf.py",
-                "service.wsgi:app",
-            ],
-            cwd=tree_with(chain or SHIPPED_CHAIN.read_text(), self.directory),
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        tree = tree_with(chain or SHIPPED_CHAIN.read_text(), self.directory)
+        # a library may have read another variable when it was loaded
+        nursery = None if fresh or settings.keys() - NAMES else self.nursery
+        start = nursery.start if nursery else _start
+        self._process = start(GUNICORN, tree, environment)
         self._logged = threading.Condition()
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
