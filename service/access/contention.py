@@ -4,6 +4,7 @@ Busy workers and replicas do not mean that the store has failed. A lock that is 
 """
 
 import sqlite3
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,16 +16,18 @@ from service.access.database import Database
 # waiting for a lock, or the statement that did so, took too long
 POSTGRESQL_STATES = ("55P03", "57014")
 SQLITE_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-# taking a row's lock changes its xmax, and writing the row its xmin
-HOLDERS = text("SELECT key, user_id, xmin::text, xmax::text FROM access_states WHERE user_id = ''")
+# a committed write changes a row's xmin; its xmax also changes for attempts that are blocked elsewhere
+WRITERS = text("SELECT key, xmin::text FROM access_states WHERE user_id = ''")
 
 T = TypeVar("T")
 
 
-def while_others_get_on(database: Database, attempt: Callable[[], T], most_unchanged: int) -> T:
-    """Repeats an attempt that was blocked by a lock, until nothing has changed after this many attempts."""
+def while_others_get_on(
+    database: Database, attempt: Callable[[], T], most_unchanged: int, seconds: float = 0
+) -> T:
+    """Repeats an attempt that was blocked by a lock, until nothing has changed after this many attempts and seconds."""
     before: object = None
-    unchanged = 0
+    unchanged, since = 0, time.monotonic()
     while True:
         try:
             return attempt()
@@ -32,11 +35,13 @@ def while_others_get_on(database: Database, attempt: Callable[[], T], most_uncha
             if not _is_contended(error):
                 raise
             seen = _seen(database)
-            unchanged = unchanged + 1 if seen == before else 0
-            if unchanged >= most_unchanged:
-                raise
-            if before is not None and not unchanged:
+            if before is None or seen == before:
+                unchanged += 1
+            else:
+                unchanged, since = 0, time.monotonic()
                 database.replied()
+            if unchanged > most_unchanged and time.monotonic() - since >= seconds:
+                raise
             before = seen
 
 
@@ -47,8 +52,8 @@ def _is_contended(error: DBAPIError) -> bool:
 
 
 def _seen(database: Database) -> object:
-    """A value that changes whenever somebody else has had the lock."""
+    """A value that changes whenever somebody else has got through."""
     if database.is_sqlite:
         return database.written_at()
     with database.reading() as connection:
-        return {tuple(row) for row in connection.execute(HOLDERS)}
+        return {tuple(row) for row in connection.execute(WRITERS)}

@@ -16,8 +16,10 @@ from service.chat.account import BudgetPeriod
 
 # PostgreSQL's errors for deadlocks and serialization failures: try again
 TRY_AGAIN = ("40001", "40P01")
-# checks on another holder of a PostgreSQL row: two seconds, because a worker on a busy machine may take that long
-MOST_UNCHANGED = 40
+# how long a PostgreSQL lock may be held without progress: a worker on a busy machine may take that long
+BLOCKED_SECONDS = 1.8
+# a late event loop makes fewer attempts in that time
+MOST_UNCHANGED = 10
 # nobody holds an SQLite file for that long, and rows can wait on the disk
 MOST_UNCHANGED_ELSEWHERE = 2
 
@@ -100,10 +102,10 @@ class Store:
                 return job(connection)
 
         patient = not (background or self.database.is_sqlite)
-        most_unchanged = MOST_UNCHANGED if patient else MOST_UNCHANGED_ELSEWHERE
+        most = (MOST_UNCHANGED, BLOCKED_SECONDS) if patient else (MOST_UNCHANGED_ELSEWHERE, 0)
         try:
-            return while_others_get_on(self.database, attempt, most_unchanged)
+            return while_others_get_on(self.database, attempt, *most)
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) not in TRY_AGAIN:
                 raise
-        return while_others_get_on(self.database, attempt, most_unchanged)
+        return while_others_get_on(self.database, attempt, *most)

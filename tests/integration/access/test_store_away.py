@@ -4,7 +4,7 @@ import resource
 import sqlite3
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 from sqlalchemy import func, select
@@ -64,6 +64,24 @@ def counted(address, rows, seconds=20):
     while count(address) != rows and time.monotonic() < deadline:
         time.sleep(0.1)
     return count(address) == rows
+
+
+@contextmanager
+def locked(server, statement, most_seconds):
+    """Another session keeps a lock, but no longer than this."""
+    session = server.session()
+    session.stdin.write(f"BEGIN; {statement}; SELECT 'locked';\n")
+    while "locked" not in session.stdout.readline():
+        pass
+    last = threading.Timer(most_seconds, session.stdin.close)
+    last.start()
+    try:
+        yield
+    finally:
+        last.cancel()
+        session.stdin.close()
+        session.wait()
+        session.stdout.close()
 
 
 def codes(turns):
@@ -247,6 +265,27 @@ def test_a_locked_ledger_holds_up_no_turn(own_postgres, away):
     maintenance.communicate("ROLLBACK;\n")
     closing.join()
     store.database.forget()
+
+
+def test_turns_of_two_workers_do_not_wait_for_a_table_that_stays_locked(
+    own_postgres, away, tmp_path
+):
+    make_key(away)
+    with AccessWorker(away, tmp_path / "1") as one, AccessWorker(away, tmp_path / "2") as two:
+        workers = (one, two)
+        for worker in workers:
+            assert codes(worker.ask("turns", count=1)) == {None}
+        with locked(own_postgres, "LOCK TABLE access_leases", most_seconds=20):
+            for worker in workers:
+                worker.tell("turns", count=20)
+            turns = [turn for worker in workers for turn in worker.answer()]
+        assert codes(turns) == {None}
+        # two seconds, and what a busy machine adds
+        assert max(waits(turns)) < 10
+        for worker in workers:
+            worker.until("up", wanted=True)
+            worker.until("waiting", 0)
+    assert counted(away, 42)
 
 
 def test_callers_who_leave_at_any_time_keep_no_connection(address, database, create, tmp_path):
