@@ -188,7 +188,12 @@ def _schemas(limits: Limits) -> dict[str, Any]:
     message = request.pop("$defs")["Message"]
     fields = request["properties"]
     fields["question"] |= {"minLength": 1, "maxLength": limits.max_question_chars}
-    fields["history"] |= {"type": ["array", "null"], "maxItems": limits.max_history_messages}
+    fields["history"] |= {
+        "type": ["array", "null"],
+        "maxItems": limits.max_history_messages,
+        # the schema language has no limit for all items together
+        "x-max-total-chars": limits.max_history_chars,
+    }
     fields["system"] = {"type": ["string", "null"], "maxLength": limits.max_system_chars}
     fields["model"] = {"enum": [*limits.models, None]}
     fields["chain"] = {"enum": [*limits.chains, None]}

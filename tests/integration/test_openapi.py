@@ -85,6 +85,7 @@ def test_the_limits_in_force_are_described(description):
     fields = description["components"]["schemas"]["ChatRequest"]["properties"]
     assert (fields["question"]["maxLength"], fields["system"]["maxLength"]) == (32_000, 8000)
     assert fields["history"]["maxItems"] == 100
+    assert fields["history"]["x-max-total-chars"] == 100_000
     assert fields["max_tokens"]["maximum"] == 4096
     assert fields["model"]["enum"] == ["sim", None]
     assert fields["chain"]["enum"] == ["chat", None]

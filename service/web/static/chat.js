@@ -5,6 +5,7 @@ import { ask } from "./answers.js";
 import { setUpChoices } from "./choices.js";
 import { Composer, isComposing } from "./composer.js";
 import { Conversation } from "./conversation.js";
+import { historyLimits } from "./description.js";
 import { setUpInstruction } from "./instruction.js";
 import { fillWords, markDocument, nameLanguage, switchLanguage, words } from "./language.js";
 import { reason } from "./problem.js";
@@ -58,8 +59,8 @@ async function answer(turn, view) {
   const controller = new AbortController();
   const { signal } = controller;
   running = { controller, turn, view };
+  const request = { ...conversation.request(turn, instruction.text(), historyLimits()), ...choices.fields() };
   start(turn, view);
-  const request = { ...conversation.request(turn, instruction.text()), ...choices.fields() };
   let isStopped = true;
   for await (const event of ask(request, { sessionId: conversation.sessionId, key: access.key(), signal })) {
     take(turn, view, event);

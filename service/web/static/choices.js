@@ -2,23 +2,22 @@
 // choice first; the reader's access key may allow fewer.
 
 import { access } from "./access.js";
+import { read, requestFields } from "./description.js";
 import { visits } from "./memory.js";
 
 const FIELDS = ["model", "chain"];
 // the model that make run starts if there is no key
 const ENGLISH_ONLY = "smollm2-135m-instruct";
-const PATIENCE_MS = 3_000;
 
 /** `fields` is what the lists add to a request; `onChange` is called once they are known, and at each choice. */
 export function setUpChoices(onChange) {
   const lists = FIELDS.map((field) => document.getElementById(`${field}-list`));
-  const description = describeRequest();
   const defaults = {};
 
   /** Called whenever the access key has changed. */
   async function refresh() {
     const key = access.key();
-    const [properties, allows] = await Promise.all([description, askWhatIsAllowed(key)]);
+    const [properties, allows] = await Promise.all([requestFields, askWhatIsAllowed(key)]);
     if (key !== access.key()) return; // a later change has started its own refresh
     FIELDS.forEach((field, at) => {
       const names = optionsOf(properties[field]);
@@ -44,25 +43,11 @@ export function setUpChoices(onChange) {
   };
 }
 
-async function describeRequest() {
-  const { components } = await read("openapi.json");
-  return components?.schemas.ChatRequest.properties ?? {}; // without it the page asks the default model
-}
-
 /** Resolves to a test of (field, name). If the service does not say, nothing is hidden. */
 async function askWhatIsAllowed(key) {
   const { data } = await read("v1/models", key ? { Authorization: `Bearer ${key}` } : {});
   const allowed = data?.map(({ id, owned_by: owner }) => `${owner === "chain" ? "chain" : "model"} ${id}`);
   return (field, name) => allowed?.includes(`${field} ${name}`) ?? true;
-}
-
-async function read(address, headers = {}) {
-  try {
-    const response = await fetch(address, { headers, signal: AbortSignal.timeout(PATIENCE_MS) });
-    return await response.json();
-  } catch {
-    return {};
-  }
 }
 
 const optionsOf = (schema) => (schema?.enum ?? []).filter((name) => typeof name === "string");

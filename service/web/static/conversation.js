@@ -16,13 +16,17 @@ export class Conversation {
     return Object.assign(conversation, parse(tab.recall(KEY)));
   }
 
-  /** The body of the next request. Its history has only complete answers with their questions. */
-  request(turn, system) {
-    const whole = this.turns.filter((earlier) => earlier !== turn && isWhole(earlier));
+  /** The body of the next request. Its history has only complete answers with their questions, the latest that fit. */
+  request(turn, system, limits) {
+    const others = this.turns.filter((earlier) => earlier !== turn);
+    const whole = others.filter(isWhole);
+    const sent = latest(whole, limits);
+    // its reader is informed once
+    turn.shortened = sent.length < whole.length && !others.some(({ shortened }) => shortened);
     return {
       question: turn.question,
       ...(system.trim() === "" ? {} : { system }),
-      ...(whole.length === 0 ? {} : { history: whole.flatMap(messages) }),
+      ...(sent.length === 0 ? {} : { history: sent.flatMap(messages) }),
     };
   }
 
@@ -53,6 +57,15 @@ function parse(text) {
 
 function isWhole({ state, answer }) {
   return state === "done" && answer.trim() !== "";
+}
+
+function latest(turns, limits) {
+  let chars = 0;
+  const isTooMuch = ({ question, answer }, at) => {
+    chars += question.length + answer.length;
+    return chars > limits.chars || 2 * (turns.length - at) > limits.messages;
+  };
+  return turns.slice(turns.findLastIndex(isTooMuch) + 1);
 }
 
 function messages({ question, answer }) {

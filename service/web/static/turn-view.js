@@ -86,7 +86,8 @@ export class TurnView {
   }
 
   #drawRemarks() {
-    const { restarted, notRegenerated } = this.#turn;
+    const { shortened, restarted, notRegenerated } = this.#turn;
+    show(this.#parts.shortened, shortened ? words().shortened : "");
     show(this.#parts.restarted, restarted ? words().restarted : "");
     show(this.#parts.remark, this.#ending());
     show(this.#parts.kept, notRegenerated ? `${words().notRegenerated} ${reason(notRegenerated)}` : "");

@@ -88,6 +88,29 @@ def test_a_conversation_too_large_to_keep_loses_its_oldest_turns_alone(open_page
     expect(page.answer).to_have_text("short")
 
 
+@pytest.mark.parametrize("limit", [{"maxItems": 5}, {"x-max-total-chars": 35}])
+@pytest.mark.parametrize(("locale", "words"), [("en-US", "no longer sent"), ("ko-KR", "제외됩니다")])
+def test_a_long_conversation_goes_on_with_its_latest_messages_and_says_so_once(
+    open_page, stub, limit, locale, words
+):
+    stub.request_schema = {"model": {"enum": ["one", "two"]}, "history": limit}
+    page = open_page(stub, locale=locale)
+    # the description has been read
+    expect(page.page.locator("#choices")).to_be_visible()
+    for number in range(5):
+        page.ask(f"q{number}")
+    asked = [
+        [message["content"] for message in body.get("history", []) if message["role"] == "user"]
+        for _, body in stub.asked
+    ]
+    assert asked == [[], ["q0"], ["q0", "q1"], ["q1", "q2"], ["q2", "q3"]]
+    note = page.page.locator("[data-part=shortened]:visible")
+    expect(note).to_contain_text(words)
+    expect(page.page.locator(".turn").nth(3).locator("[data-part=shortened]")).to_be_visible()
+    page.open()
+    expect(note).to_have_count(1)
+
+
 @pytest.mark.parametrize(
     "kept", ["{", "null", "[]", '{"turns": 5}', '{"turns": [{"question": "old", "state": "done"}]}']
 )
