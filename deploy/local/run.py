@@ -13,7 +13,7 @@ from deploy import CannotStart
 from deploy.local import data_files, environment, upstream
 from deploy.local.changes import Changes
 from deploy.local.processes import Process, ProcessEnded, Processes, StopRequested
-from service.settings import Settings, llm_catalogue
+from service.settings import Settings
 
 SERVICE = "the service"
 LOOK_SECONDS = 1.0
@@ -105,7 +105,11 @@ def _is_ready(host: str, port: int) -> bool:
 
 
 def _announce(variables: dict[str, str], *, local: bool) -> None:
-    print(f"run: ready, using {_upstream(variables, local=local)}.", flush=True)
+    used = _upstream(variables, local=local)
+    if local or upstream.is_reachable(variables):
+        print(f"run: ready, using {used}.", flush=True)
+    else:
+        print(f"run: ready, but {used} could not be reached (see above).", flush=True)
     host, port = environment.host(variables), environment.port(variables, "PORT")
     shown = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
     where = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
@@ -116,8 +120,7 @@ def _upstream(variables: dict[str, str], *, local: bool) -> str:
     if local:
         return f"{upstream.LOCAL_MODEL} on this machine (English only)"
     model = variables.get("LLM_MODEL", "").strip() or Settings.model_fields["llm_model"].default
-    address = variables.get("OPENAI_BASE_URL", "").strip() or llm_catalogue.OPENAI_BASE_URL
-    return f"{model} at {_without_secrets(address)}"
+    return f"{model} at {_without_secrets(upstream.address(variables))}"
 
 
 def _without_secrets(address: str) -> str:

@@ -1,9 +1,11 @@
 """Chooses the LLM: the one in the environment, or else the small local one."""
 
+import socket
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from deploy import CannotStart
-from service.settings import names
+from service.settings import llm_catalogue, names
 
 LOCAL_MODEL = "smollm2-135m-instruct"
 LOCAL_DEFAULTS = {
@@ -12,6 +14,8 @@ LOCAL_DEFAULTS = {
     # A small model may never stop.
     "MAX_OUTPUT_TOKENS": "1024",
 }
+CONNECT_SECONDS = 3.0
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 NAMED_BY = ("OPENAI_API_KEY", "OPENAI_API_KEY_FILE", "OPENAI_BASE_URL")
 
 
@@ -27,6 +31,24 @@ def needs_local_model(variables: Mapping[str, str]) -> bool:
             f"LLM_MODEL={model} needs OPENAI_API_KEY, or OPENAI_BASE_URL for a server without a key; "
             "without LLM_MODEL a small model on this machine answers"
         )
+    return True
+
+
+def address(variables: Mapping[str, str]) -> str:
+    return variables.get("OPENAI_BASE_URL", "").strip() or llm_catalogue.OPENAI_BASE_URL
+
+
+def is_reachable(variables: Mapping[str, str]) -> bool:
+    """Whether something listens there. Behind a proxy, and for another provider, only the service can say."""
+    provider = names.parse(variables.get("LLM_MODEL", "").strip()).provider
+    if provider != names.OPENAI or any(name.upper() in PROXIES for name in variables):
+        return True
+    url = urlsplit(address(variables))
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        socket.create_connection((url.hostname, port), CONNECT_SECONDS).close()
+    except OSError:
+        return False
     return True
 
 

@@ -207,6 +207,14 @@ def test_the_ready_line_names_model_and_address_without_its_secrets(checkout, si
         assert KEY not in "".join(lines)
 
 
+def test_the_ready_line_says_that_the_provider_could_not_be_reached(checkout):
+    address = "http://127.0.0.1:9/v1"
+    with Launcher(checkout, OPENAI_BASE_URL=address, LLM_MODEL="sim") as launcher:
+        lines = launcher.lines()
+        assert f"run: ready, but sim at {address} could not be reached (see above)." in lines
+        assert f"run: ready, using sim at {address}." not in lines
+
+
 def test_only_this_machine_reaches_it(checkout, simulator):
     with Launcher(checkout, OPENAI_BASE_URL=simulator.base_url) as launcher:
         listening = Path("/proc/net/tcp").read_text().splitlines()[1:]

@@ -89,7 +89,9 @@ def test_a_conversation_too_large_to_keep_loses_its_oldest_turns_alone(open_page
 
 
 @pytest.mark.parametrize("limit", [{"maxItems": 5}, {"x-max-total-chars": 35}])
-@pytest.mark.parametrize(("locale", "words"), [("en-US", "no longer sent"), ("ko-KR", "제외됩니다")])
+@pytest.mark.parametrize(
+    ("locale", "words"), [("en-US", "no longer sent"), ("ko-KR", "제외됩니다")]
+)
 def test_a_long_conversation_goes_on_with_its_latest_messages_and_says_so_once(
     open_page, stub, limit, locale, words
 ):
