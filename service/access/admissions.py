@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from service.access import schema
 from service.access.allowance import (
@@ -18,6 +18,7 @@ from service.access.allowance import (
     everywhere,
     top_up,
 )
+from service.access.direct import Connected
 from service.access.ledger import Facts
 from service.access.periods import Calendar, Moment
 from service.access.registry import require_same
@@ -80,7 +81,7 @@ class Answer:
 
 
 def decide(
-    connection: Connection,
+    connection: Connected,
     calendar: Calendar,
     worker: str,
     asked: Sequence[Question],
@@ -157,7 +158,7 @@ def _more(states: LockedStates, place: str | None, one: More) -> Answer:
     return Answer(one.amount, None, states.levels(one.facts.key, place), states.moment)
 
 
-def _places_of_leases(connection: Connection, more: Sequence[More]) -> dict[str, str]:
+def _places_of_leases(connection: Connected, more: Sequence[More]) -> dict[str, str]:
     if not more:
         return {}
     turns = [one.facts.turn_id for one in more]

@@ -6,10 +6,11 @@ It is idempotent: a row that exists already changes nothing, and its lease is go
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, text, update
 
 from service.access import schema
 from service.access.allowance import Amount, settle
+from service.access.direct import Connected
 from service.access.ledger import LedgerRow, columns
 from service.access.periods import Calendar
 from service.access.registry import require_same
@@ -18,16 +19,17 @@ from service.access.states import LockedStates
 WRITTEN = select(schema.ledger.c.turn_id, schema.ledger.c.cost, schema.ledger.c.lost).where(
     schema.ledger.c.turn_id.in_(bindparam("turns", expanding=True))
 )
-LEASES = select(schema.leases).where(
-    schema.leases.c.turn_id.in_(bindparam("turns", expanding=True))
-)
+LEASES = select(
+    schema.leases.c.turn_id, schema.leases.c.user_id, schema.leases.c.tokens, schema.leases.c.cost
+).where(schema.leases.c.turn_id.in_(bindparam("turns", expanding=True)))
 GIVE_BACK = delete(schema.leases).where(schema.leases.c.turn_id == bindparam("of_turn"))
 ADD = insert(schema.ledger)
+LOCK_LEDGER = text("LOCK TABLE access_ledger, access_usage IN ROW EXCLUSIVE MODE")
 REPLACE = update(schema.ledger).where(schema.ledger.c.turn_id == bindparam("of_turn"))
 
 
 def close(
-    connection: Connection,
+    connection: Connected,
     calendar: Calendar,
     rows: Iterable[LedgerRow],
     *,
@@ -61,10 +63,10 @@ def close(
     return len(new)
 
 
-def _wait_for_the_ledger(connection: Connection) -> None:
+def _wait_for_the_ledger(connection: Connected) -> None:
     """Maintenance may lock it for long. Waiting for it later, with the keys' rows locked, would hold up their turns."""
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("LOCK TABLE access_ledger, access_usage IN ROW EXCLUSIVE MODE")
+        connection.execute(LOCK_LEDGER)
 
 
 def _settle(
@@ -85,7 +87,7 @@ def _settle(
 
 
 def _write(
-    connection: Connection, new: Sequence[LedgerRow], found: Sequence[LedgerRow], calendar: Calendar
+    connection: Connected, new: Sequence[LedgerRow], found: Sequence[LedgerRow], calendar: Calendar
 ) -> None:
     if new:
         connection.execute(ADD, [columns(row, calendar) for row in new])

@@ -15,6 +15,8 @@ from typing import Any
 from sqlalchemy import URL, Connection, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
+from service.access.direct import Connected, DirectConnection, errors_wrapped
+
 # admissions, the ledger's writer, the keeper of keys and leases, and one for probes
 CONNECTIONS = 4
 CONNECT_SECONDS = 2
@@ -42,6 +44,7 @@ DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
+BEGIN_WRITING = "BEGIN IMMEDIATE"
 # SQLite's write-ahead log needs shared memory, which does not work there
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "lustre", "gpfs", "ceph", "gluster", "fuse.")
 
@@ -92,6 +95,10 @@ class Database:
                 connection.execute(SET_LOCAL, POSTGRESQL_BACKGROUND)
             yield connection
 
+    def writing_turns(self, *, background: bool = False) -> AbstractContextManager[Connected]:
+        """A transaction that turns begin or end with."""
+        return self._directly() if self.is_sqlite else self.writing(background=background)
+
     @contextmanager
     def reading(self, *, background: bool = False) -> Iterator[Connection]:
         with self._engine.connect().execution_options(reading=True) as connection:
@@ -129,6 +136,20 @@ class Database:
     def replied(self, *_: object) -> None:
         """Called for each reply of the store."""
         self.replies += 1
+
+    @contextmanager
+    def _directly(self) -> Iterator[DirectConnection]:
+        with self.queue(), errors_wrapped():
+            connection = self._engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute(BEGIN_WRITING)
+                self.replied()
+                yield DirectConnection(cursor, self.replied)
+                connection.commit()
+            finally:
+                # which rolls back what was not committed
+                connection.close()
 
 
 def now_us(connection: Connection) -> int:
@@ -223,4 +244,4 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     reading = connection.get_execution_options().get("reading")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if reading else BEGIN_WRITING)

@@ -7,11 +7,13 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from service.access import schema
 from service.access.allowance import State, clamp
+from service.access.direct import Connected
 from service.access.health import StoreReplaced
 from service.access.keys import Key, limits_of, stored_limits
 from service.access.periods import Calendar
 from service.access.states import CHANGE, STATE_COLUMNS, LockedStates, state_of
 
+IDENTITY = select(schema.store.c.identity)
 KEYS = select(schema.keys, *STATE_COLUMNS).join(schema.states).where(schema.states.c.user_id == "")
 
 
@@ -114,9 +116,9 @@ def changes_since(connection: Connection, number: int) -> Changes:
     return Changes(store.identity, store.changes, keys, found)
 
 
-def require_same(connection: Connection, identity: str | None) -> None:
+def require_same(connection: Connected, identity: str | None) -> None:
     """Raises StoreReplaced if this is another store than the one with this identity."""
-    if connection.scalar(select(schema.store.c.identity)) != identity:
+    if connection.scalar(IDENTITY) != identity:
         raise StoreReplaced
 
 

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, literal_column, select, update
+from sqlalchemy import bindparam, insert, literal_column, select, update
 
 from service.access import schema
 from service.access.allowance import Limits, State, with_clock_corrected
 from service.access.database import POSTGRESQL_CLOCK
+from service.access.direct import Connected
 from service.access.keys import limits_of
 from service.access.periods import Calendar, Moment
 
@@ -46,7 +47,7 @@ CHANGE = (
     .where(schema.states.c.key == bindparam("of_key"))
     .where(schema.states.c.user_id == bindparam("of_user"))
 )
-NEW = insert(schema.states)
+NEW = insert(schema.states).values(users=0)
 COUNT_USERS = (
     update(schema.states)
     .where(schema.states.c.key == bindparam("of_key"))
@@ -64,7 +65,7 @@ def state_of(row: Any) -> State:
 class LockedStates:
     """The rows a transaction may read and change; save() writes the changes. A user of "" means none."""
 
-    def __init__(self, connection: Connection, calendar: Calendar, wanted: Iterable[Place]) -> None:
+    def __init__(self, connection: Connected, calendar: Calendar, wanted: Iterable[Place]) -> None:
         places = set(wanted)
         names = sorted({name for name, _ in places})
         self._connection = connection
@@ -134,7 +135,7 @@ class LockedStates:
         sqlite = self._connection.dialect.name == "sqlite"
         now_us = time.time_ns() // 1000
         statement, values = (LOCK_SQLITE, {"now_us": now_us}) if sqlite else (LOCK_POSTGRESQL, {})
-        rows = self._connection.execute(statement, {"names": names, **values}).all()
+        rows = list(self._connection.execute(statement, {"names": names, **values}))
         moment = calendar.moment(rows[-1].now_us if rows else now_us)
         for row in rows:
             self._limits[row.key] = limits_of(row.limits), limits_of(row.per_user)

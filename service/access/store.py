@@ -1,6 +1,8 @@
 """The store of one process. Each method is one transaction and blocks; workers call them through a Lane."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -10,6 +12,7 @@ from service.access import admissions, closing, registry, upkeep
 from service.access.admissions import Answer, Question
 from service.access.contention import while_others_get_on
 from service.access.database import Database
+from service.access.direct import Connected
 from service.access.ledger import LedgerRow
 from service.access.periods import Calendar
 from service.chat.account import BudgetPeriod
@@ -24,6 +27,7 @@ MOST_UNCHANGED = 10
 MOST_UNCHANGED_ELSEWHERE = 2
 
 T = TypeVar("T")
+C = TypeVar("C")
 
 
 class Store:
@@ -37,7 +41,7 @@ class Store:
         self.identity: str | None = None
 
     def decide(self, asked: Sequence[Question]) -> list[Answer]:
-        return self._write(
+        return self._write_turns(
             lambda connection: admissions.decide(
                 connection, self.calendar, self.worker, asked, self.identity
             )
@@ -46,7 +50,7 @@ class Store:
     def close(self, rows: Iterable[LedgerRow]) -> int:
         """Returns how many were new."""
         ended = list(rows)
-        return self._write(
+        return self._write_turns(
             lambda connection: closing.close(
                 connection, self.calendar, ended, identity=self.identity
             ),
@@ -97,8 +101,22 @@ class Store:
         )
 
     def _write(self, job: Callable[[Connection], T], *, background: bool = False) -> T:
+        writing = partial(self.database.writing, background=background)
+        return self._tried(writing, job, background=background)
+
+    def _write_turns(self, job: Callable[[Connected], T], *, background: bool = False) -> T:
+        writing = partial(self.database.writing_turns, background=background)
+        return self._tried(writing, job, background=background)
+
+    def _tried(
+        self,
+        writing: Callable[[], AbstractContextManager[C]],
+        job: Callable[[C], T],
+        *,
+        background: bool,
+    ) -> T:
         def attempt() -> T:
-            with self.database.writing(background=background) as connection:
+            with writing() as connection:
                 return job(connection)
 
         patient = not (background or self.database.is_sqlite)
