@@ -6,6 +6,7 @@ worth. Money is reserved before it is spent, and both count against the budget. 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from service.access.periods import Moment
 from service.chat.account import LimitName
@@ -117,12 +118,8 @@ def admit(state: State, limits: Limits, moment: Moment, amount: Amount) -> State
     )
     if refusal:
         return refusal
-    begun = replace(
-        state,
-        requests=state.requests + UNIT if limits.requests_per_minute else 0,
-        open_answers=state.open_answers + 1,
-    )
-    return _hold(begun, limits, amount)
+    requests = state.requests + UNIT if limits.requests_per_minute else 0
+    return _hold(state, limits, amount, requests=requests, open_answers=state.open_answers + 1)
 
 
 def top_up(
@@ -151,20 +148,13 @@ def settle(
 ) -> State:
     """Ends an answer of this day: releases what it held (None: nothing) and counts what it spent."""
     state = at(state, limits, moment)
-    if held is not None:
-        tokens = max(0, state.tokens + (spent.tokens - held.tokens) * UNIT)
-        state = replace(
-            state,
-            tokens=tokens if limits.tokens_per_minute else 0,
-            open_answers=max(0, state.open_answers - 1),
-            reserved=max(0, state.reserved - held.cost),
-        )
     # after a clock went back over midnight, today is before the state's day
     first_day, first_month = min(state.day, moment.day), min(state.month, moment.month)
     return replace(
         state,
         spent_day=state.spent_day + (spent.cost if day >= first_day else 0),
         spent_month=state.spent_month + (spent.cost if day[:7] >= first_month else 0),
+        **({} if held is None else _released(state, limits, held, spent)),
     )
 
 
@@ -228,12 +218,22 @@ def _length(refusal: Refusal) -> float:
     return float("inf") if refusal.wait_us is None else refusal.wait_us
 
 
-def _hold(state: State, limits: Limits, held: Amount) -> State:
+def _hold(state: State, limits: Limits, held: Amount, **begun: Any) -> State:
     return replace(
         state,
         tokens=state.tokens + held.tokens * UNIT if limits.tokens_per_minute else 0,
         reserved=state.reserved + held.cost,
+        **begun,
     )
+
+
+def _released(state: State, limits: Limits, held: Amount, spent: Amount) -> dict[str, Any]:
+    tokens = max(0, state.tokens + (spent.tokens - held.tokens) * UNIT)
+    return {
+        "tokens": tokens if limits.tokens_per_minute else 0,
+        "open_answers": max(0, state.open_answers - 1),
+        "reserved": max(0, state.reserved - held.cost),
+    }
 
 
 def _with_spent(state: State, spent: int) -> State:

@@ -1,6 +1,6 @@
 """One turn as the ledger stores it: who asked what, how it ended, what it used. Plain values that fit into JSON."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -71,18 +71,17 @@ class LedgerRow:
 
 def columns(row: LedgerRow, calendar: Calendar) -> dict[str, Any]:
     """The row's columns. Models are in the order in which they were called."""
-    parts = [_part(model, row.calls) for model in dict.fromkeys(call.model for call in row.calls)]
-    sums = {name: sum(part[name] for part in parts) for name in SUMS}
+    models = list(dict.fromkeys(call.model for call in row.calls))
     return {
         **row.facts.as_json(),
-        "models": ",".join(part["model"] for part in parts)[:MOST_MODEL_CHARS],
+        "models": ",".join(models)[:MOST_MODEL_CHARS],
         "ending": row.ending,
         "code": row.code,
         "ended_at_us": row.ended_at_us,
         "duration_ms": row.duration_ms,
         "day": calendar.moment(row.ended_at_us).day,
-        **sums,
-        "by_model": parts if len(parts) > 1 else None,
+        **_sums(row.calls),
+        "by_model": [_part(model, row.calls) for model in models] if len(models) > 1 else None,
         "lost": row.lost,
     }
 
@@ -99,14 +98,16 @@ SUMS = (
 
 
 def _part(model: str, calls: Iterable[Call]) -> dict[str, Any]:
-    own = [call for call in calls if call.model == model]
+    return {"model": model, **_sums([call for call in calls if call.model == model])}
+
+
+def _sums(calls: Sequence[Call]) -> dict[str, int]:
     return {
-        "model": model,
-        "calls": len(own),
-        "input_tokens": sum(call.input_tokens for call in own),
-        "cached_input_tokens": sum(call.cached_input_tokens for call in own),
-        "output_tokens": sum(call.output_tokens for call in own),
-        "estimated_tokens": sum(call.tokens for call in own if call.estimated),
-        "unpriced_tokens": sum(call.tokens for call in own if call.cost is None),
-        "cost": sum(call.cost or 0 for call in own),
+        "calls": len(calls),
+        "input_tokens": sum(call.input_tokens for call in calls),
+        "cached_input_tokens": sum(call.cached_input_tokens for call in calls),
+        "output_tokens": sum(call.output_tokens for call in calls),
+        "estimated_tokens": sum(call.tokens for call in calls if call.estimated),
+        "unpriced_tokens": sum(call.tokens for call in calls if call.cost is None),
+        "cost": sum(call.cost or 0 for call in calls),
     }
