@@ -22,8 +22,9 @@ PRICES = '[models."sim"]\ninput = 1\ncached_input = 1\noutput = 100\nas_of = 202
 OUTPUT_COST = 100 * OUTPUT_TOKENS * 10**6
 # more than the question's input costs
 SMALL_COST = 100 * 10**6
-# so that all of them are open at the same time
 SLOW_ANSWER = directive(tokens=OUTPUT_TOKENS, gap=0.06)
+# open until the last caller has asked, on a busy machine, too
+LONG_ANSWER = directive(tokens=OUTPUT_TOKENS, gap=0.18)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -92,7 +93,7 @@ def rows_of(store, key):
 
 def test_answers_at_the_same_time(replicas, store):
     key = make_key(store, "open", limits=Limits(open_answers=77))
-    assert all_at_once(replicas, key, SLOW_ANSWER)[0] == 77
+    assert all_at_once(replicas, key, LONG_ANSWER)[0] == 77
     assert rows_of(store, "open")[0] == CALLERS
 
 
@@ -116,7 +117,7 @@ def test_tokens_per_minute(replicas, store):
 
 def test_dollars(replicas, store):
     key = make_key(store, "dollars", limits=Limits(budget_day=40 * (OUTPUT_COST + SMALL_COST)))
-    assert all_at_once(replicas, key, SLOW_ANSWER)[0] == 40
+    assert all_at_once(replicas, key, LONG_ANSWER)[0] == 40
     count, cost = rows_of(store, "dollars")
     assert count == CALLERS
     assert 40 * OUTPUT_COST < cost <= 40 * (OUTPUT_COST + SMALL_COST)
