@@ -69,7 +69,7 @@ def create_app(settings: Settings) -> Flask:
             openai.blueprint(running, streaming, drain, entry, settings.provider, clock),
             usage.blueprint(access),
             probes.blueprint(drain.draining, protection.states),
-            pages.blueprint(openapi.describe(limits)),
+            pages.blueprint(openapi.describe(limits, settings.max_body_bytes)),
         ],
         settings.cors_origins,
         settings.allowed_hosts + settings.domain,

@@ -16,7 +16,8 @@ from service.access.database import Database
 # waiting for a lock, or the statement that did so, took too long
 POSTGRESQL_STATES = ("55P03", "57014")
 SQLITE_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-# a committed write changes a row's xmin; its xmax also changes for attempts that are blocked elsewhere
+# a committed write changes a row's xmin; its xmax also changes for attempts that are blocked elsewhere. Refusals write
+# nothing, and do not count.
 WRITERS = text("SELECT key, xmin::text FROM access_states WHERE user_id = ''")
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ def while_others_get_on(
             if before is None or seen == before:
                 unchanged += 1
             else:
-                unchanged, since = 0, time.monotonic()
+                unchanged, since = 1, time.monotonic()
                 database.replied()
             if unchanged > most_unchanged and time.monotonic() - since >= seconds:
                 raise
@@ -55,5 +56,11 @@ def _seen(database: Database) -> object:
     """A value that changes whenever somebody else has got through."""
     if database.is_sqlite:
         return database.written_at()
-    with database.reading() as connection:
-        return {tuple(row) for row in connection.execute(WRITERS)}
+    try:
+        with database.reading() as connection:
+            return {tuple(row) for row in connection.execute(WRITERS)}
+    except DBAPIError as error:
+        if not _is_contended(error):
+            raise
+        # this table itself is locked
+        return None

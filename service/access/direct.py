@@ -103,6 +103,8 @@ def _compiled(
 ) -> Compiled:
     compiler: SQLCompiler = statement.compile(dialect=DIALECT, column_keys=names)
     lists = {name: [None] * size for name, size in sizes}
+    if compiler.insert_prefetch or compiler.update_prefetch:
+        raise TypeError(f"a column's default value is not applied here: {compiler}")
     state = compiler.construct_expanded_state({**dict.fromkeys(names), **lists})
     order = tuple(
         (name, state.processors[name] if name in state.processors else _binding(compiler, name))

@@ -39,6 +39,7 @@ class Pace:
         self._measured_at = clock()
         self._cpu_seconds = cpu_clock()
         self._latest_seconds = 0.0
+        self._wakes_at = 0.0
 
     def wait(self) -> None:
         """Called before a read; lets other streams run."""
@@ -49,8 +50,10 @@ class Pace:
         if delay > 0:
             # all streams wait for the same moments, so that the loop wakes up once for many
             pause = delay - now % delay
+            if now >= self._wakes_at:
+                self._wakes_at = now + pause
             self._sleep(pause)
-            late = self.now() - now - pause
+            late = self.now() - self._wakes_at
             self._latest_seconds = max(self._latest_seconds, late)
 
     def _measure(self, now: float) -> None:

@@ -42,7 +42,7 @@ class Rates:
     cache_written: Decimal
 
     def cost(self, usage: Usage) -> Decimal | None:
-        """None: impossible counts."""
+        """None: the package has to decide whether these counts are possible."""
         read = min(usage.cached_input_tokens or 0, usage.input_tokens)
         written = usage.cache_written_tokens or 0
         plain = usage.input_tokens - read - written

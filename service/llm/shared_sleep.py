@@ -33,7 +33,6 @@ class SharedSleep:
 
     def _set(self, seconds: float) -> None:
         if self._timer is not None:
-            # whoever waited for it has been killed
             self._timer.close()
         self._timer = self._hub.loop.timer(seconds)
         self._timer.start(self._wake, update=True)

@@ -40,7 +40,7 @@ ANSWERS = {
 }
 
 
-def describe(limits: Limits) -> dict[str, Any]:
+def describe(limits: Limits, max_body_bytes: int) -> dict[str, Any]:
     """An OpenAPI 3.1 document."""
     return {
         "openapi": "3.1.0",
@@ -64,7 +64,7 @@ def describe(limits: Limits) -> dict[str, Any]:
         },
         "components": {
             "schemas": {
-                **_schemas(limits),
+                **_schemas(limits, max_body_bytes),
                 **openapi_events.schemas(),
                 **openapi_openai.schemas(limits),
             },
@@ -183,15 +183,16 @@ def _headers() -> dict[str, Any]:
     }
 
 
-def _schemas(limits: Limits) -> dict[str, Any]:
+def _schemas(limits: Limits, max_body_bytes: int) -> dict[str, Any]:
     request = ChatRequest.model_json_schema(ref_template="#/components/schemas/{model}")
     message = request.pop("$defs")["Message"]
     fields = request["properties"]
     fields["question"] |= {"minLength": 1, "maxLength": limits.max_question_chars}
+    # the schema language has no limits for a whole request, and for all items together
+    request["x-max-bytes"] = max_body_bytes
     fields["history"] |= {
         "type": ["array", "null"],
         "maxItems": limits.max_history_messages,
-        # the schema language has no limit for all items together
         "x-max-total-chars": limits.max_history_chars,
     }
     fields["system"] = {"type": ["string", "null"], "maxLength": limits.max_system_chars}

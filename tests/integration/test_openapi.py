@@ -82,7 +82,9 @@ def test_every_error_of_a_turn_is_described_with_its_status(description, path):
 
 
 def test_the_limits_in_force_are_described(description):
-    fields = description["components"]["schemas"]["ChatRequest"]["properties"]
+    request = description["components"]["schemas"]["ChatRequest"]
+    fields = request["properties"]
+    assert request["x-max-bytes"] == 262_144
     assert (fields["question"]["maxLength"], fields["system"]["maxLength"]) == (32_000, 8000)
     assert fields["history"]["maxItems"] == 100
     assert fields["history"]["x-max-total-chars"] == 100_000
@@ -93,7 +95,7 @@ def test_the_limits_in_force_are_described(description):
 
 def test_a_bound_is_described_even_where_the_operator_sets_none():
     limits = Limits(("sim",), ("chat",), True, 1, 1, 1, 1, None)  # noqa: FBT003
-    schema = describe(limits)["components"]["schemas"]["ChatRequest"]["properties"]["max_tokens"]
+    schema = describe(limits, 1)["components"]["schemas"]["ChatRequest"]["properties"]["max_tokens"]
     assert schema == {"type": ["integer", "null"], "minimum": 1, "maximum": MOST_TOKENS}
 
 

@@ -44,13 +44,18 @@ class Forked:
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, number)
+            # it may end at this moment
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def _end_within(self, seconds: float | None) -> int | None:
         if self.returncode is None:
             self._life.settimeout(seconds)
             with contextlib.suppress(TimeoutError, BlockingIOError):
-                self.returncode = int(self._life.recv(32))
+                code = self._life.recv(32)
+                if not code:
+                    raise RuntimeError("the nursery has ended")
+                self.returncode = int(code)
                 self._life.close()
         return self.returncode
 

@@ -54,6 +54,7 @@ class StubService(ThreadingHTTPServer):
         self.script: Sequence[Step] = answered("An answer.")
         self.status = 200
         self.request_schema: dict[str, Any] = {}
+        self.max_bytes: int | None = None
         self.models_by_key: dict[str | None, list[str]] = {}
         self.asked: list[tuple[dict[str, str], dict[str, Any]]] = []  # headers, body
 
@@ -75,7 +76,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/openapi.json":
-            described = {"ChatRequest": {"properties": self._stub.request_schema}}
+            most = {} if self._stub.max_bytes is None else {"x-max-bytes": self._stub.max_bytes}
+            described = {"ChatRequest": {"properties": self._stub.request_schema, **most}}
             body = json.dumps({"components": {"schemas": described}}).encode()
             return self._answer(200, "application/json", body)
         if self.path == "/v1/models":

@@ -4,6 +4,8 @@ import { tab } from "./memory.js";
 import { restoredTurn } from "./turn.js";
 
 const KEY = "chat.conversation";
+/** For what else is in a request: the names of the model and the chain. */
+const OTHER_BYTES = 1024;
 
 export class Conversation {
   turns = [];
@@ -20,14 +22,11 @@ export class Conversation {
   request(turn, system, limits) {
     const others = this.turns.filter((earlier) => earlier !== turn);
     const whole = others.filter(isWhole);
-    const sent = latest(whole, limits);
-    // its reader is informed once
+    const body = { question: turn.question, ...(system.trim() === "" ? {} : { system }) };
+    const sent = latest(whole, limits, bytesOf(body) + OTHER_BYTES);
+    // said only once
     turn.shortened = sent.length < whole.length && !others.some(({ shortened }) => shortened);
-    return {
-      question: turn.question,
-      ...(system.trim() === "" ? {} : { system }),
-      ...(sent.length === 0 ? {} : { history: sent.flatMap(messages) }),
-    };
+    return { ...body, ...(sent.length === 0 ? {} : { history: sent.flatMap(messages) }) };
   }
 
   /** Leaves out the oldest turns if there is no room for all of them. */
@@ -59,14 +58,18 @@ function isWhole({ state, answer }) {
   return state === "done" && answer.trim() !== "";
 }
 
-function latest(turns, limits) {
+function latest(turns, limits, bytesOfTheRest) {
   let chars = 0;
-  const isTooMuch = ({ question, answer }, at) => {
-    chars += question.length + answer.length;
-    return chars > limits.chars || 2 * (turns.length - at) > limits.messages;
+  let bytes = bytesOfTheRest;
+  const isTooMuch = (turn, at) => {
+    chars += turn.question.length + turn.answer.length;
+    bytes += bytesOf(messages(turn));
+    return chars > limits.chars || bytes > limits.bytes || 2 * (turns.length - at) > limits.messages;
   };
   return turns.slice(turns.findLastIndex(isTooMuch) + 1);
 }
+
+const bytesOf = (value) => new TextEncoder().encode(JSON.stringify(value)).length;
 
 function messages({ question, answer }) {
   return [{ role: "user", content: question }, { role: "assistant", content: answer }];

@@ -2,19 +2,26 @@
 
 const PATIENCE_MS = 3_000;
 
-let history = {};
-export const requestFields = describe();
-requestFields.then((fields) => (history = fields.history ?? {}));
+let request = {};
+const described = describe();
+described.then((schema) => (request = schema));
 
-/** No limits as long as the description has not been read. */
-export const historyLimits = () => ({
-  messages: history.maxItems ?? Infinity,
-  chars: history["x-max-total-chars"] ?? Infinity,
-});
+// without them the page asks the default model
+export const requestFields = described.then(({ properties }) => properties ?? {});
+
+/** No limits as long as the description has not been read. `bytes` is for the whole request. */
+export function historyLimits() {
+  const history = request.properties?.history;
+  return {
+    messages: history?.maxItems ?? Infinity,
+    chars: history?.["x-max-total-chars"] ?? Infinity,
+    bytes: request["x-max-bytes"] ?? Infinity,
+  };
+}
 
 async function describe() {
   const { components } = await read("openapi.json");
-  return components?.schemas.ChatRequest.properties ?? {}; // without it the page asks the default model
+  return components?.schemas.ChatRequest ?? {};
 }
 
 /** An empty object if there is no answer. */

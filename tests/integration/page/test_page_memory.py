@@ -1,5 +1,6 @@
 """What survives a reload, and what it is not allowed to break."""
 
+import json
 import threading
 
 import pytest
@@ -90,7 +91,7 @@ def test_a_conversation_too_large_to_keep_loses_its_oldest_turns_alone(open_page
 
 @pytest.mark.parametrize("limit", [{"maxItems": 5}, {"x-max-total-chars": 35}])
 @pytest.mark.parametrize(
-    ("locale", "words"), [("en-US", "no longer sent"), ("ko-KR", "제외됩니다")]
+    ("locale", "words"), [("en-US", "no longer sent"), ("ko-KR", "더 이상 보내지 않습니다")]
 )
 def test_a_long_conversation_goes_on_with_its_latest_messages_and_says_so_once(
     open_page, stub, limit, locale, words
@@ -111,6 +112,21 @@ def test_a_long_conversation_goes_on_with_its_latest_messages_and_says_so_once(
     expect(page.page.locator(".turn").nth(3).locator("[data-part=shortened]")).to_be_visible()
     page.open()
     expect(note).to_have_count(1)
+
+
+def test_a_conversation_of_many_bytes_fits_into_the_request(open_page, stub):
+    """Three to a character in Korean, and two for what JSON escapes."""
+    stub.request_schema = {"model": {"enum": ["one", "two"]}}
+    stub.max_bytes = 16_000
+    stub.script = answered("가" * 1500 + '"' * 500)
+    page = open_page(stub)
+    expect(page.page.locator("#choices")).to_be_visible()
+    for number in range(5):
+        page.ask(f"q{number}")
+    histories = [len(body.get("history", [])) // 2 for _, body in stub.asked]
+    assert histories == [0, 1, 2, 2, 2]
+    sizes = [len(json.dumps(body, ensure_ascii=False).encode()) for _, body in stub.asked]
+    assert max(sizes) <= stub.max_bytes
 
 
 @pytest.mark.parametrize(
