@@ -267,15 +267,16 @@ def test_a_locked_ledger_holds_up_no_turn(own_postgres, away):
     store.database.forget()
 
 
+@pytest.mark.parametrize("table", ["access_leases", "access_states"])
 def test_turns_of_two_workers_do_not_wait_for_a_table_that_stays_locked(
-    own_postgres, away, tmp_path
+    own_postgres, away, tmp_path, table
 ):
     make_key(away)
     with AccessWorker(away, tmp_path / "1") as one, AccessWorker(away, tmp_path / "2") as two:
         workers = (one, two)
         for worker in workers:
             assert codes(worker.ask("turns", count=1)) == {None}
-        with locked(own_postgres, "LOCK TABLE access_leases", most_seconds=20):
+        with locked(own_postgres, f"LOCK TABLE {table}", most_seconds=20):
             for worker in workers:
                 worker.tell("turns", count=20)
             turns = [turn for worker in workers for turn in worker.answer()]
