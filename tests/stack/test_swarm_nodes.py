@@ -39,8 +39,7 @@ def spread(swarm, node):
     """Swarm moves nothing by itself: only what is new goes where the fewest are."""
     there = ("exec", node.container, "docker", "ps")
     eventually(lambda: "nginx" in swarm.docker(*there), 60, "nginx is there, too")
-    if len(swarm.tasks()) > TASKS // 2:
-        swarm.scale(TASKS // 2)
+    swarm.scale(TASKS // 2)
     swarm.scale(TASKS)
     eventually(lambda: len(tasks_there(swarm, node)) == TASKS // 2, 60, "half of the tasks there")
     with Callers(swarm.door) as callers:
