@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from service.llm.per_loop import PerLoop
 from service.llm.shared_sleep import SharedSleep
 
 # people do not notice it, and it is far below every limit on gaps; the second where much of a core is used
@@ -33,7 +34,7 @@ class Pace:
     ) -> None:
         self.now = clock
         self._cpu_clock = cpu_clock
-        self._sleep = sleep or SharedSleep().sleep
+        self._sleep = sleep or _shared_sleep()
         self.streams = 0
         self._delay_seconds = 0.0
         self._measured_at = clock()
@@ -67,3 +68,8 @@ class Pace:
         if share < IDLE_SHARE or (share < CALMER_SHARE and self._delay_seconds > longest):
             self._delay_seconds = max(0.0, self._delay_seconds - STEP_SECONDS)
         self._measured_at, self._cpu_seconds, self._latest_seconds = now, cpu_seconds, 0.0
+
+
+def _shared_sleep() -> Callable[[float], None]:
+    sleeps = PerLoop(SharedSleep)
+    return lambda seconds: sleeps.here().sleep(seconds)

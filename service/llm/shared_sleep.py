@@ -2,26 +2,19 @@
 
 from typing import Any
 
-import gevent
 from gevent.hub import Waiter
 
 
 class SharedSleep:
-    """Everybody wakes with the one who began to sleep first, so all of them have to want the same moment."""
+    """On one event loop. Everybody wakes with the one who began to sleep first, so all of them have to want the same
+    moment."""
 
-    def __init__(self) -> None:
-        self._hub: Any = None
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
         self._timer: Any = None
         self._sleeping: dict[Any, None] = {}
 
     def sleep(self, seconds: float) -> None:
-        hub = gevent.get_hub()
-        if self._hub is None:
-            self._hub = hub
-        if hub is not self._hub:
-            # a real thread has a loop of its own
-            gevent.sleep(seconds)
-            return
         waiter = Waiter()
         if not self._sleeping:
             self._set(seconds)
@@ -34,7 +27,7 @@ class SharedSleep:
     def _set(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.close()
-        self._timer = self._hub.loop.timer(seconds)
+        self._timer = self._loop.timer(seconds)
         self._timer.start(self._wake, update=True)
 
     def _wake(self) -> None:

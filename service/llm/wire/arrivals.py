@@ -1,17 +1,18 @@
 """Waits for bytes on many sockets with one timer: a timer for each wait would cost more than the read."""
 
+from functools import cache, partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
-import gevent
 from gevent.hub import Waiter
+
+from service.llm.per_loop import PerLoop
 
 READABLE = 1
 ROUNDS_PER_TICK = 4
 
 
 class Arrivals:
-    """One per event loop. A wait ends with the first byte, or after a tick, at most a quarter of one later."""
+    """On one event loop. A wait ends with the first byte, or after a tick, at most a quarter of one later."""
 
     def __init__(self, tick_seconds: float, loop: Any) -> None:
         seconds = tick_seconds / ROUNDS_PER_TICK
@@ -49,13 +50,6 @@ class Arrivals:
             self._timer.stop()
 
 
-_by_loop: WeakKeyDictionary[Any, dict[float, Arrivals]] = WeakKeyDictionary()
-
-
-def arrivals(tick_seconds: float) -> Arrivals:
-    """Those of the running event loop; real threads have their own."""
-    hub = gevent.get_hub()
-    made = _by_loop.setdefault(hub, {})
-    if tick_seconds not in made:
-        made[tick_seconds] = Arrivals(tick_seconds, hub.loop)
-    return made[tick_seconds]
+@cache
+def arrivals(tick_seconds: float) -> PerLoop[Arrivals]:
+    return PerLoop(partial(Arrivals, tick_seconds))

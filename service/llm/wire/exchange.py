@@ -28,7 +28,7 @@ class Exchange:
         self._connections = connections
         self._request = request
         self._tick_seconds = tick_seconds
-        self._arrivals = arrivals(tick_seconds)
+        self._arrivals = arrivals(tick_seconds).here()
         self._socket: Any = None
         self._watcher: Any = None
         self.sent = False

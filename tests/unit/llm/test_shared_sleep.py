@@ -6,6 +6,7 @@ import time
 import gevent
 import pytest
 
+from service.llm.per_loop import PerLoop
 from service.llm.shared_sleep import SharedSleep
 
 LONG_SECONDS = 600
@@ -13,7 +14,8 @@ LONG_SECONDS = 600
 
 @pytest.fixture
 def sleep():
-    return SharedSleep().sleep
+    sleeps = PerLoop(SharedSleep)
+    return lambda seconds: sleeps.here().sleep(seconds)
 
 
 def test_everybody_wakes_with_the_first(sleep):

@@ -24,7 +24,7 @@ def wait(pair):
     watchers = []
 
     def wait(tick_seconds):
-        waiting = arrivals(tick_seconds)
+        waiting = arrivals(tick_seconds).here()
         watchers.append(waiting.watch(pair[0].fileno()))
         gevent.with_timeout(30, waiting.wait, watchers[-1])
 
