@@ -6,7 +6,6 @@ worth. Money is reserved before it is spent, and both count against the budget. 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from service.access.periods import Moment
 from service.chat.account import LimitName
@@ -119,7 +118,7 @@ def admit(state: State, limits: Limits, moment: Moment, amount: Amount) -> State
     if refusal:
         return refusal
     requests = state.requests + UNIT if limits.requests_per_minute else 0
-    return _hold(state, limits, amount, requests=requests, open_answers=state.open_answers + 1)
+    return _hold(state, limits, amount, requests, state.open_answers + 1)
 
 
 def top_up(
@@ -131,7 +130,7 @@ def top_up(
     """
     state = at(state, limits, moment)
     refusal = longest(_budgets(_with_spent(state, spent), limits, moment, amount.cost))
-    return refusal or _hold(state, limits, amount)
+    return refusal or _hold(state, limits, amount, state.requests, state.open_answers)
 
 
 def everywhere(
@@ -150,11 +149,14 @@ def settle(
     state = at(state, limits, moment)
     # after a clock went back over midnight, today is before the state's day
     first_day, first_month = min(state.day, moment.day), min(state.month, moment.month)
+    tokens, open_answers, reserved = _released(state, limits, held, spent)
     return replace(
         state,
+        tokens=tokens,
+        open_answers=open_answers,
+        reserved=reserved,
         spent_day=state.spent_day + (spent.cost if day >= first_day else 0),
         spent_month=state.spent_month + (spent.cost if day[:7] >= first_month else 0),
-        **({} if held is None else _released(state, limits, held, spent)),
     )
 
 
@@ -218,22 +220,28 @@ def _length(refusal: Refusal) -> float:
     return float("inf") if refusal.wait_us is None else refusal.wait_us
 
 
-def _hold(state: State, limits: Limits, held: Amount, **begun: Any) -> State:
+def _hold(state: State, limits: Limits, held: Amount, requests: int, open_answers: int) -> State:
     return replace(
         state,
+        requests=requests,
         tokens=state.tokens + held.tokens * UNIT if limits.tokens_per_minute else 0,
+        open_answers=open_answers,
         reserved=state.reserved + held.cost,
-        **begun,
     )
 
 
-def _released(state: State, limits: Limits, held: Amount, spent: Amount) -> dict[str, Any]:
+def _released(
+    state: State, limits: Limits, held: Amount | None, spent: Amount
+) -> tuple[int, int, int]:
+    """Tokens, open answers and reserved money after an answer's end."""
+    if held is None:
+        return state.tokens, state.open_answers, state.reserved
     tokens = max(0, state.tokens + (spent.tokens - held.tokens) * UNIT)
-    return {
-        "tokens": tokens if limits.tokens_per_minute else 0,
-        "open_answers": max(0, state.open_answers - 1),
-        "reserved": max(0, state.reserved - held.cost),
-    }
+    return (
+        tokens if limits.tokens_per_minute else 0,
+        max(0, state.open_answers - 1),
+        max(0, state.reserved - held.cost),
+    )
 
 
 def _with_spent(state: State, spent: int) -> State:
