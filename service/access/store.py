@@ -2,17 +2,14 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from service.access import admissions, closing, registry, upkeep
 from service.access.admissions import Answer, Question
 from service.access.contention import while_others_get_on
 from service.access.database import Database
-from service.access.direct import Connected
 from service.access.ledger import LedgerRow
 from service.access.periods import Calendar
 from service.chat.account import BudgetPeriod
@@ -41,16 +38,18 @@ class Store:
         self.identity: str | None = None
 
     def decide(self, asked: Sequence[Question]) -> list[Answer]:
-        return self._write_turns(
+        return self._write(
+            self.database.writing_turns,
             lambda connection: admissions.decide(
                 connection, self.calendar, self.worker, asked, self.identity
-            )
+            ),
         )
 
     def close(self, rows: Iterable[LedgerRow]) -> int:
         """Returns how many were new."""
         ended = list(rows)
-        return self._write_turns(
+        return self._write(
+            self.database.writing_turns,
             lambda connection: closing.close(
                 connection, self.calendar, ended, identity=self.identity
             ),
@@ -61,6 +60,7 @@ class Store:
         """Adds rows of any age, even of deleted keys; returns how many were new."""
         ended = list(rows)
         return self._write(
+            self.database.writing,
             lambda connection: closing.close(connection, self.calendar, ended, known_keys=False),
             background=True,
         )
@@ -73,10 +73,13 @@ class Store:
 
     def beat(self) -> int:
         """Returns the time of the store's clock."""
-        return self._write(lambda connection: upkeep.beat(connection, self.worker))
+        return self._write(
+            self.database.writing, lambda connection: upkeep.beat(connection, self.worker)
+        )
 
     def sweep(self, running: Collection[str]) -> int:
         return self._write(
+            self.database.writing,
             lambda connection: upkeep.sweep(connection, self.calendar, self.worker, running),
             background=True,
         )
@@ -92,31 +95,26 @@ class Store:
 
     def forget_old_rows(self, days: int) -> int:
         return self._write(
-            lambda connection: upkeep.forget_old_rows(connection, days), background=True
+            self.database.writing,
+            lambda connection: upkeep.forget_old_rows(connection, days),
+            background=True,
         )
 
     def _forget_idle_users(self, key: str) -> int:
         return self._write(
-            lambda connection: upkeep.forget_idle_users(connection, self.calendar, key)
+            self.database.writing,
+            lambda connection: upkeep.forget_idle_users(connection, self.calendar, key),
         )
 
-    def _write(self, job: Callable[[Connection], T], *, background: bool = False) -> T:
-        writing = partial(self.database.writing, background=background)
-        return self._tried(writing, job, background=background)
-
-    def _write_turns(self, job: Callable[[Connected], T], *, background: bool = False) -> T:
-        writing = partial(self.database.writing_turns, background=background)
-        return self._tried(writing, job, background=background)
-
-    def _tried(
+    def _write(
         self,
-        writing: Callable[[], AbstractContextManager[C]],
+        writing: Callable[..., AbstractContextManager[C]],
         job: Callable[[C], T],
         *,
-        background: bool,
+        background: bool = False,
     ) -> T:
         def attempt() -> T:
-            with writing() as connection:
+            with writing(background=background) as connection:
                 return job(connection)
 
         patient = not (background or self.database.is_sqlite)
