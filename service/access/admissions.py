@@ -18,7 +18,7 @@ from service.access.allowance import (
     everywhere,
     top_up,
 )
-from service.access.direct import Connected
+from service.access.direct import AnyConnection
 from service.access.ledger import Facts
 from service.access.periods import Calendar, Moment
 from service.access.registry import require_same
@@ -81,7 +81,7 @@ class Answer:
 
 
 def decide(
-    connection: Connected,
+    connection: AnyConnection,
     calendar: Calendar,
     worker: str,
     asked: Sequence[Question],
@@ -158,7 +158,7 @@ def _more(states: LockedStates, place: str | None, one: More) -> Answer:
     return Answer(one.amount, None, states.levels(one.facts.key, place), states.moment)
 
 
-def _places_of_leases(connection: Connected, more: Sequence[More]) -> dict[str, str]:
+def _places_of_leases(connection: AnyConnection, more: Sequence[More]) -> dict[str, str]:
     if not more:
         return {}
     turns = [one.facts.turn_id for one in more]

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, insert, select, text, update
 
 from service.access import schema
 from service.access.allowance import Amount, settle
-from service.access.direct import Connected
+from service.access.direct import AnyConnection
 from service.access.ledger import LedgerRow, columns
 from service.access.periods import Calendar
 from service.access.registry import require_same
@@ -29,7 +29,7 @@ REPLACE = update(schema.ledger).where(schema.ledger.c.turn_id == bindparam("of_t
 
 
 def close(
-    connection: Connected,
+    connection: AnyConnection,
     calendar: Calendar,
     rows: Iterable[LedgerRow],
     *,
@@ -63,7 +63,7 @@ def close(
     return len(new)
 
 
-def _wait_for_the_ledger(connection: Connected) -> None:
+def _wait_for_the_ledger(connection: AnyConnection) -> None:
     """Maintenance may lock it for long. Waiting for it later, with the keys' rows locked, would hold up their turns."""
     if connection.dialect.name == "postgresql":
         connection.execute(LOCK_LEDGER)
@@ -87,7 +87,10 @@ def _settle(
 
 
 def _write(
-    connection: Connected, new: Sequence[LedgerRow], found: Sequence[LedgerRow], calendar: Calendar
+    connection: AnyConnection,
+    new: Sequence[LedgerRow],
+    found: Sequence[LedgerRow],
+    calendar: Calendar,
 ) -> None:
     if new:
         connection.execute(ADD, [columns(row, calendar) for row in new])

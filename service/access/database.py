@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from service.access.direct import Connected, DirectConnection, errors_wrapped
+from service.access.direct import AnyConnection, DirectConnection, errors_wrapped
 
 # admissions, the ledger's writer, the keeper of keys and leases, and one for probes
 CONNECTIONS = 4
@@ -95,7 +95,7 @@ class Database:
                 connection.execute(SET_LOCAL, POSTGRESQL_BACKGROUND)
             yield connection
 
-    def writing_turns(self, *, background: bool = False) -> AbstractContextManager[Connected]:
+    def writing_turns(self, *, background: bool = False) -> AbstractContextManager[AnyConnection]:
         """A transaction that turns begin or end with."""
         return self._directly() if self.is_sqlite else self.writing(background=background)
 

@@ -71,7 +71,7 @@ class DirectConnection:
         return next((row[0] for row in self.execute(statement)), None)
 
 
-Connected = Connection | DirectConnection
+AnyConnection = Connection | DirectConnection
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from service.access import schema
 from service.access.allowance import State, clamp
-from service.access.direct import Connected
+from service.access.direct import AnyConnection
 from service.access.health import StoreReplaced
 from service.access.keys import Key, limits_of, stored_limits
 from service.access.periods import Calendar
@@ -116,7 +116,7 @@ def changes_since(connection: Connection, number: int) -> Changes:
     return Changes(store.identity, store.changes, keys, found)
 
 
-def require_same(connection: Connected, identity: str | None) -> None:
+def require_same(connection: AnyConnection, identity: str | None) -> None:
     """Raises StoreReplaced if this is another store than the one with this identity."""
     if connection.scalar(IDENTITY) != identity:
         raise StoreReplaced

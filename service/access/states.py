@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, insert, literal_column, select, update
 from service.access import schema
 from service.access.allowance import Limits, State, with_clock_corrected
 from service.access.database import POSTGRESQL_CLOCK
-from service.access.direct import Connected
+from service.access.direct import AnyConnection
 from service.access.keys import limits_of
 from service.access.periods import Calendar, Moment
 
@@ -65,7 +65,9 @@ def state_of(row: Any) -> State:
 class LockedStates:
     """The rows a transaction may read and change; save() writes the changes. A user of "" means none."""
 
-    def __init__(self, connection: Connected, calendar: Calendar, wanted: Iterable[Place]) -> None:
+    def __init__(
+        self, connection: AnyConnection, calendar: Calendar, wanted: Iterable[Place]
+    ) -> None:
         places = set(wanted)
         names = sorted({name for name, _ in places})
         self._connection = connection

@@ -27,10 +27,10 @@ OURS = ("service", "tests")
 class Forked:
     """What subprocess.Popen offers, of a process that is another one's child."""
 
-    def __init__(self, life: socket.socket, said: int) -> None:
-        self._life = life
-        self.stdout = os.fdopen(said)
-        self.pid = int(life.recv(32))
+    def __init__(self, status: socket.socket, output: int) -> None:
+        self._status = status
+        self.stdout = os.fdopen(output)
+        self.pid = int(status.recv(32))
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -50,13 +50,13 @@ class Forked:
 
     def _end_within(self, seconds: float | None) -> int | None:
         if self.returncode is None:
-            self._life.settimeout(seconds)
+            self._status.settimeout(seconds)
             with contextlib.suppress(TimeoutError, BlockingIOError):
-                code = self._life.recv(32)
+                code = self._status.recv(32)
                 if not code:
                     raise RuntimeError("the nursery has ended")
                 self.returncode = int(code)
-                self._life.close()
+                self._status.close()
         return self.returncode
 
 
@@ -79,13 +79,13 @@ class Nursery:
 
     def start(self, module: list[str], folder: Path, environment: dict[str, str]) -> Forked:
         """module: as after `python -m`."""
-        life, its_life = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        said, says = os.pipe()
+        status, its_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        output, its_output = os.pipe()
         order = json.dumps([module, str(folder), environment]).encode()
-        with its_life:
-            socket.send_fds(self._control, [order], [says, its_life.fileno()])
-        os.close(says)
-        return Forked(life, said)
+        with its_status:
+            socket.send_fds(self._control, [order], [its_output, its_status.fileno()])
+        os.close(its_output)
+        return Forked(status, output)
 
     def __enter__(self) -> Self:
         return self
@@ -109,21 +109,21 @@ def serve(control: socket.socket) -> None:
     while True:
         for ready in wait([control, *living], [], [])[0]:
             if ready is not control:
-                _tell_end(ready, *living.pop(ready))
+                _report_exit(ready, *living.pop(ready))
                 continue
             order, descriptors, _, _ = socket.recv_fds(control, LONGEST_ORDER, 2)
             if not order:
                 return
-            output, life = descriptors
+            output, status = descriptors
             pid = os.fork()
             if not pid:
                 others = (end for _, end in living.values())
-                for descriptor in (control.detach(), life, *living, *others):
+                for descriptor in (control.detach(), status, *living, *others):
                     os.close(descriptor)
                 _become(*json.loads(order), output)
             os.close(output)
-            os.write(life, str(pid).encode())
-            living[os.pidfd_open(pid)] = pid, life
+            os.write(status, str(pid).encode())
+            living[os.pidfd_open(pid)] = pid, status
 
 
 def _load() -> None:
@@ -139,12 +139,12 @@ def _load() -> None:
             del sys.modules[name]
 
 
-def _tell_end(ended: int, pid: int, life: int) -> None:
+def _report_exit(pidfd: int, pid: int, status: int) -> None:
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     with contextlib.suppress(OSError):
-        os.write(life, str(code).encode())
-    os.close(life)
-    os.close(ended)
+        os.write(status, str(code).encode())
+    os.close(status)
+    os.close(pidfd)
 
 
 def _become(module: list[str], folder: str, environment: dict[str, str], output: int) -> NoReturn:
