@@ -36,8 +36,9 @@ class Dialer:
         with gevent.Timeout(self._timeout_seconds, TimeoutError("connect")):
             found = in_order(self._resolved(), self._last_good)
             if len(found) == 1:
-                return _connected(found[0])
-            sock, self._last_good = _Race(found).winner()
+                sock, self._last_good = _connected(found[0]), found[0][4]
+            else:
+                sock, self._last_good = _Race(found).winner()
         return sock
 
     def _resolved(self) -> list[Found]:

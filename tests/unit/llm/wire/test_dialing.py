@@ -85,6 +85,16 @@ def test_black_holes_before_the_good_address_cost_a_quarter_of_a_second_each(sta
     assert time.monotonic() - began < dialing.STAGGER_SECONDS
 
 
+def test_an_address_that_worked_alone_is_tried_first_once_there_are_others(stack, resolve):
+    good, added = listening(stack), listening(stack)
+    resolve(good)
+    dialer = Dialer("model.example", 80, 3)
+    dialer.connect().close()
+    resolve(added, good)
+    with dialer.connect() as sock:
+        assert sock.getpeername() == good
+
+
 def test_a_refusal_goes_on_to_the_next_address_at_once(stack, resolve):
     good = listening(stack)
     resolve(*(refusing() for _ in range(8)), good)
