@@ -211,8 +211,10 @@ def _reason_alone(choice: Any) -> Any:
     if type(choice) is not dict or not choice.keys() <= USUAL_CHOICE or choice.get("index") != 0:
         return False
     delta, reason = choice.get("delta"), choice.get("finish_reason")
-    says = type(delta) is not dict or any(delta[name] for name in delta if name != "role")
-    return False if says or reason not in (None, "stop", "length") else reason
+    if type(delta) is not dict or reason not in (None, "stop", "length"):
+        return False
+    says = any(value or value == 0 for name, value in delta.items() if name != "role")
+    return False if says else reason
 
 
 def _plain(frame: Any) -> dict[str, Any] | None:
@@ -238,7 +240,8 @@ def _plain_words(delta: dict[str, Any]) -> tuple[str, str] | None:
     """Text and thinking; None if there is anything else, or neither."""
     text = thinking = ""
     for name, value in delta.items():
-        if not value or name == "role":
+        # 0 is not nothing: as content it is malformed
+        if (not value and value != 0) or name == "role":
             continue
         if type(value) is not str:
             return None

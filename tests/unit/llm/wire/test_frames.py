@@ -167,6 +167,16 @@ def test_what_is_no_answer_is_the_upstreams_failure(sent, kind):
         reader.read(frame(sent))
 
 
+@pytest.mark.parametrize("content", [0, 0.0, False, 7])
+@pytest.mark.parametrize("more", [{}, {"reasoning_content": "hm"}, {"refusal": "no"}])
+@pytest.mark.parametrize("reason", [None, "stop", "tool_calls"])
+def test_a_number_as_content_is_malformed_whatever_it_is_and_whatever_is_beside_it(
+    content, more, reason
+):
+    with pytest.raises(UpstreamError):
+        FrameReader().read(choice({"role": "assistant", "content": content, **more}, reason))
+
+
 FAILURE = {"message": "too long", "type": "BadRequestError", "code": 400}
 # how servers say within a stream that they failed: all of it is a refusal of this request
 IN_BAND = {

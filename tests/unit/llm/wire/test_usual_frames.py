@@ -15,6 +15,8 @@ DELTAS = st.sampled_from(
         {"role": "assistant", "content": ""},
         {"content": None, "tool_calls": []},
         {"content": "word"},
+        {"content": 0},
+        {"content": False, "reasoning_content": "thought"},
         {"reasoning_content": "thought"},
         {"refusal": "no"},
         {"finish_reason": "stop"},
