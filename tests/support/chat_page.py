@@ -24,6 +24,12 @@ WATCH = """() => {
   };
   new MutationObserver(look).observe(turns, { childList: true, subtree: true, characterData: true });
 }"""
+# Keeps what a screen reader was given to say.
+LISTEN = """() => {
+  window.heard = [];
+  const announcer = document.getElementById("announcer");
+  new MutationObserver(() => window.heard.push(announcer.textContent)).observe(announcer, { childList: true });
+}"""
 
 
 class ChatPage:
@@ -89,6 +95,14 @@ class ChatPage:
 
     def seen(self) -> list[str]:
         texts: list[str] = self.page.evaluate("window.seen")
+        return texts
+
+    def listen(self) -> None:
+        """From now on `heard` records what screen readers announce."""
+        self.page.evaluate(LISTEN)
+
+    def heard(self) -> list[str]:
+        texts: list[str] = self.page.evaluate("window.heard")
         return texts
 
     def module(self, name: str, script: str, argument: Any = None) -> Any:

@@ -78,7 +78,7 @@ function start(turn, view) {
   if (focusWasInTurn) find("stop").focus();
   drawConversation();
   follower.follow();
-  announce(words().announceWaiting);
+  announce(beginning(turn));
   conversation.save();
 }
 
@@ -115,6 +115,11 @@ async function complete(turn, view, state) {
   if (turn.error?.code === "unauthorized") view.focusKey();
   announce(ending(turn));
   conversation.save();
+}
+
+function beginning({ shortened }) {
+  const { announceWaiting } = words();
+  return shortened ? `${words().shortened} ${announceWaiting}` : announceWaiting;
 }
 
 function ending({ state, answer: text, error, notRegenerated }) {

@@ -24,8 +24,9 @@ export class Conversation {
     const whole = others.filter(isWhole);
     const body = { question: turn.question, ...(system.trim() === "" ? {} : { system }) };
     const sent = latest(whole, limits, bytesOf(body) + OTHER_BYTES);
-    // said only once
-    turn.shortened = sent.length < whole.length && !others.some(({ shortened }) => shortened);
+    // said only once, and not where no history is ever sent
+    const isLoss = limits.messages > 1 && sent.length < whole.length;
+    turn.shortened = isLoss && !others.some(({ shortened }) => shortened);
     return { ...body, ...(sent.length === 0 ? {} : { history: sent.flatMap(messages) }) };
   }
 

@@ -4,7 +4,8 @@
 /** Milliseconds that keep counting across reloads. */
 export const now = () => performance.timeOrigin + performance.now();
 
-export const newTurn = (question) => ({ question, ...unanswered() });
+/** `shortened`: the oldest messages were left out of the request for the first time. */
+export const newTurn = (question) => ({ question, shortened: false, ...unanswered() });
 
 export const isRunning = ({ state }) => state === "waiting" || state === "streaming";
 

@@ -197,13 +197,9 @@ def test_a_second_question_waits_for_the_first_answer(page, simulator):
 
 
 def test_screen_readers_hear_beginning_and_end_but_no_token(page):
-    page.page.evaluate("""() => {
-      window.heard = [];
-      const announcer = document.getElementById("announcer");
-      new MutationObserver(() => window.heard.push(announcer.textContent)).observe(announcer, { childList: true });
-    }""")
+    page.listen()
     page.ask(directive(text="word " * 100, gap=0.01))
-    assert page.page.evaluate("window.heard") == [
+    assert page.heard() == [
         "The answer is on its way.",
         "The answer is complete.",
     ]

@@ -131,16 +131,12 @@ def test_sources_of_another_form_are_left_out(page, stub, value):
 def test_a_screen_reader_hears_of_thinking_once(page, stub):
     gate = threading.Event()
     stub.script = answered("Done.", event("thinking"), event("thinking"), gate)
-    page.page.evaluate("""() => {
-      window.heard = [];
-      const announcer = document.getElementById("announcer");
-      new MutationObserver(() => window.heard.push(announcer.textContent)).observe(announcer, { childList: true });
-    }""")
+    page.listen()
     page.ask("hi", state="waiting")
     expect(part(page, "activity")).to_contain_text("Thinking")
     gate.set()
     page.expect_state("done")
-    assert page.page.evaluate("window.heard") == [
+    assert page.heard() == [
         "The answer is on its way.",
         "The model is thinking.",
         "Done.",

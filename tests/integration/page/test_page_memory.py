@@ -114,6 +114,39 @@ def test_a_long_conversation_goes_on_with_its_latest_messages_and_says_so_once(
     expect(note).to_have_count(1)
 
 
+def test_a_screen_reader_hears_once_that_the_oldest_messages_are_no_longer_sent(open_page, stub):
+    stub.request_schema = {"model": {"enum": ["one", "two"]}, "history": {"maxItems": 3}}
+    page = open_page(stub)
+    expect(page.page.locator("#choices")).to_be_visible()
+    page.ask("q0")
+    page.ask("q1")
+    page.listen()
+    page.ask("q2")
+    page.ask("q3")
+    assert page.heard() == [
+        "The conversation has become long. Its oldest messages are no longer sent. The answer is on its way.",
+        "An answer.",
+        "The answer is on its way.",
+        "An answer.",
+    ]
+
+
+@pytest.mark.parametrize("most_messages", [0, 1])
+def test_a_page_that_never_sends_a_history_calls_no_conversation_long(
+    open_page, stub, most_messages
+):
+    stub.request_schema = {
+        "model": {"enum": ["one", "two"]},
+        "history": {"maxItems": most_messages},
+    }
+    page = open_page(stub)
+    expect(page.page.locator("#choices")).to_be_visible()
+    for number in range(3):
+        page.ask(f"q{number}")
+    assert not any("history" in body for _, body in stub.asked)
+    expect(page.page.locator("[data-part=shortened]:visible")).to_have_count(0)
+
+
 def test_a_conversation_of_many_bytes_fits_into_the_request(open_page, stub):
     """Three to a character in Korean, and two for what JSON escapes."""
     stub.request_schema = {"model": {"enum": ["one", "two"]}}
