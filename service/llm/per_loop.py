@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
 
 import gevent
+from gevent import monkey
 
 T = TypeVar("T")
+
+# gevent's would be one for each greenlet
+_OfThread: Callable[[], Any] = monkey.get_original("threading", "local")
 
 
 class PerLoop(Generic[T]):
@@ -14,12 +17,12 @@ class PerLoop(Generic[T]):
 
     def __init__(self, make: Callable[[Any], T]) -> None:
         self._make = make
-        self._made: WeakKeyDictionary[Any, T] = WeakKeyDictionary()
+        self._made = _OfThread()
 
     def here(self) -> T:
         """The running loop's object."""
-        hub = gevent.get_hub()
         try:
-            return self._made[hub]
-        except KeyError:
-            return self._made.setdefault(hub, self._make(hub.loop))
+            here: T = self._made.here
+        except AttributeError:
+            here = self._made.here = self._make(gevent.get_hub().loop)
+        return here
