@@ -6,15 +6,12 @@ from collections.abc import Callable
 from service.llm.per_loop import PerLoop
 from service.llm.shared_sleep import SharedSleep
 
-# people do not notice it, and it is far below every limit on gaps; the second where much of a core is used
-LONGEST_SECONDS = 0.05
-LONGEST_BUSY_SECONDS = 0.07
+# people do not notice it, and it is far below every limit on gaps
+LONGEST_SECONDS = 0.07
 STEP_SECONDS = 0.01
 MEASURE_SECONDS = 0.1
 IDLE_SHARE = 0.08
 BUSY_SHARE = 0.12
-CALMER_SHARE = 0.2
-VERY_BUSY_SHARE = 0.3
 LATE_SECONDS = 0.02
 # a few streams cost little, however often they are read
 SECONDS_PER_STREAM = 0.004
@@ -60,12 +57,9 @@ class Pace:
     def _measure(self, now: float) -> None:
         cpu_seconds = self._cpu_clock()
         share = (cpu_seconds - self._cpu_seconds) / (now - self._measured_at)
-        longest = LONGEST_BUSY_SECONDS if share > VERY_BUSY_SHARE else LONGEST_SECONDS
         if share > BUSY_SHARE or self._latest_seconds > LATE_SECONDS:
-            self._delay_seconds = max(
-                self._delay_seconds, min(longest, self._delay_seconds + STEP_SECONDS)
-            )
-        if share < IDLE_SHARE or (share < CALMER_SHARE and self._delay_seconds > longest):
+            self._delay_seconds = min(LONGEST_SECONDS, self._delay_seconds + STEP_SECONDS)
+        if share < IDLE_SHARE:
             self._delay_seconds = max(0.0, self._delay_seconds - STEP_SECONDS)
         self._measured_at, self._cpu_seconds, self._latest_seconds = now, cpu_seconds, 0.0
 
