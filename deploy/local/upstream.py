@@ -1,10 +1,12 @@
 """Chooses the LLM: the one in the environment, or else the small local one."""
 
-import socket
+import subprocess
+import sys
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from deploy import CannotStart
+from service.llm.wire.address import parse
+from service.llm.wire.proxies import proxy_for
 from service.settings import llm_catalogue, names
 
 LOCAL_MODEL = "smollm2-135m-instruct"
@@ -14,8 +16,6 @@ LOCAL_DEFAULTS = {
     # A small model may never stop.
     "MAX_OUTPUT_TOKENS": "1024",
 }
-CONNECT_SECONDS = 3.0
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 NAMED_BY = ("OPENAI_API_KEY", "OPENAI_API_KEY_FILE", "OPENAI_BASE_URL")
 
 
@@ -41,15 +41,12 @@ def address(variables: Mapping[str, str]) -> str:
 def is_reachable(variables: Mapping[str, str]) -> bool:
     """Whether something listens there. Behind a proxy, and for another provider, only the service can say."""
     provider = names.parse(variables.get("LLM_MODEL", "").strip()).provider
-    if provider != names.OPENAI or any(name.upper() in PROXIES for name in variables):
+    server = parse(address(variables))
+    if provider != names.OPENAI or proxy_for(server, variables) is not None:
         return True
-    url = urlsplit(address(variables))
-    port = url.port or (443 if url.scheme == "https" else 80)
-    try:
-        socket.create_connection((url.hostname, port), CONNECT_SECONDS).close()
-    except OSError:
-        return False
-    return True
+    # in another process, because a resolver that hangs could not be left behind in this one
+    command = [sys.executable, "-m", "deploy.local.reach", server.host, str(server.port)]
+    return subprocess.run(command, start_new_session=True, check=False).returncode == 0
 
 
 def with_local_model(variables: Mapping[str, str], base_url: str) -> dict[str, str]:
