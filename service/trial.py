@@ -48,6 +48,35 @@ class Terminal:
     session_id: str | None = os.environ.get("SESSION") or "make-chain-session"
 
 
+class Screen:
+    """Shows a turn: its text piece by piece, everything else on lines of their own."""
+
+    def __init__(self) -> None:
+        self._in_text = False
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, Token):
+            self._text(event.text)
+        elif isinstance(event, Data):
+            self.line(f"data      {event.name}: {event.value}")
+        elif isinstance(event, Restart):
+            self.line("restart   the answer starts again")
+        elif isinstance(event, Done):
+            self.line(f"end       {event.finish_reason}, by {event.model}")
+        else:
+            assert event is TICK or not isinstance(event, Start)
+
+    def line(self, line: str) -> None:
+        if self._in_text:
+            print()
+        print(line, flush=True)
+        self._in_text = False
+
+    def _text(self, text: str) -> None:
+        print(text if self._in_text else f"answer    {text}", end="", flush=True)
+        self._in_text = True
+
+
 class Trial:
     """One turn of one chain. steps: the seconds of each run, by step name."""
 
@@ -55,6 +84,7 @@ class Trial:
         self._settings = settings
         self._steps: dict[str, list[float]] = defaultdict(list)
         self._turn: RunningTurn | None = None
+        self._screen = Screen()
         protection = Protection(settings, GuardMetrics())
         self._chains = build_chains(settings, protection, self._step)
 
@@ -71,11 +101,11 @@ class Trial:
             return FAILED
         LoopWatch(lambda _: None, chain_metrics.loop_blocked).start()
         question = os.environ.get("QUESTION") or "Hello"
-        print(f"chain     {name}\nquestion  {question}\nanswer    ", end="", flush=True)
+        print(f"chain     {name}\nquestion  {question}", flush=True)
         began = time.monotonic()
         try:
             for event in self._chains.answer(self._begin(name, question)):
-                _show(event)
+                self._screen.show(event)
         except ChatError as failure:
             return self._failed(failure)
         finally:
@@ -94,7 +124,7 @@ class Trial:
     def _failed(self, failure: ChatError) -> int:
         details = "; ".join(f"{one.field} {one.reason}" for one in failure.details)
         about = details or failure.cause or failure.message
-        print(f"\nfailed    {failure.code} ({failure.status}): {about}")
+        self._screen.line(f"failed    {failure.code} ({failure.status}): {about}")
         if isinstance(failure, Internal) and failure.__cause__ is not None:
             # the reader is the chain's author, who needs the message
             traceback.print_exception(failure.__cause__, file=sys.stdout)
@@ -102,7 +132,7 @@ class Trial:
 
     def _report(self, seconds: float) -> None:
         attempts = self._turn.attempts if self._turn else []
-        print(f"\nseconds   {seconds:.2f}")
+        self._screen.line(f"seconds   {seconds:.2f}")
         for step, took in self._steps.items():
             times = f" ({len(took)} times)" if len(took) > 1 else ""
             print(f"step      {step}{times}: {sum(took):.3f} s")
@@ -127,19 +157,6 @@ def _told(attempt: Attempt) -> str:
     price = "no price" if attempt.cost_usd is None else f"${attempt.cost_usd:.7f}"
     how = attempt.result if attempt.cause is None else f"{attempt.result}: {attempt.cause}"
     return f"{attempt.model}: {how}, {took:.2f} s, {tokens}, {price}"
-
-
-def _show(event: Event) -> None:
-    if isinstance(event, Token):
-        print(event.text, end="", flush=True)
-    elif isinstance(event, Data):
-        print(f"\ndata      {event.name}: {event.value}\nanswer    ", end="", flush=True)
-    elif isinstance(event, Restart):
-        print("\nrestart   the answer begins again\nanswer    ", end="", flush=True)
-    elif isinstance(event, Done):
-        print(f"\nend       {event.finish_reason}, by {event.model}", end="")
-    else:
-        assert event is TICK or not isinstance(event, Start)
 
 
 def main() -> int:

@@ -25,7 +25,9 @@ def main() -> int:
             "OPENAI_BASE_URL": _simulator(processes, variables),
             "LLM_MODEL": "gpt-4o-mini",
         }
-        print("chain: no OPENAI_API_KEY: a simulated model answers, at the price of gpt-4o-mini")
+        print(
+            "chain: no OPENAI_API_KEY: your chain gets a simulated model, at the price of gpt-4o-mini"
+        )
         trial = processes.start("the chain", [sys.executable, "-m", "service.trial"], variables)
         try:
             while True:

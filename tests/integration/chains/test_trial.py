@@ -49,6 +49,7 @@ def test_steps_tools_calls_tokens_and_cost_are_printed(tree, server):
     assert "question  what is 1 + 2?" in done.stdout
     assert "data      tool: {'tool': 'add', 'state': 'started'}" in done.stdout
     assert "answer    it is 3\nend       stop, by gpt-4o-mini" in done.stdout
+    assert "answer    \n" not in done.stdout
     assert "step      add: " in done.stdout
     assert done.stdout.count("call      gpt-4o-mini: ok") == 2
     assert "10 + 5 tokens (reported), $0.0000045" in done.stdout
@@ -99,6 +100,6 @@ def test_without_a_key_the_simulator_answers(tmp_path):
     (checkout.folder / "tests").symlink_to(ROOT / "tests")
     done = checkout.run("deploy.local.chain", QUESTION="hi")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "a simulated model answers" in done.stdout
+    assert "your chain gets a simulated model" in done.stdout
     assert "call      gpt-4o-mini: ok" in done.stdout
     assert "WARNING" not in done.stdout
