@@ -49,7 +49,9 @@ SetUp = Literal["key", "model", "address", "access"]
 class UpstreamRejected(UpstreamFailure):
     code = "upstream_rejected"
     status = 502
-    message = "The model provider rejected this service's credentials. Please contact the operator."
+    message = (
+        "The model provider rejected this service's configuration. Please contact the operator."
+    )
     reroutable = True
 
     def __init__(

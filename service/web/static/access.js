@@ -1,4 +1,4 @@
-// The reader's access key, if the service requires one: asked for once, kept until the tab is closed.
+// The reader's API key, if the service requires one: asked for once, kept until the tab is closed.
 
 import { tab } from "./memory.js";
 

@@ -1,5 +1,5 @@
 // The lists of models and chains, where there is a choice. The API's description names them all, the service's own
-// choice first; the reader's access key may allow fewer.
+// choice first; the reader's API key may allow fewer.
 
 import { access } from "./access.js";
 import { read, requestFields } from "./description.js";
@@ -14,7 +14,7 @@ export function setUpChoices(onChange) {
   const lists = FIELDS.map((field) => document.getElementById(`${field}-list`));
   const defaults = {};
 
-  /** Called whenever the access key has changed. */
+  /** Called whenever the API key has changed. */
   async function refresh() {
     const key = access.key();
     const [properties, allows] = await Promise.all([requestFields, askWhatIsAllowed(key)]);

@@ -2,7 +2,7 @@
 
 /** Across visits, for every tab. */
 export const visits = memory(() => localStorage);
-/** Across reloads, until the tab is closed. A duplicated tab starts with a copy, including the access key. */
+/** Across reloads, until the tab is closed. A duplicated tab starts with a copy, including the API key. */
 export const tab = memory(() => sessionStorage);
 
 function memory(storage) {

@@ -1,4 +1,4 @@
-// Says what went wrong, and offers what to do next: retry, change the question, or enter an access key.
+// Says what went wrong, and offers what to do next: retry, change the question, or enter an API key.
 
 import { formatCount, formatCountdown } from "./figures.js";
 import { words } from "./language.js";

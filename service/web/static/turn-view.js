@@ -23,7 +23,7 @@ export class TurnView {
   #problem;
   #clock = 0;
 
-  /** `ask` asks the question again, `edit` puts it back into the field, `enterKey` takes an access key. */
+  /** `ask` asks the question again, `edit` puts it back into the field, `enterKey` takes an API key. */
   constructor(turn, { ask, edit, enterKey }) {
     this.#turn = turn;
     this.element = document.getElementById("turn-template").content.firstElementChild.cloneNode(true);

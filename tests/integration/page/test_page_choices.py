@@ -66,7 +66,7 @@ def test_a_key_is_offered_only_what_it_may_use(open_page, serve, tmp_path):
     listed = page.page.get_by_label("Model").locator("option")
     expect(listed).to_have_text(["sim", "other", "third"])
     page.ask("hi", state="failed")
-    page.page.get_by_label("Access key").fill(key)
+    page.page.get_by_label("API key").fill(key)
     page.page.get_by_role("button", name="Use key").click()
     page.expect_state("done")
     expect(page.figure("model")).to_have_text("other")
@@ -84,7 +84,7 @@ def test_the_lists_follow_the_key(page, stub):
     refuse(stub, 401, "unauthorized")
     page.ask("hi", state="failed")
     answer(stub, "Welcome.")
-    page.page.get_by_label("Access key").fill("csk_team")
+    page.page.get_by_label("API key").fill("csk_team")
     page.page.get_by_role("button", name="Use key").click()
     page.expect_state("done")
     expect(listed).to_have_text(["two"])
@@ -99,7 +99,7 @@ def test_another_key_can_replace_one_that_is_expired(page, stub):
     refuse(stub, 401, "unauthorized")
     page.ask("hi", state="failed")
     refuse(stub, 403, "forbidden")
-    field = page.page.get_by_label("Access key")
+    field = page.page.get_by_label("API key")
     field.fill("csk_old")
     field.press("Enter")
     expect(page.problem).to_contain_text("expired")
@@ -129,7 +129,7 @@ def test_a_key_is_asked_for_once_and_sent_from_then_on(page, stub):
     refuse(stub, 401, "unauthorized")
     page.ask("hi", state="failed")
     assert "authorization" not in stub.asked[-1][0]
-    field = page.page.get_by_label("Access key")
+    field = page.page.get_by_label("API key")
     expect(field).to_be_focused()
     answer(stub, "Welcome.")
     field.fill(" csk_abc ")
@@ -145,14 +145,14 @@ def test_a_key_is_asked_for_once_and_sent_from_then_on(page, stub):
 def test_a_key_that_is_refused_is_forgotten(page, stub):
     refuse(stub, 401, "unauthorized")
     page.ask("hi", state="failed")
-    page.page.get_by_label("Access key").fill("csk_wrong")
+    page.page.get_by_label("API key").fill("csk_wrong")
     page.page.get_by_role("button", name="Use key").click()
-    expect(page.problem).to_contain_text("did not accept that access key")
+    expect(page.problem).to_contain_text("did not accept that API key")
     assert len(stub.asked) == 2
     page.open()
     page.ask("again", state="failed")
     assert "authorization" not in stub.asked[-1][0]
-    expect(page.problem).to_contain_text("needs an access key")
+    expect(page.problem).to_contain_text("needs an API key")
 
 
 def test_the_last_answer_can_be_regenerated(page, stub):
@@ -197,10 +197,10 @@ def test_a_service_with_keys_asks_for_one_and_takes_it(open_page, serve, tmp_pat
     key = make_key(f"sqlite:///{data / FILE}", "team")
     page = open_page(serve(DATA_DIR=data))
     page.ask("hi", state="failed")
-    page.page.get_by_label("Access key").fill("csk_wrong")
+    page.page.get_by_label("API key").fill("csk_wrong")
     page.page.get_by_role("button", name="Use key").click()
-    expect(page.problem).to_contain_text("did not accept that access key")
-    page.page.get_by_label("Access key").fill(key)
+    expect(page.problem).to_contain_text("did not accept that API key")
+    page.page.get_by_label("API key").fill(key)
     page.page.get_by_role("button", name="Use key").click()
     page.expect_state("done")
     page.open()

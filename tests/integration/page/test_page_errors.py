@@ -15,7 +15,7 @@ from tests.support.stub_service import answered
 MADE_BY_NGINX = {"uri_too_long", "headers_too_large", "unavailable"}
 MADE_BY_THE_PAGE = {"network", "cut", "unexpected"}
 REFUSALS = {
-    "401": ("upstream_rejected", "rejected this service’s credentials", "운영자"),
+    "401": ("upstream_rejected", "rejected this service’s configuration", "운영자"),
     "context-length": ("upstream_invalid_request", "rejected this request", "거부했습니다"),
     "content-filter": ("content_filtered", "policy does not allow", "정책"),
 }
