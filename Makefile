@@ -26,13 +26,13 @@ serve: $(RUN) ## start the service alone; the environment names its model
 chain: $(RUN) ## run a chain once, explained: QUESTION="hi", CHAIN=name, SESSION=id, SYSTEM="be brief"
 	@exec $(PYTHON) -m deploy.local.chain
 
-keys: $(RUN) ## API keys, such as ARGS="create --name team-a --budget-usd-month 50"; without ARGS, list them
+keys: $(RUN) ## manage API keys, such as ARGS="create --name team-a --budget-usd-month 50"; without ARGS, list them
 	@exec $(PYTHON) -m deploy.local.command keys $(or $(ARGS),list)
 
-usage: $(RUN) ## what was used, such as ARGS="--since 30d --by key"
+usage: $(RUN) ## show what was used, such as ARGS="--since 30d --by key"
 	@exec $(PYTHON) -m deploy.local.command usage $(ARGS)
 
-ledger: $(RUN) ## the ledger, such as ARGS="show REQUEST_ID"
+ledger: $(RUN) ## show the ledger, such as ARGS="show REQUEST_ID"
 	@exec $(PYTHON) -m deploy.local.command ledger $(or $(ARGS),--help)
 
 simulator: $(RUN) ## start the LLM simulator on SIMULATOR_PORT
@@ -91,7 +91,7 @@ capacity: .venv/.test ## find what this machine can serve within the service lev
 lock: .venv/.test ## regenerate the hash-locked requirements
 	@exec $(PYTHON) -m tests.tools.lock $(LOCK_FLAGS)
 
-audit: .venv/.audit ## look the locked packages up among known vulnerabilities
+audit: .venv/.audit ## check the locked Python packages for known vulnerabilities
 	@exec $(PYTHON) -m tests.tools.audit
 
 sbom: .venv/.test ## list the image's Python packages (CycloneDX), in build/sbom.cdx.json

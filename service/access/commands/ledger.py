@@ -38,14 +38,14 @@ def group(office: Office) -> click.Group:
 
 
 def _show(office: Office) -> click.Command:
-    @click.command("show", PlainCommand, help="Show the rows of a request id.")
+    @click.command("show", PlainCommand, help="Show the rows of a request ID.")
     @click.argument("request_id")
     @as_json_option
     def show(request_id: str, *, in_json: bool) -> None:
         with office.store() as store, store.database.reading(background=True) as connection:
             rows = [_described(row) for row in reports.of_request(connection, request_id)]
         if not rows:
-            raise click.ClickException("The ledger has no turn with this request id.")
+            raise click.ClickException("The ledger has no turn with this request ID.")
         click.echo(as_json(rows) if in_json else "\n\n".join(map(listed, rows)))
 
     return show
@@ -71,7 +71,7 @@ def _replay(office: Office) -> click.Command:
     @click.command(
         "replay",
         PlainCommand,
-        help="Add rows that processes which are gone have left on this disk.",
+        help="Add rows that ended processes left on this disk.",
     )
     @as_json_option
     def replay(*, in_json: bool) -> None:

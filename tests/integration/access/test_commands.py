@@ -335,7 +335,7 @@ def test_rows_on_the_disk_of_a_process_that_is_gone_are_replayed(told, tmp_path)
 
 
 def test_a_request_that_nobody_made_is_a_sentence(run):
-    assert "no turn with this request id" in run("ledger", "show", "nobody").stderr
+    assert "no turn with this request ID" in run("ledger", "show", "nobody").stderr
 
 
 def test_the_commands_load_neither_the_chain_nor_gevent():
