@@ -8,6 +8,7 @@ with ModelServer() as server:
 
 import json
 import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -68,15 +69,15 @@ def refuses(status: int, body: Any, **headers: str) -> list[Piece]:
 class ModelServer(Upstream):
     """Each question gets the next reply; the last one is repeated. There is no list of models."""
 
-    def __init__(self, *replies: Reply) -> None:
+    def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None) -> None:
         self._replies: deque[list[Piece]] = deque()
         self._choose: Callable[[Any], Reply] | None = None
-        super().__init__(self._reply)
+        super().__init__(self._reply, tls=tls)
         self.says(*replies)
 
     @property
     def base_url(self) -> str:
-        return f"http://{self.address}/v1"
+        return f"{'https' if self._tls else 'http'}://{self.address}/v1"
 
     @property
     def bodies(self) -> list[Any]:

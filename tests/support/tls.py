@@ -1,5 +1,6 @@
 """A certificate that is its own authority."""
 
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -17,3 +18,9 @@ def self_signed(folder: Path, name: str = "IP:127.0.0.1") -> tuple[str, str]:
         capture_output=True,
     )
     return certificate, key
+
+
+def server_context(certificate: str, key: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context

@@ -11,6 +11,7 @@ with Upstream(answer) as upstream:
 import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,10 +57,16 @@ def chunk(data: bytes) -> bytes:
 
 
 class Upstream:
-    """One listener; a thread per connection, which it keeps until its peer or `answer` closes it."""
+    """One listener; a thread per connection, which it keeps until its peer or `answer` closes it. tls: the server's."""
 
-    def __init__(self, answer: Answer, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        address: tuple[str, int] = ("127.0.0.1", 0),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._answer = answer
+        self._tls = tls
         self._listener = socket.create_server(address, backlog=128)
         self.host, self.port = self._listener.getsockname()
         self.address = f"{self.host}:{self.port}"
@@ -91,10 +98,16 @@ class Upstream:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                connection, _ = self._listener.accept()
+                connection = self._secured(self._listener.accept()[0])
                 self.connections.append(connection)
                 number = len(self.connections)
                 threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        if self._tls is None:
+            return connection
+        # the handshake belongs to the connection's own thread
+        return self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         with contextlib.suppress(OSError), connection, connection.makefile("rb") as reader:

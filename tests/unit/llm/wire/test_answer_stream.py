@@ -7,10 +7,12 @@ import threading
 import zlib
 
 import brotli
+import gevent
 import pytest
 
 from service.chat.events import TICK, Chunk, Usage
 from service.errors import ChatError, ContentFiltered, UpstreamError
+from service.llm.pace import LONGEST_SECONDS
 from service.llm.wire import connections
 from service.llm.wire.client import Access, Client
 from service.llm.wire.refusal import ParameterRefused
@@ -27,7 +29,7 @@ from tests.support.model_server import (
     usage,
 )
 from tests.support.simulator import SimulatorProcess, directive
-from tests.support.tls import self_signed
+from tests.support.tls import self_signed, server_context
 from tests.support.upstream import chunk, cut, whole
 from tests.unit.llm.wire.frames import bytewise
 
@@ -420,13 +422,20 @@ def test_the_head_alone_says_that_the_answer_has_begun(lean, server):
 
 
 @pytest.fixture(scope="module")
-def secure(tmp_path_factory):
-    """A simulator with TLS that is trusted."""
+def trusted(tmp_path_factory):
+    """Certificate and key of a server with TLS."""
     certificate, key = self_signed(tmp_path_factory.mktemp("tls"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", certificate)
-        with SimulatorProcess(tls_certificate=certificate, tls_key=key) as simulator:
-            yield simulator.base_url
+        yield certificate, key
+
+
+@pytest.fixture(scope="module")
+def secure(trusted):
+    """A simulator with TLS that is trusted."""
+    certificate, key = trusted
+    with SimulatorProcess(tls_certificate=certificate, tls_key=key) as simulator:
+        yield simulator.base_url
 
 
 @pytest.mark.parametrize("silence", [{"first": 6 * TICK_SECONDS}, {"gap": 3 * TICK_SECONDS}])
@@ -452,6 +461,22 @@ def test_a_busy_worker_reads_all_that_has_come_over_tls(lean, secure, monkeypatc
     assert len("".join(chunk.text for chunk in reads).split()) == 100
     assert len(reads) < 60
     assert len(waits) < 60
+
+
+def test_a_slow_stream_waits_for_nothing_that_was_decrypted_already(lean, trusted, monkeypatch):
+    """No watcher sees bytes that wait in the TLS library, because more had come than one read takes."""
+    for module in ("exchange", "lean_transport"):
+        monkeypatch.setattr(f"service.llm.wire.{module}.RECEIVE_BYTES", 100)
+    words = [f"word {number} " for number in range(50)]
+    head, *rest = stream(*map(text, words), fin("stop"), DONE)
+    late = 2 * LONGEST_SECONDS
+    with ModelServer(
+        [head, chunk(text("slow ")), late, chunk(text("words: ")), late, b"".join(rest)],
+        tls=server_context(*trusted),
+    ) as server:
+        answer = lean(server, tick_seconds=600)
+        said = gevent.with_timeout(30, answer.ending)
+    assert said == ("slow words: " + "".join(words), "stop", None)
 
 
 def test_streams_that_are_over_are_not_paced_for(lean, server, monkeypatch):

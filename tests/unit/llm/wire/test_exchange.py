@@ -2,7 +2,6 @@
 
 import os
 import socket
-import ssl
 import struct
 import threading
 
@@ -12,7 +11,7 @@ import pytest
 from service.llm.wire.address import parse
 from service.llm.wire.connections import server_at
 from service.llm.wire.exchange import Exchange
-from tests.support.tls import self_signed
+from tests.support.tls import self_signed, server_context
 from tests.support.upstream import Upstream, cut, gone, whole
 
 TICK_SECONDS = 0.05
@@ -186,19 +185,9 @@ def test_a_request_that_is_cancelled_at_any_moment_leaves_no_connection(reach):
 def test_tls_serves_several_requests_on_one_connection(reach, tmp_path, monkeypatch):
     certificate, key = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", certificate)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve():
-            with (
-                listener.accept()[0] as plain,
-                context.wrap_socket(plain, server_side=True) as sock,
-            ):
-                for _ in range(3):
-                    assert sock.recv(65536)
-                    sock.sendall(ANSWER)
-
-        threading.Thread(target=serve, daemon=True).start()
-        begin = reach(f"127.0.0.1:{listener.getsockname()[1]}", "https")
+    with Upstream(
+        lambda _, connection: connection.sendall(ANSWER), tls=server_context(certificate, key)
+    ) as upstream:
+        begin = reach(upstream.address, "https")
         assert [told(begin()) for _ in range(3)] == [ANSWER] * 3
+        assert [request.connection for request in upstream.requests] == [1, 1, 1]
