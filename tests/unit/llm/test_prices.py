@@ -11,7 +11,7 @@ from genai_prices.data_snapshot import get_snapshot
 
 from service.chat.events import Usage
 from service.llm.price_file import Price
-from service.llm.prices import Prices, load_prices, rates_of, snapshot, total
+from service.llm.prices import Prices, Rates, load_prices, rates_of, snapshot, total
 
 OPENAI = "https://api.openai.com/v1"
 GEMINI = "https://generativelanguage.googleapis.com/v1beta/openai"
@@ -52,6 +52,32 @@ def test_rates_come_to_what_the_package_says_for_every_model():
                 wanted = [total(usage, provider, model) for usage in USAGES]
                 assert [rates.cost(usage) for usage in USAGES] == wanted, model.id
     assert with_rates > 500
+
+
+@pytest.mark.parametrize(("model", "priced"), [("gpt-4o-mini", True), ("claude-3-haiku", False)])
+def test_counts_that_cannot_be_are_left_to_the_package(prices, model, priced):
+    """More tokens were cached than there are: rates alone would make it cheap."""
+    usage = Usage(10, 5, "reported", 4, 7)
+    found = get_snapshot().find_provider_model(model, None, None, None)
+    wanted = total(usage, *found)
+    assert rates_of(*found).cost(usage) is None
+    assert (wanted is not None) == priced
+    assert prices.cost(model, usage) == (float(wanted) if priced else None)
+
+
+def test_rates_are_looked_up_every_minute(prices, monkeypatch):
+    """Some depend on the time of day."""
+    monkeypatch.setattr("service.llm.prices.time.time", lambda: 60.0 * minute)
+    monkeypatch.setattr("service.llm.prices.rates_of", lambda *_: Rates(*[Decimal(minute)] * 4))
+    for minute in (7, 8):
+        assert prices.cost("gpt-4o-mini", Usage(1, 0, "reported")) == minute
+
+
+def test_a_provider_that_is_named_has_its_own_models_only(prices):
+    assert prices.of("azure_openai", "").cost("gpt-4o", MILLION)
+    for model in ("gemini-2.5-flash", "gemini-2.5-pro"):
+        assert prices.of("google_genai", "").cost(model, MILLION)
+        assert prices.of("azure_openai", "").cost(model, MILLION) is None
 
 
 def test_the_same_model_may_cost_differently_at_another_provider(prices):
