@@ -3,6 +3,7 @@
 import re
 import sys
 import threading
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -80,10 +81,12 @@ def test_a_provider_that_is_named_has_its_own_models_only(prices):
         assert prices.of("azure_openai", "").cost(model, MILLION) is None
 
 
-def test_the_same_model_may_cost_differently_at_another_provider(prices):
+@pytest.mark.parametrize("usage", [MILLION, replace(MILLION, cache_written_tokens=1_000_001)])
+def test_the_same_model_may_cost_differently_at_another_provider(prices, usage):
+    """Also where the package decides."""
     name = "deepseek/deepseek-chat"
-    by_provider = prices.at("https://openrouter.ai/api/v1").cost(name, MILLION)
-    by_name = prices.at("").cost(name, MILLION)
+    by_provider = prices.at("https://openrouter.ai/api/v1").cost(name, usage)
+    by_name = prices.at("").cost(name, usage)
     assert by_provider
     assert by_name
     assert by_provider != by_name
