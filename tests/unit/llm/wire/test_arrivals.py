@@ -161,6 +161,10 @@ def test_one_who_is_killed_leaves_the_others_waiting(pair, wait):
     other.get(timeout=30)
 
 
+def test_all_waits_of_a_loop_share_a_timer():
+    assert arrivals(7).here() is arrivals(7).here()
+
+
 def test_a_thread_waits_on_its_own_loop(wait):
     ours = gevent.spawn(wait, 0.05)
     gevent.idle()
