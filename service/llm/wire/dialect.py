@@ -53,7 +53,7 @@ _FINISH_REASONS: dict[FinishReason | Literal["failed"], str] = {
         finish_reason_safety finish_reason_recitation""",
     "failed": """abort aborted error failed failure insufficient_system_resource network_error cancelled canceled
         timeout internal_error server_error engine_overloaded malformed_function_call unexpected_tool_call
-        malformed_response too_many_tool_calls""",
+        malformed_response too_many_tool_calls function_call_filter""",
 }
 FINISH_REASONS: dict[str, FinishReason | Literal["failed"]] = {
     word: ours for ours, lines in _FINISH_REASONS.items() for word in _words(lines)

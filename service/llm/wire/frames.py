@@ -10,7 +10,7 @@ from service.errors import ChatError, UpstreamError
 from service.llm.wire.answer import Answer
 from service.llm.wire.dialect import END_MARKS, ERROR_EVENTS, PINGS
 from service.llm.wire.errors import of_frame
-from service.llm.wire.lines import MOST_BYTES, Lines
+from service.llm.wire.lines import BOM, MOST_BYTES, Lines
 from service.llm.wire.think_tags import Stripped, ThinkTags
 
 
@@ -21,6 +21,8 @@ def _number(digits: str) -> float:
 
 loads = orjson.loads
 NOTHING = PINGS | {b"", b"null"}
+# what some servers write before a line: blanks to keep the connection alive, an end of string, a mark with each write
+PADDING = b" \t\0" + BOM
 # for what orjson rejects: halves of surrogate pairs, NaN, numbers beyond 64 bits
 LENIENT = json.JSONDecoder(strict=False, parse_int=_number)
 
@@ -128,7 +130,9 @@ class FrameReader:
     def _line(self, line: bytes) -> None:
         if self._bare:
             self._hold(self._bare, line)
-        elif line.lstrip()[:1] in (b"{", b"["):
+            return
+        line = line.lstrip(PADDING)
+        if line[:1] in (b"{", b"["):
             self._bare_line(line.strip())
         else:
             name, _, value = line.partition(b":")

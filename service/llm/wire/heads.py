@@ -1,5 +1,5 @@
-"""Rewrites the heads of responses as the parser wants them: it rejects lines that end in a bare LF, folded ones, and a
-length beside chunks.
+"""Rewrites the heads of responses as the parser wants them: it rejects lines that end in a bare LF, folded ones, a length
+beside chunks, and a repeated length.
 
 Old servers and scripts write such heads, and every browser reads them.
 """
@@ -14,8 +14,7 @@ LAX = re.compile(rb"(?<!\r)\n|\n[ \t]")
 FOLD = re.compile(rb"\r?\n[ \t]+")
 LINE_END = re.compile(rb"\r?\n")
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked[ \t]*\r", re.IGNORECASE)
-# what RFC 9112 says to ignore beside chunks
-LENGTH = re.compile(rb"\r\ncontent-length:[^\r\n]*", re.IGNORECASE)
+LENGTH = re.compile(rb"\r\ncontent-length:([^\r\n]*)", re.IGNORECASE)
 
 
 class Heads:
@@ -45,10 +44,18 @@ class Heads:
         strict = head
         if LAX.search(head) is not None:
             strict = LINE_END.sub(b"\r\n", FOLD.sub(b" ", head))
-        if CHUNKED.search(strict) is not None:
-            strict = LENGTH.sub(b"", strict)
+        if spare := _spare_lengths(strict):
+            strict = LENGTH.sub(b"", strict, count=spare)
         self.lax = self.lax or strict != head
         return strict
+
+
+def _spare_lengths(head: bytes) -> int:
+    """How many to leave out, as RFC 9112 says: beside chunks all of them, and of equal ones all but one."""
+    lengths = [value.strip() for value in LENGTH.findall(head)]
+    if CHUNKED.search(head) is not None:
+        return len(lengths)
+    return len(lengths) - 1 if len(set(lengths)) == 1 else 0
 
 
 def _begins_strictly(data: bytes) -> bool:
@@ -61,5 +68,5 @@ def _begins_strictly(data: bytes) -> bool:
         head.count(b"\n") == head.count(b"\r\n")
         and b"\n " not in head
         and b"\n\t" not in head
-        and not (b"\ncontent-length:" in names and b"\ntransfer-encoding:" in names)
+        and names.count(b"\ncontent-length:") + names.count(b"\ntransfer-encoding:") <= 1
     )

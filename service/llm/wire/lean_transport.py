@@ -29,6 +29,8 @@ class LeanTransport:
         return self._exchange.sent
 
     def receive(self, *, spoke: bool) -> Arrived | None:
+        if self._response.failed:
+            return self._parsed(b"")
         if spoke and not self._paced:
             self._paced = True
             self._pace.streams += 1

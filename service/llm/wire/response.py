@@ -12,7 +12,8 @@ MOST_OVERHEAD_BYTES = 65536
 class Response(HTTPResponse):
     """take() returns the part of the body in what arrived. status: None until the head is complete.
 
-    Interim responses (1xx) are skipped. Bytes after the response make the connection unusable, and so does a head that
+    What came before invalid HTTP is returned first; then the response has `failed`, and the next call raises. Interim
+    responses (1xx) are skipped. Bytes after the response make the connection unusable, and so does a head that
     had to be rewritten: another parser may read it differently.
     """
 
@@ -25,6 +26,11 @@ class Response(HTTPResponse):
         self._heads = Heads()
         self._overhead_bytes = 0
         self._parts: list[bytes] = []
+        self._error: UpstreamError | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self._error is not None
 
     @property
     def reusable(self) -> bool:
@@ -33,6 +39,18 @@ class Response(HTTPResponse):
 
     def take(self, data: bytes) -> bytes:
         """The body in what arrived; empty data: the connection is closed. Raises UpstreamError for invalid HTTP."""
+        if self._error is None:
+            self._parse(data)
+        parts, self._parts = self._parts, []
+        if parts:
+            self._overhead_bytes = 0
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+        if self._error is not None:
+            raise self._error
+        self._bound(len(data))
+        return b""
+
+    def _parse(self, data: bytes) -> None:
         try:
             if self.status is not None or not data:
                 self.feed(data)
@@ -40,16 +58,11 @@ class Response(HTTPResponse):
                 # an empty piece would mean the end
                 self.feed(ready)
         except HTTPParseError:
-            if not self.whole:
+            if self.whole:
+                self._overrun = True
+            else:
                 cause = "malformed: HTTP" if data else "connection closed"
-                raise UpstreamError(cause=cause) from None
-            self._overrun = True
-        parts, self._parts = self._parts, []
-        if not parts:
-            self._bound(len(data))
-            return b""
-        self._overhead_bytes = 0
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+                self._error = UpstreamError(cause=cause)
 
     def _bound(self, size: int) -> None:
         self._overhead_bytes += size

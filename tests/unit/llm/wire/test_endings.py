@@ -18,7 +18,7 @@ WORDS = {
     "tool_calls": ["tool_calls", "tool-calls", "tool_call", "tool_use", "function_call", "TOOL_CALLS"],
     "refusal": ["refusal"],
     "failed": ["abort", "error", "insufficient_system_resource", "network_error", "cancelled", "ERROR", "timeout",
-               "MALFORMED_FUNCTION_CALL"],
+               "MALFORMED_FUNCTION_CALL", "function_call_filter: UNEXPECTED_TOOL_CALL"],
     None: ["", "null", "NULL", "none", "FINISH_REASON_UNSPECIFIED", "  ", "???"],
 }  # fmt: skip
 OTHERS = [

@@ -13,12 +13,14 @@ LAX = {
     "a bare blank line": STRICT.replace(b"7\r\n\r\n", b"7\r\n\n"),
     "folded": STRICT.replace(b"a b", b"a\r\n b"),
     "folded by a tab, in bare lines": STRICT.replace(b"a b", b"a\n\t\tb"),
+    "a length twice": STRICT.replace(b"7\r\n", b"7\r\ncontent-length:7 \r\n"),
     "after an interim one in bare lines": b"HTTP/1.1 100 Continue\n\n" + STRICT,
     "behind a folded interim one": b"HTTP/1.1 103 -\r\nLink: </a>;\r\n rel=preload\r\n\r\n"
     + STRICT,
 }
 
 CHUNKED = STRICT.replace(b"\n\nhi\n\n\n", b"7\r\n\n\nhi\n\n\n\r\n0\r\n\r\n")
+CHUNKED_ALONE = CHUNKED.replace(b"Content-Length: 7", b"Transfer-Encoding: chunked")
 LAX |= {
     "a length before chunks": CHUNKED.replace(
         b"7\r\n\r\n", b"7\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -50,3 +52,19 @@ def test_a_head_is_read_and_its_connection_reused_only_if_strict(data, cut):
 def test_what_is_no_http_is_rejected_at_once(data):
     with pytest.raises(UpstreamError):
         read([data])
+
+
+@pytest.mark.parametrize("lengths", [b"7\r\nContent-Length: 8", b"7\r\nContent-Length: 77", b"x"])
+def test_lengths_that_contradict_each_other_are_rejected(lengths):
+    with pytest.raises(UpstreamError):
+        read([STRICT.replace(b"7", lengths)])
+
+
+def test_what_came_before_bytes_that_are_no_http_is_not_lost():
+    """Whether both come in one read is up to the network."""
+    response = Response()
+    assert response.take(CHUNKED_ALONE.replace(b"0\r\n\r\n", b"oops")) == b"\n\nhi\n\n\n"
+    assert response.failed
+    assert not response.reusable
+    with pytest.raises(UpstreamError):
+        response.take(b"")
