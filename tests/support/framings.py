@@ -68,6 +68,8 @@ WAYS: list[Any] = [
     ("gzip truncated", [http(200, gzip.compress(ANSWER)[:-6], Content_Encoding="gzip")], HELLO),
     ("refusal without end", [b"HTTP/1.1 400 -\r\nTransfer-Encoding: chunked\r\n\r\n", chunk(b'{"error": {"message": "bad"}}'), 4.0], "upstream_invalid_request"),
     ("gzip error", [http(400, gzip.compress(b'{"error": {"message": "bad", "type": "invalid_request_error"}}'), Content_Encoding="gzip")], "upstream_invalid_request"),
+    ("refusal cut off", [b"HTTP/1.1 400 -\r\nContent-Length: 900\r\n\r\n" + b'{"error": {"code": "content_filter"}}', cut], "content_filtered"),
+    ("refusal cut off, in chunks", [b"HTTP/1.1 402 -\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"{"), cut], "upstream_quota_exhausted"),
     ("gzip error, bad", [http(400, b"notgzip", Content_Encoding="gzip")], "upstream_invalid_request"),
     ("br error unknown", [http(429, b"\x8b\x00", Content_Encoding="zstd")], "upstream_rate_limited"),
     ("zstd", [http(200, b"\x28\xb5\x2f\xfd", Content_Encoding="zstd")], FAILED),

@@ -224,6 +224,7 @@ QUOTA = [
     ("openai hard limit", 400, error("Billing hard limit has been reached", type="invalid_request_error", param=None, code="billing_hard_limit_reached")),
     ("anthropic", 400, {"type": "error", "error": {"type": "invalid_request_error", "message": "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits."}}),
     ("anthropic limit", 400, {"type": "error", "error": {"type": "invalid_request_error", "message": "You have reached your specified API usage limits. You will regain access on 2026-01-01 at 00:00 UTC."}}),
+    ("anthropic workspace limit", 400, {"type": "error", "error": {"type": "invalid_request_error", "message": "You have reached your specified workspace API usage limits. You will regain access on 2026-06-01 at 00:00 UTC."}, "request_id": "req_01"}),
     ("anthropic billing", 402, {"type": "error", "error": {"type": "billing_error", "message": "x"}}),
     ("deepseek", 402, error("Insufficient Balance", type="unknown_error", param=None, code="invalid_request_error")),
     ("gemini prepaid", 429, [error("Your prepayment credits are depleted. Please go to AI Studio to manage your project and billing.", code=429, status="RESOURCE_EXHAUSTED")]),

@@ -38,7 +38,7 @@ class Answer:
     """add() takes a frame; take() returns what has arrived. Raises ChatErrors.
 
     A finish reason followed by content does not count. One that comes together with content is provisional; once such
-    a reason has proved wrong, later ones are held back until the end.
+    a reason has proved wrong, later ones are held back until the end, and so is one in a frame that begins the message.
     """
 
     def __init__(self, tags: ThinkTags | None = None) -> None:
@@ -123,7 +123,7 @@ class Answer:
         if reason == "failed":
             raise UpstreamError(cause="finish_reason: failed")
         if reason is not None:
-            self._finish(reason, provisional=bool(said) and not whole)
+            self._finish(reason, choice, provisional=bool(said) and not whole)
 
     def _hear_plain(self, delta: dict[str, Any]) -> bool:
         """Reads a delta that has only text and thinking in the usual fields; returns whether it does."""
@@ -153,7 +153,7 @@ class Answer:
             return False
         reason = _reason_alone(choices[0])
         if reason in {"stop", "length"}:
-            self._finish(reason, provisional=False)
+            self._finish(reason, choices[0], provisional=False)
         return reason is not False
 
     def _hear(self, said: Said) -> None:
@@ -182,10 +182,17 @@ class Answer:
         self._reasons_mean_nothing = True
         self._said_reason, self._provisional = None, False
 
-    def _finish(self, reason: FinishReason, *, provisional: bool) -> None:
+    def _finish(self, reason: FinishReason, choice: dict[str, Any], *, provisional: bool) -> None:
         self._reason = reason
+        if reason == "stop" and self._opens(choice):
+            return
         if not provisional or not self._reasons_mean_nothing:
             self._said_reason, self._provisional = reason, provisional
+
+    def _opens(self, choice: dict[str, Any]) -> bool:
+        """Whether the frame only begins the message: servers with a reason in every frame have one there, too."""
+        delta = choice.get("delta")
+        return not self._by_delta and isinstance(delta, dict) and bool(delta.get("role"))
 
     def _named_reason(self) -> FinishReason | None:
         """The finish reason; a "stop" may mean a refusal or tool calls."""

@@ -1,5 +1,5 @@
-"""Rewrites the heads of responses as the parser wants them: it rejects lines that end in a bare LF, folded ones, a length
-beside chunks, and a repeated length.
+"""Rewrites the heads of responses as the parser wants them: it rejects lines that end in a bare LF, folded ones, a
+length beside chunks, and a repeated length.
 
 Old servers and scripts write such heads, and every browser reads them.
 """

@@ -42,12 +42,12 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"monthly (?:usage |token |credit |spending )?(?:limit|quota|allowance|budget)",
         r"(?:spend|spending|credit|key) limit\b|budget (?:has been |is )?exceeded|exceeded ?budget|over budget",
         r"payment required|payment method|unpaid|past invoices|overdue (?:payment|balance)",
-        r"billing (?:hard )?limit|billing (?:to be |is not )enabled|check your billing|specified api usage limits",
+        r"billing (?:hard )?limit|billing (?:to be |is not )enabled|check your billing",
         r"not enough balance|(?:inactive|no active) subscription|any credits|has no funds|pre-consume quota",
         r"free (?:tier|trial|allocation)\b.{0,60}(?:exhausted|upgrade)|exhausted its free|used up your .{0,20}free",
         r"[余餘][额額](?:不足|为零)|欠费|账户已?欠|(?:额度|額度|配额|套餐|资源包)[^。，]{0,3}(?:不足|用完|用尽|耗尽)|请充值",
         r"(?:잔액|잔고|크레딧|예산|포인트)[^.]{0,8}(?:부족|소진|없습니다|모두 사용)|한도를? (?:모두 )?소진",
-        r"payment instrument|out of call volume quota|\bno quota\b|"
+        r"specified (?:workspace )?api usage limits|payment instrument|out of call volume quota|\bno quota\b|"
         r"(?:残高|クレジット|予算)[^。]{0,6}(?:不足|ありません|使い切)",
         r"월(?:간|별)? ?(?:사용량|이용량|사용|이용)? ?한도|미납|연체|결제(?:되지| 수단|가 필요)",
     ),

@@ -1,10 +1,12 @@
 """The openai package as a transport (LLM_CLIENT=stock): it delivers the same bytes to the same reader."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import gevent
+import httpx2
 import openai
 from gevent.queue import Empty, Queue
 
@@ -19,7 +21,7 @@ from service.llm.wire.transport import Arrived, cause_of, failed_connection
 # larger mailboxes let a busy stream block the loop
 MAILBOX_PIECES = 8
 POLL_SECONDS = 0.001
-# a refusal whose body does not come is what its status says
+# a refusal whose body does not come, or breaks off, is what its status says
 REFUSAL_SECONDS = 2.0
 # written by the package itself
 ITS_OWN = frozenset({"model", "messages", "stream"})
@@ -38,7 +40,10 @@ def refuse(response: Any) -> None:
     if response.is_success:
         return
     body = b""
-    with gevent.Timeout(REFUSAL_SECONDS, exception=False):
+    with (
+        contextlib.suppress(httpx2.TransportError),
+        gevent.Timeout(REFUSAL_SECONDS, exception=False),
+    ):
         for data in response.iter_raw():
             body += data
             if len(body) >= MOST_REFUSAL_BYTES:

@@ -16,6 +16,7 @@ from tests.support.model_server import (
 
 WORDS = ["one ", "two ", "three ", "four"]
 WHOLE = "".join(WORDS)
+BEGINNING = choice({"role": "assistant", "content": ""}, "stop")
 
 
 def paused(*pieces, seconds=0.3):
@@ -26,6 +27,7 @@ def paused(*pieces, seconds=0.3):
     "reply",
     [
         stream(*paused(*(text(word, "stop") for word in WORDS), seconds=1.5), DONE),
+        stream(*paused(BEGINNING, *(text(word, "stop") for word in WORDS), seconds=1.5), DONE),
         stream(*paused(*(text(word, "STOP") for word in WORDS)), fin("STOP"), DONE),
         stream(*paused(*(text(word, "stop") for word in WORDS))),
         stream(*(text(word, "stop") for word in WORDS), DONE),

@@ -90,7 +90,8 @@ ENDS = {
                         " guardrail_intervened unsafe violation",
     "upstream_error": "abort ABORT error internal_error server_error engine_error unknown_error network_error cancelled"
                       " timeout insufficient_system_resource MALFORMED_FUNCTION_CALL"
-                      " function_call_filter:MALFORMED_FUNCTION_CALL preempted server_shutdown oom rate_limit_exceeded modelUnloaded malformed_model_output",
+                      " function_call_filter:MALFORMED_FUNCTION_CALL"
+                      " preempted server_shutdown oom rate_limit_exceeded modelUnloaded malformed_model_output",
 }  # fmt: skip
 
 

@@ -79,6 +79,16 @@ def test_a_reason_that_came_with_text_may_be_followed_by_more():
     assert not heard([text("one"), fin("stop")], whole=False).provisional
 
 
+@pytest.mark.parametrize("more", [{}, {"usage": {"prompt_tokens": 7, "completion_tokens": 0}}])
+def test_a_frame_that_begins_the_message_ends_it_only_if_nothing_follows(more):
+    begins = choice({"role": "assistant", "content": ""}, "stop", **more)
+    assert heard([begins], whole=False).finish_reason is None
+    assert heard([begins, text("one"), fin("stop")], whole=False).finish_reason == "stop"
+    assert heard([begins, begins], whole=False).finish_reason is None
+    assert heard([begins, DONE]).finish_reason == heard([begins]).finish_reason == "stop"
+    assert heard([text("one"), begins], whole=False).finish_reason == "stop"
+
+
 def test_where_reasons_mean_nothing_they_are_kept_back_until_the_end():
     """Else the answer would be taken for whole when the server stalls, or breaks, in the middle."""
     assert heard(EVERY, whole=False).finish_reason is None
