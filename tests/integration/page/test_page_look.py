@@ -1,6 +1,7 @@
 """Languages, themes, screens, and where the text stands on them."""
 
 import re
+import threading
 from urllib.parse import quote
 
 import pytest
@@ -144,21 +145,31 @@ def test_a_reader_who_scrolled_up_is_left_alone(page):
     expect(page.page.locator("#to-latest")).to_be_hidden()
 
 
-def test_a_reader_who_scrolls_up_slowly_is_not_snapped_back(page):
-    page.ask(directive(text=LONG))
-    page.ask(directive(text=LONG, gap=0.02), state="streaming")
+def test_a_reader_who_scrolls_up_slowly_is_not_snapped_back(open_page, stub):
+    page = open_page(stub)
+    gates = [threading.Event() for _ in range(8)]
+    growth = [
+        (gate, event("token", text=f"\n\nLine {number}.")) for number, gate in enumerate(gates)
+    ]
+    start, token, *end = answered(LONG)
+    stub.script = [start, token, *(step for steps in growth for step in steps), *end]
+    page.ask("hi", state="streaming")
+    expect(page.answer).to_contain_text("number 59.")
+    page.page.wait_for_function(
+        "() => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight <= 1"
+    )
     scroller = page.page.locator("#scroller")
     scroller.hover()
-    tops = []
-    for _ in range(8):
+    top = scroller.evaluate("(it) => it.scrollTop")
+    for number, gate in enumerate(gates):
         page.page.mouse.wheel(0, -2)
-        height = scroller.evaluate("(it) => it.scrollHeight")
-        # the text grows between two turns of the wheel
-        page.page.wait_for_function("(height) => scroller.scrollHeight > height", arg=height)
-        tops.append(scroller.evaluate("(it) => it.scrollTop"))
-    assert tops == sorted(tops, reverse=True)
+        page.page.wait_for_function("(top) => scroller.scrollTop < top", arg=top)
+        top = scroller.evaluate("(it) => it.scrollTop")
+        gate.set()
+        expect(page.answer).to_contain_text(f"Line {number}.")
+        assert scroller.evaluate("(it) => it.scrollTop") <= top
     page.expect_state("done")
-    assert scroller.evaluate("(it) => it.scrollTop") <= tops[-1]
+    assert scroller.evaluate("(it) => it.scrollTop") <= top
     expect(page.page.locator("#to-latest")).to_be_visible()
 
 
