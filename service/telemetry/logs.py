@@ -29,7 +29,7 @@ SECRET_SHAPES = re.compile(
 SECRET_HINTS = ("sk-", "csk", "bearer", "://")
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 6
-# at INFO and DEBUG they log addresses, prompts and headers, or every step of their start
+# at INFO and DEBUG they log addresses, prompts, headers and exceptions' texts, or every step of their start
 TALKATIVE = (
     "alembic",
     "openai",
@@ -38,6 +38,7 @@ TALKATIVE = (
     "httpcore",
     "httpcore2",
     "langchain",
+    "langgraph",
     "langsmith",
     "urllib3",
 )

@@ -144,7 +144,14 @@ def test_a_line_is_one_line(log):
 
 
 def test_libraries_that_write_prompts_are_quiet(lines):
-    for name in ("openai._base_client", "httpx2", "httpcore2.connection", "urllib3", "langsmith"):
+    for name in (
+        "openai._base_client",
+        "httpx2",
+        "httpcore2.connection",
+        "urllib3",
+        "langsmith",
+        "langgraph.pregel._retry",
+    ):
         logging.getLogger(name).info("POST with a prompt")
     assert lines() == []
 
