@@ -7,6 +7,7 @@ from uuid import uuid4
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
+    HumanMessage,
     RemoveMessage,
     ToolMessage,
     convert_to_messages,
@@ -15,7 +16,7 @@ from langchain_core.messages import (
 from service.llm.agents import AFTER, MODEL, Agent
 from service.llm.chain_output import as_text, is_json, messages_in
 from service.llm.chain_turn import ChainTurn
-from service.llm.shown_messages import ShownMessages
+from service.llm.shown_messages import ShownMessages, added
 
 ANSWER_FIELDS = ("answer", "output", "response", "result", "generation")
 MESSAGES = "messages"
@@ -116,9 +117,20 @@ class GraphOutputs:
         if isinstance(self._last, ToolMessage) and not self.interrupted:
             # the result of a tool is the answer
             return str(self._last.text)
-        if self._agent is not None and isinstance(self._last, AIMessage) and not said:
+        if not said and self._last is not None and self._answers(self._last):
             return str(self._last.text)
-        return "" if said else _state_text(self._state)
+        return self._added(said[-1]) if said else _state_text(self._state)
+
+    def _answers(self, message: BaseMessage) -> bool:
+        """Whether an unseen message is the answer. Supervisors take what an agent said as a human's, with its name."""
+        if isinstance(message, AIMessage):
+            return self._agent is not None
+        return isinstance(message, HumanMessage) and bool(message.name)
+
+    def _added(self, said: str) -> str:
+        """What a node has added to its model's text, such as sources."""
+        answer = next((self._state[name] for name in ANSWER_FIELDS if name in self._state), None)
+        return (added(answer, said) or "") if isinstance(answer, str) else ""
 
 
 def _text_of(result: Any) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage
 
@@ -13,6 +13,12 @@ REPLACED = (
     "the chain has replaced text that was already sent, which this client cannot take back; "
     "use X-Hold-Answer, or tag the model's draft nostream"
 )
+
+
+def added(text: str, said: str) -> str | None:
+    """What follows the text that was said; None if it does not begin with it."""
+    begun = said.strip()
+    return text.lstrip()[len(begun) :] if begun and text.lstrip().startswith(begun) else None
 
 
 class ShownMessages:
@@ -31,8 +37,8 @@ class ShownMessages:
         if message.id:
             self._turn.shown_ids.add(message.id)
         if isinstance(message, AIMessage) and text and not self._was_said(text):
-            call = uuid4()
-            self._turn.put(Said(call, text))
+            call, rest = self._continued(text)
+            self._turn.put(Said(call, rest))
             self._turn.put(CallEnd(call))
             if message.id:
                 self._turn.shown[message.id] = Shown(call, text, "")
@@ -86,6 +92,20 @@ class ShownMessages:
         attempts = turn.running.attempts
         model = attempts[-1].model if attempts else turn.running.prompt.model
         turn.put(TookBack(shown.call, "replaced", model))
+
+    def _continued(self, text: str) -> tuple[UUID, str]:
+        """The call that says it, and what is left to say: a node may have added to the text that its model showed."""
+        name, shown = next(reversed(self._turn.shown.items()), ("", None))
+        said = shown.text.strip() if shown is not None else ""
+        if shown is None or not said or said not in self._turn.shown_texts:
+            return uuid4(), text
+        if (rest := added(text, said)) is not None:
+            del self._turn.shown[name]
+            self._turn.shown_texts.discard(said)
+            return shown.call, rest
+        if said in text and self._turn.running.takes_back:
+            self._take_back(name)
+        return uuid4(), text
 
     def _was_said(self, text: str) -> bool:
         """Whether a model has shown this text, which a node then put into a new message."""

@@ -22,7 +22,7 @@ from langchain.agents.structured_output import ToolStrategy
 from langchain_core.callbacks import BaseCallbackHandler, dispatch_custom_event
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
-from langchain_core.messages import AIMessage, RemoveMessage
+from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
@@ -38,6 +38,7 @@ from pydantic import BaseModel
 from service.llm.steps import guarded
 
 ASK = ChatPromptTemplate.from_template("{question}")
+SOURCE = "\n\nSource: a book"
 
 
 class City(BaseModel):
@@ -97,6 +98,28 @@ def says(say, **options):
     graph.add_node("say", lambda state: {"messages": [say(state["messages"])]}, **options)
     graph.add_edge(START, "say")
     return graph.compile()
+
+
+class State(TypedDict):
+    question: str
+    answer: str
+
+
+def sourced_state(model):
+    graph = StateGraph(State)
+    graph.add_node("say", lambda state: {"answer": model.invoke(state["question"]).text + SOURCE})
+    graph.add_edge(START, "say")
+    return graph.compile()
+
+
+def supervised(model):
+    """A supervisor, to whom the node of an agent reports in that agent's name."""
+    agent = create_agent(model, [add])
+    return says(
+        lambda messages: HumanMessage(
+            agent.invoke({"messages": messages})["messages"][-1].text, name="agent"
+        )
+    )
 
 
 def structured(model):
@@ -188,6 +211,12 @@ CHAINS = {
     "piped": lambda model: ASK | model,
     "side_by_side": side_by_side,
     "sent": sent,
+    "sourced": lambda model: says(lambda messages: AIMessage(model.invoke(messages).text + SOURCE)),
+    "sourced_state": sourced_state,
+    "quoted": lambda model: says(
+        lambda messages: AIMessage("Answer: " + model.invoke(messages).text)
+    ),
+    "supervised": supervised,
     "structured": structured,
     "selecting": lambda model: create_agent(
         model, [add, subtract], middleware=[LLMToolSelectorMiddleware(model=model, max_tools=1)]

@@ -71,6 +71,26 @@ def test_a_message_that_a_function_returns_is_said_once(service, server, route):
     assert ask(service, route, "returned").text == "Hello you"
 
 
+@pytest.mark.parametrize("chain", ["sourced", "sourced_state"])
+def test_what_a_node_adds_to_its_models_text_follows_it(service, server, route, chain):
+    server.says(says("a| word"))
+    answer = ask(service, route, chain)
+    assert (answer.code, answer.text) == (None, "a word\n\nSource: a book")
+    assert "restart" not in answer.names
+    assert streamed_to_openai(service, chain)[0] == answer.text
+
+
+def test_a_message_around_the_models_text_replaces_it(service, server, route):
+    server.says(says("a| word"))
+    assert ask(service, route, "quoted").text == "Answer: a word"
+
+
+def test_what_an_agent_reports_to_its_supervisor_is_the_answer(service, server, route):
+    server.says(CALL, says("it is| 3"))
+    answer = ask(service, route, "supervised")
+    assert (answer.code, answer.text, answer.usage) == (None, "it is 3", (17, 7, "reported"))
+
+
 # cut twice: the guard has begun again once, and the chain itself goes on
 GOES_ON = {
     "spared": [CUT, CUT],
