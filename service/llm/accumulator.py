@@ -1,5 +1,6 @@
 """Combines the events of one model call: merging LangChain's chunks one by one is quadratic, and counts usage twice."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -10,6 +11,12 @@ from langchain_core.messages.tool import ToolCall, invalid_tool_call, tool_call,
 from service.chat.events import CallEvent, Done, Restart, Thinking, Token, ToolCalls, Usage
 from service.llm.kept import Kept
 from service.llm.surrogates import joined
+
+Options = Mapping[str, Any]
+NONE: Options = {}
+# OpenAI's older API, of one call without an ID; chains that bind functions read it in LangChain's older place
+FUNCTIONS = "functions"
+FUNCTION_CALL = "function_call"
 
 
 class ToolCallParts:
@@ -86,34 +93,40 @@ class Accumulator:
         elif isinstance(event, Restart):
             self.__init__()  # type: ignore[misc]
 
-    def message(self, response_format: Any = None, kept: Kept | None = None) -> AIMessage:
-        good, bad = _parsed_calls(self._tools.found)
+    def message(self, options: Options = NONE, kept: Kept | None = None) -> AIMessage:
+        """options: LangChain's, with which the model was called."""
+        good, bad = _parsed_calls(self._calls(options))
         return AIMessage(
-            tool_calls=good, invalid_tool_calls=bad, **self._common(response_format, kept or Kept())
+            tool_calls=good, invalid_tool_calls=bad, **self._common(options, kept or Kept())
         )
 
-    def chunk(self, response_format: Any = None, kept: Kept | None = None) -> AIMessageChunk:
+    def chunk(self, options: Options = NONE, kept: Kept | None = None) -> AIMessageChunk:
         calls = [
             tool_call_chunk(name=name, args=arguments, id=call_id, index=place)
-            for place, (call_id, name, arguments) in enumerate(self._tools.found)
+            for place, (call_id, name, arguments) in enumerate(self._calls(options))
         ]
-        return AIMessageChunk(
-            tool_call_chunks=calls, **self._common(response_format, kept or Kept())
-        )
+        return AIMessageChunk(tool_call_chunks=calls, **self._common(options, kept or Kept()))
 
-    def _common(self, response_format: Any, kept: Kept) -> dict[str, Any]:
+    def _calls(self, options: Options) -> list[tuple[str | None, str, str]]:
+        return [] if FUNCTIONS in options else self._tools.found
+
+    def _common(self, options: Options, kept: Kept) -> dict[str, Any]:
         text = joined("".join(self._texts))
         return {
             "content": text if kept.content is None else kept.content,
-            "additional_kwargs": kept.additions | self._additions(text, response_format),
+            "additional_kwargs": kept.additions | self._additions(text, options),
             "response_metadata": kept.metadata | self._metadata(kept),
             "usage_metadata": self._usage(),
         }
 
-    def _additions(self, content: str, response_format: Any) -> dict[str, Any]:
+    def _additions(self, content: str, options: Options) -> dict[str, Any]:
         additions: dict[str, Any] = {}
         if thinking := joined("".join(self._thinking)):
             additions["reasoning_content"] = thinking
+        if FUNCTIONS in options and self._tools.found:
+            _, name, arguments = self._tools.found[0]
+            additions[FUNCTION_CALL] = {"name": name, "arguments": arguments}
+        response_format = options.get("response_format")
         parsed = _parsed(content, response_format) if response_format is not None else None
         if parsed is not None:
             # the structured output's parser needs this, but only the SDK's own client sets it
@@ -141,6 +154,12 @@ def usage_metadata(usage: Usage) -> UsageMetadata:
         total_tokens=usage.input_tokens + usage.output_tokens,
         input_token_details={"cache_read": usage.cached_input_tokens or 0},
     )
+
+
+def function_calls(message: AIMessage) -> list[ToolCall]:
+    """The call of a bound function."""
+    called = message.additional_kwargs.get(FUNCTION_CALL)
+    return _parsed_calls([(None, called["name"], called["arguments"])])[0] if called else []
 
 
 def _parsed_calls(found: list[tuple[str | None, str, str]]) -> tuple[list[ToolCall], list[Any]]:

@@ -80,8 +80,23 @@ def _of_schema(step: Any) -> Wanted | None:
     return "text" if schema.get("type") == "string" else "fields" if properties else None
 
 
-def chain_input(prompt: Prompt, wanted: Wanted, *, keeps_history: bool = False) -> Any:
-    """keeps_history: the chain stores the conversation itself, so the caller's copy would duplicate it."""
+def variables_of(step: Any) -> frozenset[str] | None:
+    """What a prompt takes. It gets nothing else, which would replace its partial variables, and be read by its example
+    selector. None: another kind of step."""
+    if not isinstance(step, BasePromptTemplate):
+        return None
+    return frozenset((*step.input_variables, *step.optional_variables))
+
+
+def chain_input(
+    prompt: Prompt,
+    wanted: Wanted,
+    variables: frozenset[str] | None = None,
+    *,
+    keeps_history: bool = False,
+) -> Any:
+    """variables: the only ones to give; None: all. keeps_history: the chain stores the conversation itself, so the
+    caller's copy would duplicate it."""
     if wanted == "text":
         return prompt.question
     fields: dict[str, Any] = {
@@ -94,7 +109,9 @@ def chain_input(prompt: Prompt, wanted: Wanted, *, keeps_history: bool = False) 
         # a graph has its own system prompt
         own = [SystemMessage(prompt.system)] if "system" in prompt.own else []
         fields["messages"] = [*own, *fields["history"], HumanMessage(prompt.question)]
-    return fields
+    if variables is None:
+        return fields
+    return {name: value for name, value in fields.items() if name in variables}
 
 
 def history_of(prompt: Prompt) -> list[BaseMessage]:

@@ -8,9 +8,11 @@ from typing import Any
 import orjson
 from langchain_core.documents import Document
 from langchain_core.load.serializable import Serializable
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 from langchain_core.runnables.utils import AddableDict
 from pydantic import BaseModel
+
+from service.llm.accumulator import function_calls
 
 MOST_DATA_BYTES = 64 * 1024
 # scores of vector stores are numpy's
@@ -92,6 +94,9 @@ class Outputs:
         if isinstance(out, AIMessage | AIMessageChunk):
             self._add_calls(out)
             return str(out.text)
+        if isinstance(out, ToolMessage):
+            # the result of a tool is the answer
+            return str(out.text)
         if isinstance(out, BaseMessage) or out is None:
             return ""
         adds = isinstance(out, self._addable) and isinstance(self.result, type(out))
@@ -106,7 +111,7 @@ class Outputs:
         if result is None or isinstance(result, str):
             return result or ""
         if messages := _conversation(result):
-            return last_text(messages)
+            return _answer_in(messages)
         return as_text(result)
 
     def _chosen(self) -> Any:
@@ -126,7 +131,7 @@ class Outputs:
     def _add_calls(self, message: AIMessage) -> None:
         """Parts of a message are joined; complete messages are taken as they are."""
         if isinstance(message, AIMessageChunk):
-            if message.tool_call_chunks or message.tool_calls:
+            if message.tool_call_chunks or message.tool_calls or function_calls(message):
                 self._message = message if self._message is None else self._message + message
         else:
             self.tool_calls += _told(message)
@@ -144,7 +149,8 @@ def _conversation(value: Any) -> list[BaseMessage]:
 
 
 def _told(message: AIMessage) -> list[dict[str, Any]]:
-    return [{"id": c["id"], "name": c["name"], "args": c["args"]} for c in message.tool_calls]
+    calls = message.tool_calls or function_calls(message)
+    return [{"id": c["id"], "name": c["name"], "args": c["args"]} for c in calls]
 
 
 def messages_in(value: Any) -> list[BaseMessage]:
@@ -166,6 +172,12 @@ def _listed(value: Any) -> Iterator[BaseMessage]:
 def last_text(messages: Iterable[BaseMessage]) -> str:
     texts = [str(message.text) for message in messages if isinstance(message, AIMessage)]
     return texts[-1] if texts else ""
+
+
+def _answer_in(messages: Sequence[BaseMessage]) -> str:
+    if all(isinstance(message, ToolMessage) for message in messages):
+        return "\n".join(str(message.text) for message in messages)
+    return last_text(messages)
 
 
 def is_json(text: str) -> bool:

@@ -20,10 +20,11 @@ from langchain_core.runnables.passthrough import RunnableAssign
 from langgraph.pregel import Pregel
 
 from service.llm.agents import Agent, agent_of
-from service.llm.chain_input import Wanted, wanted_by
+from service.llm.chain_input import Wanted, variables_of, wanted_by
 from service.llm.chain_parts import (
     bare,
     chain_with_history,
+    first_step,
     history_around,
     parts,
     with_whole_graphs,
@@ -49,13 +50,15 @@ class FastPath:
 class Plan:
     """graph: the chain ends in a graph, after `before`. agent: what is known of it, if it is one.
 
-    shows_model: the last model's text goes to the turn directly. needs: the `configurable` keys by which it stores
-    conversations; if any, the caller's history is left out. adds_lists: its lists are parts of one list. answer_field:
-    the field of its object that is the answer. fields: the names of those that it fills at once, in order.
+    variables: those that its first prompt takes. shows_model: the last model's text goes to the turn directly. needs:
+    the `configurable` keys by which it stores conversations; if any, the caller's history is left out. adds_lists: its
+    lists are parts of one list. answer_field: the field of its object that is the answer. fields: the names of those
+    that it fills at once, in order.
     """
 
     chain: Runnable[Any, Any]
     wanted: Wanted
+    variables: frozenset[str] | None = None
     fast: FastPath | None = None
     graph: Any = None
     before: Runnable[Any, Any] | None = None
@@ -70,13 +73,16 @@ class Plan:
 def plan_of(chain: Runnable[Any, Any]) -> Plan:
     wanted = wanted_by(chain)
     needs = frozenset(name for part in parts(chain) for name in _kept_by(part))
+    variables = variables_of(first_step(chain))
     graph, before = _graph_in(chain)
     if graph is not None:
-        return Plan(chain, wanted, graph=graph, before=before, agent=agent_of(graph), needs=needs)
+        agent = agent_of(graph)
+        return Plan(chain, wanted, variables, graph=graph, before=before, agent=agent, needs=needs)
     marked = _marked(chain)
     return Plan(
         with_whole_graphs(chain) if marked is None else marked,
         "messages" if isinstance(bare(chain), Guarded) else wanted,
+        variables,
         fast=_fast_path(chain),
         shows_model=marked is not None,
         needs=needs,
@@ -172,7 +178,8 @@ def _marked_sequence(sequence: RunnableSequence[Any, Any]) -> Any:
     if inner is None:
         return None
     steps[place] = inner
-    return RunnableSequence(*steps, name=sequence.name)
+    before = [with_whole_graphs(step) for step in steps[:place]]
+    return RunnableSequence(*before, *steps[place:], name=sequence.name)
 
 
 def _marked_branch(branch: RunnableBranch[Any, Any]) -> Any:

@@ -18,7 +18,9 @@ class Producer:
     """Runs in a separate greenlet. outputs: the chain's output other than text that was shown."""
 
     def __init__(self, plan: Plan, turn: ChainTurn, watcher: ChainWatcher) -> None:
-        self._input = chain_input(turn.running.prompt, plan.wanted, keeps_history=bool(plan.needs))
+        self._input = chain_input(
+            turn.running.prompt, plan.wanted, plan.variables, keeps_history=bool(plan.needs)
+        )
         self.outputs = Outputs(
             self._input,
             adds_lists=plan.adds_lists,

@@ -88,7 +88,7 @@ def _fast(
 def _fast_call(plan: Plan, fast: FastPath, turn: RunningTurn, around: Surroundings) -> Any:
     token = TURN.set(ChainTurn(turn, around))
     try:
-        value = chain_input(turn.prompt, plan.wanted)
+        value = chain_input(turn.prompt, plan.wanted, plan.variables)
         if fast.fill is not None and isinstance(value, dict):
             return fast.model.call_with(fast.fill(value), fast.options)
         if not fast.prompts:

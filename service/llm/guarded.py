@@ -33,7 +33,10 @@ PREFIX = "Guarded"
 
 
 class Guarded:
-    """A mixin in front of a provider's class. Calls need a turn (service.llm.chain_turn)."""
+    """A mixin in front of a provider's class. Calls need a turn (service.llm.chain_turn).
+
+    Its own methods have names that no provider's class uses: LangChain's SimpleChatModel has a `_call`.
+    """
 
     def _should_stream(self, **kwargs: Any) -> bool:
         return bool(kwargs.get("stream"))
@@ -56,17 +59,17 @@ class Guarded:
         if run is not None:
             turn.live.add(run)
         whole = Accumulator()
-        call = self._call(
+        call = self._guarded_call(
             turn, messages, stop, kwargs, takes_back=turn.running.takes_back or not run
         )
         with _speaking(turn, run, call, whole):
-            for event in self._events(turn, call):
+            for event in self._guarded_events(turn, call):
                 whole.add(event)
                 if run is not None:
                     _show(turn, run, event)
                 elif isinstance(event, Thinking):
                     turn.put(Thinking(""))
-        message = whole.message(kwargs.get("response_format"), call.kept)
+        message = whole.message(kwargs, call.kept)
         message.id = f"run-{run_manager.run_id}" if run_manager else None
         if run is not None and run_manager:
             turn.was_shown(message, run, node_of(run_manager.metadata))
@@ -85,11 +88,11 @@ class Guarded:
         shown = bool(kwargs.get(SHOWN))
         held = shown or bool(kwargs.get(HELD))
         takes_back = held and (turn.running.takes_back or not shown)
-        call = self._call(turn, messages, stop, kwargs, takes_back=takes_back)
-        events = self._events(turn, call)
+        call = self._guarded_call(turn, messages, stop, kwargs, takes_back=takes_back)
+        events = self._guarded_events(turn, call)
         whole = Accumulator()
         if not held:
-            yield from _live(events, whole)
+            yield from _live(events, whole, kwargs)
             return
         for event in events:
             whole.add(event)
@@ -97,7 +100,7 @@ class Guarded:
                 _show(turn, None, event)
             elif isinstance(event, Thinking):
                 turn.put(Thinking(""))
-        yield ChatGenerationChunk(message=whole.chunk(kwargs.get("response_format"), call.kept))
+        yield ChatGenerationChunk(message=whole.chunk(kwargs, call.kept))
 
     def call_for(self, value: Any, options: Mapping[str, Any]) -> ModelCall:
         """The call that prompts | model would make, without running the chain."""
@@ -105,9 +108,9 @@ class Guarded:
 
     def call_with(self, messages: list[BaseMessage], options: Mapping[str, Any]) -> ModelCall:
         turn = chain_turn.current()
-        return self._call(turn, messages, None, options, takes_back=turn.running.takes_back)
+        return self._guarded_call(turn, messages, None, options, takes_back=turn.running.takes_back)
 
-    def _call(
+    def _guarded_call(
         self,
         turn: ChainTurn,
         messages: list[BaseMessage],
@@ -128,7 +131,7 @@ class Guarded:
         question = hash(prompt.question)
         return ModelCall(messages, options, str(model), question, takes_back, own, by=self)
 
-    def _events(self, turn: ChainTurn, call: ModelCall) -> Iterator[CallEvent]:
+    def _guarded_events(self, turn: ChainTurn, call: ModelCall) -> Iterator[CallEvent]:
         """The events without ticks; the turn is checked at each tick."""
         with (
             turn.calling(),
@@ -227,14 +230,16 @@ def _show(turn: ChainTurn, run: UUID | None, event: CallEvent) -> None:
         turn.put(TookBack(run, event.reason, event.model))
 
 
-def _live(events: Iterator[CallEvent], whole: Accumulator) -> Iterator[ChatGenerationChunk]:
+def _live(
+    events: Iterator[CallEvent], whole: Accumulator, options: Mapping[str, Any]
+) -> Iterator[ChatGenerationChunk]:
     """For a step that iterates over the model itself: its text cannot be taken back, so there is no restart."""
     for event in events:
         if isinstance(event, Token):
             yield ChatGenerationChunk(message=AIMessageChunk(content=event.text))
         else:
             whole.add(event)
-    yield ChatGenerationChunk(message=whole.chunk())
+    yield ChatGenerationChunk(message=whole.chunk(options))
 
 
 def _tell_handlers(

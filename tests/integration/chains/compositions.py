@@ -8,8 +8,10 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.chat_history import InMemoryChatMessageHistory
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.example_selectors import SemanticSimilarityExampleSelector
 from langchain_core.messages import (
     AIMessage,
+    FunctionMessage,
     HumanMessage,
     SystemMessage,
     trim_messages,
@@ -22,6 +24,7 @@ from langchain_core.output_parsers import (
     StrOutputParser,
     XMLOutputParser,
 )
+from langchain_core.output_parsers.openai_functions import JsonOutputFunctionsParser
 from langchain_core.output_parsers.openai_tools import JsonOutputToolsParser, PydanticToolsParser
 from langchain_core.prompts import (
     ChatPromptTemplate,
@@ -41,6 +44,7 @@ from langchain_core.runnables import (
     RunnableSequence,
     chain,
 )
+from langchain_core.tools import tool
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, Field
@@ -73,6 +77,13 @@ SCHEMA = {
     "properties": {"name": {"type": "string"}, "people": {"type": "integer"}},
     "required": ["name", "people"],
 }
+FUNCTION = {"name": "City", "description": "A city.", "parameters": SCHEMA}
+
+
+@tool
+def people(name: str) -> str:
+    """How many people live there."""
+    return f"9 in {name}"
 
 
 def shelf():
@@ -132,6 +143,38 @@ def pydantic_parser(model):
         [("system", "{format}"), ("human", "{question}")]
     ).partial(format=parser.get_format_instructions())
     return prompt | model | parser
+
+
+def selected(model):
+    """Examples chosen by the question."""
+    antonyms = [{"input": "happy", "output": "sad"}, {"input": "tall", "output": "short"}]
+    selector = SemanticSimilarityExampleSelector.from_examples(
+        antonyms, DeterministicFakeEmbedding(size=8), InMemoryVectorStore, k=1
+    )
+    examples = FewShotChatMessagePromptTemplate(
+        example_selector=selector,
+        example_prompt=ChatPromptTemplate.from_messages([("human", "{input}"), ("ai", "{output}")]),
+        input_variables=["input"],
+    )
+    return ChatPromptTemplate.from_messages([examples, ("human", "{input}")]) | model
+
+
+def own_system(model):
+    prompt = ChatPromptTemplate.from_messages([("system", "{system}"), ("human", "{question}")])
+    return prompt.partial(system="a pirate") | model
+
+
+def function_loop(model):
+    """With OpenAI's older functions, as courses of 2023 have it."""
+    bound = model.bind(functions=[FUNCTION])
+
+    def go(asked):
+        messages = [HumanMessage(asked["question"])]
+        while call := (said := bound.invoke(messages)).additional_kwargs.get("function_call"):
+            messages += [said, FunctionMessage(name=call["name"], content=call["arguments"])]
+        return said
+
+    return RunnableLambda(go)
 
 
 def own_memory(model):
@@ -282,6 +325,15 @@ COMPOSITIONS = {
         | PydanticToolsParser(tools=[City], first_tool_only=True)
     ),
     "json_tools": lambda m: ASK | m.bind_tools([City]) | JsonOutputToolsParser(),
+    "called_tool": lambda m: ASK | m.bind_tools([people]) | (lambda s: s.tool_calls[0]) | people,
+    "called_tools": lambda m: (
+        ASK | m.bind_tools([people]) | (lambda s: s.tool_calls) | people.map()
+    ),
+    "functions": lambda m: ASK | m.bind(functions=[FUNCTION]) | JsonOutputFunctionsParser(),
+    "functions_last": lambda m: RunnableLambda(lambda x: x) | ASK | m.bind(functions=[FUNCTION]),
+    "function_loop": function_loop,
+    "selected": selected,
+    "own_system": own_system,
     "stop": lambda m: ASK | m.bind(stop=["\n"]),
     "trimmed": lambda m: (
         TALK | trim_messages(max_tokens=2, token_counter=len, strategy="last", start_on="human") | m

@@ -140,6 +140,12 @@ def supervisor(model):
     return create_agent(model, [ask_expert])
 
 
+def agent_before_model(model):
+    told = RunnableLambda(lambda asked: {"messages": [("human", asked["question"])]})
+    words = RunnableLambda(lambda state: state["messages"][-1].text)
+    return told | create_agent(model, [add]) | words | model
+
+
 class Draft(TypedDict):
     question: str
     draft: str
@@ -333,6 +339,7 @@ GRAPHS = {
     "pii": lambda m: create_agent(m, [add], middleware=[PIIMiddleware("email", strategy="redact")]),
     "todo": lambda m: create_agent(m, [add], middleware=[TodoListMiddleware()]),
     "supervisor": supervisor,
+    "agent_before_model": agent_before_model,
     "reflection": reflection,
     "router_graph": router_graph,
     "inner_graph": inner_graph,

@@ -46,6 +46,16 @@ def both_at_once():
     return stream(choice({"tool_calls": made}), fin("tool_calls"), counts, DONE)
 
 
+FUNCTION = stream(
+    choice({"function_call": {"name": "City", "arguments": '{"name": "Seoul",'}}),
+    choice({"function_call": {"arguments": ' "people": 9}'}}),
+    fin("function_call"),
+    usage(prompt_tokens=7, completion_tokens=2),
+    DONE,
+)
+PEOPLE = [calls("people", {"name": "Seoul"})]
+
+
 SHAPES = {
     "retrieval_chain": (ONE, "Hello you"),
     "conversational": (ONE, "Hello you"),
@@ -89,6 +99,13 @@ SHAPES = {
     "schema_dict": ([says(CITY)], AS_JSON),
     "structured_field": ([says(CITY)], "Seoul"),
     "tools_parser": ([in_pieces("City", ['{"na', 'me": "Seo', 'ul", "peo', 'ple": 9}'])], AS_JSON),
+    "called_tool": (PEOPLE, "9 in Seoul"),
+    "called_tools": (PEOPLE, "9 in Seoul"),
+    "functions": ([FUNCTION], AS_JSON),
+    "function_loop": ([FUNCTION, *ONE], "Hello you"),
+    "selected": (ONE, "Hello you"),
+    "own_system": (ONE, "Hello you"),
+    "agent_before_model": ([*tool_of("add"), *ONE], "Hello you"),
     "stop": (ONE, "Hello you"),
     "trimmed": (ONE, "Hello you"),
     "placeholder": (ONE, "Hello you"),
@@ -173,6 +190,14 @@ def test_json_tools(service, server, route):
     assert json.loads(answer.text) == [{"args": {"name": "Seoul", "people": 9}, "type": "City"}]
 
 
+def test_the_call_of_a_function_is_data(service, server, route):
+    server.says(FUNCTION)
+    answer = ask(service, route, "functions_last")
+    city = {"name": "Seoul", "people": 9}
+    assert answer.data["tool_calls"] == [{"id": None, "name": "City", "args": city}]
+    assert answer.usage == (7, 2, "reported")
+
+
 def test_two_models(service, server, route):
     server.says(says("Hello"))
     answer = ask(service, route, "two_models")
@@ -203,6 +228,7 @@ def test_what_the_model_is_asked(service, server):
     assert [m["content"] for m in asked("forgetting", history=HISTORY)[0]["messages"]] == ["hi"]
     assert asked("multimodal")[0]["messages"][0]["content"][1]["type"] == "image_url"
     assert asked("partial_date")[0]["messages"][0]["content"] == "2026-01-01 hi"
+    assert asked("own_system")[0]["messages"][0]["content"] == "a pirate"
     assert len(asked("conversational", history=HISTORY)) == 2
     pii = asked("pii", question="write to bob@example.com")[0]
     assert "bob@example.com" not in json.dumps(pii)

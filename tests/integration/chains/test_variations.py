@@ -205,7 +205,11 @@ def test_other_models_are_billed_as_what_they_are(service, server, route, chain)
 
 @pytest.mark.parametrize(
     ("chain", "text", "model"),
-    [("company", "the company says", "Company"), ("text_model", "plain text", "FakeListLLM")],
+    [
+        ("company", "the company says", "Company"),
+        ("simple", "simple words", "Simple"),
+        ("text_model", "plain text", "FakeListLLM"),
+    ],
 )
 def test_models_that_report_nothing_are_estimated(service, route, chain, text, model):
     answer = ask(service, route, chain)

@@ -18,7 +18,7 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.chat_history import InMemoryChatMessageHistory
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
-from langchain_core.language_models import BaseChatModel, FakeListLLM
+from langchain_core.language_models import BaseChatModel, FakeListLLM, SimpleChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.output_parsers import CommaSeparatedListOutputParser, StrOutputParser
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -365,6 +365,15 @@ class Company(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=AIMessage("the company says"))])
 
 
+class Simple(SimpleChatModel):
+    @property
+    def _llm_type(self):
+        return "simple"
+
+    def _call(self, messages, stop=None, run_manager=None, **kwargs):
+        return "simple words"
+
+
 class Mine(Runnable):
     def __init__(self, model):
         self.model = model
@@ -475,6 +484,7 @@ CHAINS = {
     "history_field": lambda model: with_history(model, output_messages_key="answer"),
     "history_by_user": history_by_user,
     "company": lambda model: PROMPT | guarded(Company()),
+    "simple": lambda model: PROMPT | guarded(Simple()),
     "text_model": lambda model: PROMPT | FakeListLLM(responses=["plain text"]),
     "mine": Mine,
     "classic": Classic,
