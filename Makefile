@@ -97,7 +97,7 @@ audit: .venv/.audit ## check the locked Python packages for known vulnerabilitie
 sbom: .venv/.test ## list the image's Python packages (CycloneDX), in build/sbom.cdx.json
 	@exec $(PYTHON) -m tests.tools.sbom $(EXTRAS)
 
-clean: ## delete everything the build created
+clean: ## delete everything the build created; .env and data/ stay
 	@exec sh tests/tools/clean.sh
 
 $(RUN): $(RUN_LOCKS) $(SETUP)

@@ -30,15 +30,17 @@ class Notice:
     effect: str
 
 
-RETRY = "LangChain repeats nothing that is streamed; call the step's invoke() in a function"
-MODEL_RETRY = "LangChain repeats nothing that is streamed, and the guard does already (RETRY_ATTEMPTS); leave it out"
-FALLBACKS = (
-    "nothing falls back after the first word; FALLBACK_MODEL does, and begins the answer again"
+RETRY = "LangChain does not retry a stream; call the step's invoke() in a function"
+MODEL_RETRY = (
+    "LangChain does not retry a stream, and the guard already does (RETRY_ATTEMPTS); leave it out"
 )
-NEVER_GIVEN = "nothing is ever put there: the conversation is {history}, the others are {others}"
-CACHE = "models are asked all the same: their answers are shown as they come, and billed"
+FALLBACKS = (
+    "it takes over only before the first word; FALLBACK_MODEL also restarts an answer that was cut"
+)
+NEVER_GIVEN = "always empty; the conversation is {history}, the other names are {others}"
+CACHE = "has no effect: answers are streamed, so the model is called and billed every time"
 REMEMBERS = (
-    "each worker keeps conversations for itself, until it ends; use a store that all workers share"
+    "conversations stay in one worker's memory until it ends; use a store that all workers share"
 )
 
 

@@ -60,7 +60,7 @@ def builders() -> dict[str, Builder]:
     if not isinstance(named, dict) or not named:
         where = short(module.__file__)
         raise UnusableChain(
-            f"{where}: it has neither CHAINS, builders by name, nor build_chain(model), which gets the model"
+            f"{where}: it has neither CHAINS (names and builders) nor build_chain(model)"
         )
     for name, builder in named.items():
         if not isinstance(name, str) or not name or not callable(builder):
