@@ -3,7 +3,8 @@
 import threading
 
 import pytest
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.access import writer as writing
 from service.access.health import Health, StoreAway
@@ -25,12 +26,13 @@ AWAY = OperationalError("", {}, ConnectionError("canary"))
 
 
 class Store:
-    """Keeps what it closes; error: raised instead. bad: rows that it does not take."""
+    """Keeps what it closes; error: raised instead. bad: rows that it refuses."""
 
     def __init__(self):
         self.asked = []
         self.closed = []
         self.bad = []
+        self.refusal = DataError("", {}, ValueError("canary"))
         self.error = None
 
     def close(self, rows):
@@ -38,7 +40,7 @@ class Store:
         if self.error is not None:
             raise self.error
         if any(row in self.bad for row in rows):
-            raise DataError("", {}, ValueError("canary"))
+            raise self.refusal
         self.closed += rows
 
 
@@ -71,7 +73,7 @@ def desk(tmp_path, monkeypatch):
     return Desk(tmp_path)
 
 
-@pytest.mark.parametrize("error", [AWAY, TooSlow(), StoreAway()])
+@pytest.mark.parametrize("error", [AWAY, TooSlow(), StoreAway(), PoolTimeout()])
 def test_rows_wait_on_the_disk_for_a_store_that_is_away(desk, error):
     desk.store.error = error
     desk.write(1, 2)
@@ -104,7 +106,18 @@ def test_a_store_that_is_known_to_be_away_is_not_asked(desk):
     assert (desk.store.closed, desk.heard.waiting) == (rows_of(1), 0)
 
 
-def test_bad_rows_are_dropped_and_all_others_written(desk):
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        DataError("", {}, ValueError("canary")),
+        IntegrityError("", {}, ValueError("canary")),
+        # SQLAlchemy's and a driver's own, for what they cannot convert
+        StatementError("", "", {}, ValueError("canary")),
+        ValueError("canary"),
+    ],
+)
+def test_bad_rows_are_dropped_and_all_others_written(desk, refusal):
+    desk.store.refusal = refusal
     desk.store.bad = rows_of(2, 3)
     desk.write(1, 2, 3, 4)
     assert desk.store.closed == rows_of(1, 4)
@@ -164,6 +177,12 @@ def test_rows_of_others_are_looked_for_now_and_then(desk, monkeypatch):
     desk.keep(1)
     desk.write()
     assert desk.store.closed == []
+    # our own do not wait for that, and others are looked for beside them
+    desk.store.error = AWAY
+    desk.write(2)
+    desk.store.error = None
+    desk.write(3)
+    assert desk.store.closed == rows_of(3, 2, 1)
 
 
 def test_rows_stay_in_memory_while_the_disk_takes_none(desk):
