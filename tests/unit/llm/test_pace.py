@@ -80,11 +80,11 @@ def test_one_late_sleep_among_punctual_ones_counts():
     worker = Worker(share=0.5)
     worker.reads(2, every=0.11)
     worker.share = 0.1
-    for _ in range(20):
+    for _ in range(3):
         worker.late = 0.03
-        worker.reads(1, every=0.0101)
+        worker.reads(1, every=0.001)
         worker.late = 0.0
-        worker.reads(10, every=0.0101)
+        worker.reads(1, every=0.11)
     assert max(worker.reads(10, every=0.003)) > 0.03
 
 

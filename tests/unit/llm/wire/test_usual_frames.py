@@ -85,12 +85,12 @@ FRAMES = [each for frame in USUAL for each in changed(frame)]
 SAID = [of({"content": "word"}), of({"refusal": "no"}), of({"tool_calls": [CALL]}), USUAL[-1]]
 
 
-def read(frames, *, at_once):
+def read(frames, *, at_once, bare):
     """What the frames said, up to the first error. at_once: all of them came in one read."""
     answer, said = Answer(), []
     try:
         for frame in frames:
-            answer.add(frame)
+            answer.add(frame, bare=bare)
             if not at_once:
                 said.append(answer.take())
         answer.end()
@@ -100,7 +100,9 @@ def read(frames, *, at_once):
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-def test_a_usual_frame_means_what_an_unusual_one_does(at_once):
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_usual_frame_means_what_an_unusual_one_does(at_once, bare):
     for frames in product(SAID, FRAMES, SAID):
-        wanted = read([{**frame, **UNUSUAL} for frame in frames], at_once=at_once)
-        assert read(frames, at_once=at_once) == wanted, frames
+        unusual = [{**frame, **UNUSUAL} for frame in frames]
+        wanted = read(unusual, at_once=at_once, bare=bare)
+        assert read(frames, at_once=at_once, bare=bare) == wanted, frames
