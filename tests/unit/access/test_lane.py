@@ -42,10 +42,17 @@ class Store:
 
     def is_watched(self, looks):
         """Returns once somebody has looked so often whether anything came."""
-        while self.looks.acquire(blocking=False):
-            pass
+        self._forget_looks()
         for _ in range(looks):
             assert self.looks.acquire(timeout=60)
+
+    def is_unwatched(self):
+        self._forget_looks()
+        return not self.looks.acquire(timeout=0.2)
+
+    def _forget_looks(self):
+        while self.looks.acquire(blocking=False):
+            pass
 
     def _replies(self):
         self.said += self.speaks
@@ -141,16 +148,25 @@ def test_a_bug_is_raised_for_everybody_and_the_next_are_served(store):
 
 
 def test_nobody_waits_for_a_store_that_says_nothing(silent):
-    with ThreadPoolExecutor(3) as callers:
-        asking = [callers.submit(silent.ask, number) for number in range(3)]
-        for each in asking:
-            assert isinstance(each.exception(60), StoreAway)
-    assert silent.heard.dependency == [(False, "slow")]
-    # who asks later is waited for as long as anybody
-    silent.speaks = True
-    silent.go_on.set()
-    silent.health.recovered()
-    assert silent.ask("next") == "next"
+    """Nor is anything done later for those who have left."""
+    for _ in range(2):
+        silent.speaks = False
+        silent.occupied()
+        with ThreadPoolExecutor(3) as callers:
+            asking = [callers.submit(silent.ask, number) for number in range(3)]
+            for each in asking:
+                assert isinstance(each.exception(60), StoreAway)
+        silent.speaks = True
+        silent.go_on.set()
+        silent.health.recovered()
+        assert silent.ask("next") == "next"
+    assert silent.heard.dependency == [(False, "slow"), (True, None)] * 2
+    assert silent.batches == [["first"], ["next"]] * 2
+
+
+def test_nobody_is_watched_over_while_nobody_waits(store):
+    assert store.ask(1) == 1
+    assert any(store.is_unwatched() for _ in range(5))
 
 
 def test_a_store_that_speaks_is_waited_for(silent):
