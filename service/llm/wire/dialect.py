@@ -49,11 +49,11 @@ _FINISH_REASONS: dict[FinishReason | Literal["failed"], str] = {
     "tool_calls": "tool_calls tool_call tool_use function_call function_calls",
     "refusal": "refusal",
     "content_filter": """content_filter content_filtered safety recitation prohibited_content blocklist spii language
-        image_safety guardrail_intervened sensitive toxicity error_toxic blocked flagged moderation risk
+        image_safety model_armor guardrail_intervened sensitive toxicity error_toxic blocked flagged moderation risk
         finish_reason_safety finish_reason_recitation""",
     "failed": """abort aborted error failed failure insufficient_system_resource network_error cancelled canceled
         timeout internal_error server_error engine_overloaded malformed_function_call unexpected_tool_call
-        malformed_response too_many_tool_calls function_call_filter""",
+        malformed_response too_many_tool_calls function_call_filter missing_thought_signature""",
 }
 FINISH_REASONS: dict[str, FinishReason | Literal["failed"]] = {
     word: ours for ours, lines in _FINISH_REASONS.items() for word in _words(lines)

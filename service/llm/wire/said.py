@@ -16,6 +16,8 @@ WORD_FIELDS = frozenset(
         "http_code", "httpCode", "blockReason", "object", "event",
     }
 )  # fmt: skip
+# fields that are set only where the content policy rejects something, whatever they say
+BLOCKS = frozenset({"flagged_input", "blockReason", "block_reason"})
 # fields in which a number may be an HTTP status
 STATUS_FIELDS = WORD_FIELDS - {"name", "object", "event"}
 # fields that repeat parts of the request or the answer: such words must not decide how the failure is classified
@@ -121,7 +123,7 @@ def _note_text(said: Said, name: str, item: str) -> None:
             _note_number(said, name, int(item))
         elif len(item) <= 100:
             said.words.extend(heads(item))
-    elif name == "flagged_input":
+    if name in BLOCKS and item:
         said.words.append("flaggedinput")
 
 

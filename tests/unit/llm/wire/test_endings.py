@@ -14,11 +14,11 @@ WORDS = {
                "model_context_window_exceeded", "Length"],
     "content_filter": ["content_filter", "content-filter", "SAFETY", "RECITATION", "PROHIBITED_CONTENT", "BLOCKLIST",
                        "SPII", "LANGUAGE", "IMAGE_SAFETY", "content_filter: SAFETY", "sensitive", "content_filtered",
-                       "guardrail_intervened", "ERROR_TOXIC"],
+                       "guardrail_intervened", "ERROR_TOXIC", "MODEL_ARMOR"],
     "tool_calls": ["tool_calls", "tool-calls", "tool_call", "tool_use", "function_call", "TOOL_CALLS"],
     "refusal": ["refusal"],
     "failed": ["abort", "error", "insufficient_system_resource", "network_error", "cancelled", "ERROR", "timeout",
-               "MALFORMED_FUNCTION_CALL", "function_call_filter: UNEXPECTED_TOOL_CALL"],
+               "MALFORMED_FUNCTION_CALL", "function_call_filter: UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE"],
     None: ["", "null", "NULL", "none", "FINISH_REASON_UNSPECIFIED", "  ", "???"],
 }  # fmt: skip
 OTHERS = [

@@ -223,6 +223,8 @@ FRAMES = [
     ("filter", error(code="content_filter"), ContentFiltered),
     ("filter sentence", error(code=403, message="Your input was flagged for violence"), ContentFiltered),
     ("gemini block", {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}, ContentFiltered),
+    ("gemini block for another reason", {"promptFeedback": {"blockReason": "OTHER"}}, ContentFiltered),
+    ("vertex block", {"prompt_feedback": {"block_reason": "MODEL_ARMOR"}}, ContentFiltered),
     ("too long by word", error(code="context_length_exceeded"), ContextTooLong),
     ("too long by sentence", error(message="This model's maximum context length is 4096 tokens."), ContextTooLong),
     ("template", error(message="Conversation roles must alternate"), UpstreamInvalidRequest),
