@@ -90,7 +90,8 @@ class Model:
 
 @pytest.fixture(scope="module")
 def service(_server: ModelServer) -> Iterator[Service]:
-    settings = {name: value for name, value in SETTINGS.items() if name != "RETRY_BUDGET"}
+    by_default = ("RETRY_BUDGET", "FIRST_TOKEN_TIMEOUT_SECONDS")
+    settings = {name: value for name, value in SETTINGS.items() if name not in by_default}
     with Service(_server.base_url, chain=CHAIN, **settings) as running:
         yield running
 
