@@ -6,6 +6,7 @@ one inside a chain.
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -30,6 +31,8 @@ SHOWN = "service_shown"
 HELD = "service_held"
 OURS = (SHOWN, HELD, "stream", "stream_usage", "ls_structured_output_format")
 PREFIX = "Guarded"
+# the model whose provider's class is being asked: the methods of that class may call each other
+ASKED: ContextVar[Any] = ContextVar("asked_model", default=None)
 
 
 class Guarded:
@@ -53,6 +56,9 @@ class Guarded:
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        if ASKED.get() is self:
+            result: ChatResult = provider_class(self)._generate(self, messages, stop, **kwargs)  # noqa: SLF001
+            return result
         turn = chain_turn.current()
         shown = _is_shown(turn, run_manager)
         run = run_manager.run_id if run_manager and shown else None
@@ -84,6 +90,9 @@ class Guarded:
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
+        if ASKED.get() is self:
+            yield from provider_class(self)._stream(self, messages, stop, **kwargs)  # noqa: SLF001
+            return
         turn = chain_turn.current()
         shown = bool(kwargs.get(SHOWN))
         held = shown or bool(kwargs.get(HELD))

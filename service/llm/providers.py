@@ -10,7 +10,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from service.chat.events import Chunk
 from service.llm.asked_model import with_options
 from service.llm.conversion import in_openai_form, to_provider
-from service.llm.guarded import guarded_copy, provider_class
+from service.llm.guarded import ASKED, guarded_copy, provider_class
 from service.llm.model_call import ModelCall
 from service.llm.provider_answer import ProviderAnswer, whole_chunk
 from service.llm.sdk_clients import with_timeouts, without_retries
@@ -115,6 +115,7 @@ def _chunks(
 def _generations(
     model: Any, messages: list[BaseMessage], options: Mapping[str, Any]
 ) -> Iterator[ChatGenerationChunk]:
+    ASKED.set(model)
     kind = provider_class(model)
     if kind._stream is not BaseChatModel._stream:  # noqa: SLF001
         yield from kind._stream(model, messages, **options)  # noqa: SLF001

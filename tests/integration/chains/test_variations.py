@@ -208,6 +208,8 @@ def test_other_models_are_billed_as_what_they_are(service, server, route, chain)
     [
         ("company", "the company says", "Company"),
         ("simple", "simple words", "Simple"),
+        ("collecting", "collected words", "Collecting"),
+        ("splitting", "simple words", "Splitting"),
         ("text_model", "plain text", "FakeListLLM"),
     ],
 )

@@ -19,9 +19,10 @@ from langchain_core.chat_history import InMemoryChatMessageHistory
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.language_models import BaseChatModel, FakeListLLM, SimpleChatModel
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.language_models.chat_models import generate_from_stream
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.output_parsers import CommaSeparatedListOutputParser, StrOutputParser
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import (
     ConfigurableFieldSpec,
@@ -374,6 +375,24 @@ class Simple(SimpleChatModel):
         return "simple words"
 
 
+class Collecting(Simple):
+    """Its methods call each other."""
+
+    def _stream(self, messages, stop=None, run_manager=None, **kwargs):
+        for word in ("collected ", "words"):
+            yield ChatGenerationChunk(message=AIMessageChunk(word))
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+        return generate_from_stream(self._stream(messages))
+
+
+class Splitting(Simple):
+    def _stream(self, messages, stop=None, run_manager=None, **kwargs):
+        said = self._generate(messages).generations[0].message.text
+        for letter in said:
+            yield ChatGenerationChunk(message=AIMessageChunk(letter))
+
+
 class Mine(Runnable):
     def __init__(self, model):
         self.model = model
@@ -485,6 +504,8 @@ CHAINS = {
     "history_by_user": history_by_user,
     "company": lambda model: PROMPT | guarded(Company()),
     "simple": lambda model: PROMPT | guarded(Simple()),
+    "collecting": lambda model: PROMPT | guarded(Collecting()),
+    "splitting": lambda model: PROMPT | guarded(Splitting()),
     "text_model": lambda model: PROMPT | FakeListLLM(responses=["plain text"]),
     "mine": Mine,
     "classic": Classic,
