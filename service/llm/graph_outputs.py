@@ -16,7 +16,7 @@ from langchain_core.messages import (
 from service.llm.agents import AFTER, MODEL, Agent
 from service.llm.chain_output import as_text, is_json, messages_in
 from service.llm.chain_turn import ChainTurn
-from service.llm.shown_messages import ShownMessages, added
+from service.llm.shown_messages import ShownMessages, added, added_to
 
 ANSWER_FIELDS = ("answer", "output", "response", "result", "generation")
 MESSAGES = "messages"
@@ -105,6 +105,8 @@ class GraphOutputs:
     def close(self) -> None:
         """The graph has ended."""
         self._release()
+        if isinstance(self._result, str):
+            self._shown.end_in(self._result)
         if self._last is not None:
             # some guardrails change the message itself
             self._shown.revise(self._last)
@@ -112,8 +114,7 @@ class GraphOutputs:
     def end(self, said: list[str]) -> str:
         """Returns the remaining text. said: by call, in order."""
         if self._result is not None:
-            shown = said and (is_json(said[-1]) or self._result == said[-1])
-            return "" if shown else _text_of(self._result)
+            return self._unsaid(said) if said else _text_of(self._result)
         if isinstance(self._last, ToolMessage) and not self.interrupted:
             # the result of a tool is the answer
             return str(self._last.text)
@@ -126,6 +127,13 @@ class GraphOutputs:
         if isinstance(message, AIMessage):
             return self._agent is not None
         return isinstance(message, HumanMessage) and bool(message.name)
+
+    def _unsaid(self, said: list[str]) -> str:
+        """What of a function's result is not said yet; an object may have been said as JSON."""
+        if is_json(said[-1]):
+            return ""
+        rest = added_to(self._result, said) if isinstance(self._result, str) else None
+        return _text_of(self._result) if rest is None else rest
 
     def _added(self, said: str) -> str:
         """What a node has added to its model's text, such as sources."""

@@ -21,6 +21,12 @@ def added(text: str, said: str) -> str | None:
     return text.lstrip()[len(begun) :] if begun and text.lstrip().startswith(begun) else None
 
 
+def added_to(text: str, said: Sequence[str]) -> str | None:
+    """The same for the texts of several calls, or else for the last one."""
+    rests = (added(text, one) for one in ("".join(said), *said[-1:]))
+    return next((rest for rest in rests if rest is not None), None)
+
+
 class ShownMessages:
     """One per turn. Where the caller cannot discard text, replacing it is an error."""
 
@@ -71,6 +77,13 @@ class ShownMessages:
         shown = self._turn.shown.get(str(message.id))
         if shown is not None and shown.text != str(message.text):
             self.say(message)
+
+    def end_in(self, result: str) -> None:
+        """A function's result is the answer: what its models said was a draft, unless the result begins with it."""
+        said = "".join(shown.text for shown in self._turn.shown.values())
+        if added(result, said) is None and self._turn.running.takes_back:
+            for name in list(self._turn.shown):
+                self._take_back(name)
 
     def _replace_latest(self, message: BaseMessage) -> None:
         """The same ID with another text. Older messages are shortened to save tokens."""

@@ -105,6 +105,22 @@ class State(TypedDict):
     answer: str
 
 
+def sourced_result(model):
+    @entrypoint()
+    def flow(asked: dict):
+        return model.invoke(asked["question"]).text + SOURCE
+
+    return flow
+
+
+def compared_result(model):
+    @entrypoint()
+    def flow(asked: dict):
+        return " or ".join(model.invoke(asked["question"]).text for _ in range(2))
+
+    return flow
+
+
 def sourced_state(model):
     graph = StateGraph(State)
     graph.add_node("say", lambda state: {"answer": model.invoke(state["question"]).text + SOURCE})
@@ -213,6 +229,8 @@ CHAINS = {
     "sent": sent,
     "sourced": lambda model: says(lambda messages: AIMessage(model.invoke(messages).text + SOURCE)),
     "sourced_state": sourced_state,
+    "sourced_result": sourced_result,
+    "compared_result": compared_result,
     "quoted": lambda model: says(
         lambda messages: AIMessage("Answer: " + model.invoke(messages).text)
     ),

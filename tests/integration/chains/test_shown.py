@@ -71,7 +71,7 @@ def test_a_message_that_a_function_returns_is_said_once(service, server, route):
     assert ask(service, route, "returned").text == "Hello you"
 
 
-@pytest.mark.parametrize("chain", ["sourced", "sourced_state"])
+@pytest.mark.parametrize("chain", ["sourced", "sourced_state", "sourced_result"])
 def test_what_a_node_adds_to_its_models_text_follows_it(service, server, route, chain):
     server.says(says("a| word"))
     answer = ask(service, route, chain)
@@ -83,6 +83,12 @@ def test_what_a_node_adds_to_its_models_text_follows_it(service, server, route, 
 def test_a_message_around_the_models_text_replaces_it(service, server, route):
     server.says(says("a| word"))
     assert ask(service, route, "quoted").text == "Answer: a word"
+
+
+def test_the_result_of_a_function_replaces_what_its_models_said(service, server, route):
+    server.says(says("a| word"))
+    answer = ask(service, route, "compared_result")
+    assert (answer.text, answer.usage) == ("a word or a word", (14, 4, "reported"))
 
 
 def test_what_an_agent_reports_to_its_supervisor_is_the_answer(service, server, route):
