@@ -1,5 +1,7 @@
 """All who wait are served together, each gets its own answer, and nobody waits for a store that says nothing."""
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -190,3 +192,39 @@ def test_an_answer_for_one_ends_no_watch_over_the_others(silent):
         assert first.result(60) == 1
         silent.speaks = False
         assert isinstance(second.exception(60), StoreAway)
+
+
+# in a process of its own, because gevent has to patch it first
+GIVES_UP = """
+from gevent import monkey
+monkey.patch_all()
+import threading
+import time
+from service.access.lane import TooSlow, cooperatively
+
+ended, probes = threading.Event(), []
+
+def job():
+    try:
+        threading.Event().wait(600)
+    finally:
+        ended.set()
+
+run = cooperatively(lambda: 0, lambda: probes.append(1))
+assert run(lambda: "answer", 60) == "answer"
+try:
+    run(job, 0.2)
+except TooSlow:
+    print("given up")
+assert ended.wait(30), "the job goes on"
+assert probes, "nobody asked for a reply"
+probes.clear()
+time.sleep(0.3)
+assert not probes, "somebody asks for replies still"
+"""
+
+
+def test_a_job_that_is_given_up_on_is_ended():
+    command = [sys.executable, "-c", GIVES_UP]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (ran.stdout, ran.returncode) == ("given up\n", 0), ran.stderr
