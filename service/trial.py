@@ -139,6 +139,8 @@ class Trial:
         for attempt in attempts:
             print(f"call      {_told(attempt)}")
         costs = [attempt.cost_usd for attempt in attempts if attempt.usage is not None]
+        if not costs:
+            return
         known = [cost for cost in costs if cost is not None]
         total = (
             f"${sum(known):.7f}" if len(known) == len(costs) else "unknown: a model has no price"

@@ -29,7 +29,7 @@ def needs_local_model(variables: Mapping[str, str]) -> bool:
     if model not in ("", LOCAL_MODEL):
         raise CannotStart(
             f"LLM_MODEL={model} needs OPENAI_API_KEY, or OPENAI_BASE_URL for a server without a key; "
-            "without LLM_MODEL a small model on this machine answers"
+            "remove LLM_MODEL to run without a key"
         )
     return True
 
