@@ -61,7 +61,8 @@ def _errors(language: Language) -> list[str]:
 
 
 def _error(kind: type[ChatError], language: Language) -> str:
-    ending = "–" if kind in errors.NO_TURN else f"`{kind.ending}`"
+    # nobody without a valid key begins a turn
+    ending = "–" if kind in (*errors.NO_TURN, errors.Unauthorized) else f"`{kind.ending}`"
     retryable = (YES if kind.retryable else NO)[language]
     when = getattr(ERRORS[kind.code], language)
     return f"| `{kind.code}` | {kind.status} | {retryable} | {ending} | {when} |"
