@@ -59,10 +59,13 @@ def draw(found: Medians, path: Path) -> None:
     if not rows:
         return
     figure, axes = plt.subplots(figsize=(9, 1.2 + 0.7 * len(rows)), layout="constrained")
-    for offset, name, colour in ((0.2, "stock", "#b0b7c3"), (-0.2, "ours", "#2563eb")):
+    for offset, name, label, colour in (
+        (-0.2, "ours", "this service", "#2563eb"),
+        (0.2, "stock", "stock code", "#b0b7c3"),
+    ):
         values = [found[row][name]["cpu_us_per_token"] for row in rows]
         places = [place + offset for place in range(len(rows))]
-        bars = axes.barh(places, values, 0.38, label=name, color=colour)
+        bars = axes.barh(places, values, 0.38, label=label, color=colour)
         axes.bar_label(bars, [f"{value:.0f}" for value in values], padding=3)
     axes.set_xscale("log")
     axes.set_yticks(range(len(rows)), rows)

@@ -84,26 +84,28 @@ LARGE = (
     {"question": " " * 100_000},
 )
 
-SATURATED = Row("saturated: 8 streams as fast as they go", 32, 3000, at_once=8)
+SATURATED = Row("8 streams as fast as they go", 32, 3000, at_once=8)
 # beside the row above: as many frames, nearly all of them reasoning
 THINKING = Row(
-    "saturated, thinking: 8 streams as fast as they go",
+    "the same, thinking",
     32,
     20,
     thoughts=2980,
     at_once=8,
     stock=False,
 )
-TLS = replace(SATURATED, name="saturated, TLS to the model", tls=True)
-PACED = Row("paced: 200 streams of 50 tokens/s", 200, 250, 50, 0.02, 2.0, direct=True)
-FEW = Row("few: 20 streams of 50 tokens/s", 20, 250, 50, 0.02, 0.4, direct=True)
-OPENAI_SATURATED = replace(SATURATED, name="OpenAI's shape, saturated", path=OPENAI)
-OPENAI_PACED = replace(PACED, name="OpenAI's shape, paced", path=OPENAI)
-LONE = Row("lone: one stream after the other", 40, 20, 200, 0.01, at_once=1, direct=True)
+TLS = replace(SATURATED, name="8 streams, TLS to the model", tls=True)
+PACED = Row("200 streams of 50 tokens/s", 200, 250, 50, 0.02, 2.0, direct=True)
+FEW = Row("20 streams of 50 tokens/s", 20, 250, 50, 0.02, 0.4, direct=True)
+OPENAI_SATURATED = replace(
+    SATURATED, name="/v1/chat/completions, 8 streams as fast as they go", path=OPENAI
+)
+OPENAI_PACED = replace(PACED, name="/v1/chat/completions, 200 streams of 50 tokens/s", path=OPENAI)
+LONE = Row("one stream after the other", 40, 20, 200, 0.01, at_once=1, direct=True)
 WHOLE = Row("/chat, 8 at once", 300, 20, at_once=8, path="/chat")
 WHOLE_LONE = Row("/chat, one after the other", 60, 20, at_once=1, path="/chat", direct=True)
 MANY = Row(
-    "many: 1,000 streams of 5 tokens/s",
+    "1,000 streams of 5 tokens/s",
     1000,
     75,
     5,
@@ -121,7 +123,14 @@ SHORT = Row("answers of 200 tokens", 120, 200, 200, at_once=6, stock=False)
 LONG = Row("answers of 2,000 tokens", 12, 2000, 200, at_once=6, stock=False)
 LONGEST = Row("answers of 8,000 tokens", 6, 8000, 200, at_once=6, stock=False)
 BESIDE = Row(
-    "few, beside pathological inputs of 100 KB", 20, 250, 50, 0.02, 0.4, stock=False, beside=LARGE
+    "20 streams, beside pathological inputs of 100 KB",
+    20,
+    250,
+    50,
+    0.02,
+    0.4,
+    stock=False,
+    beside=LARGE,
 )
 # runs in a separate greenlet, behind LangChain's composition
 STEPS = Row(
