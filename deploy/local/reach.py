@@ -14,7 +14,7 @@ def main() -> None:
     host, port = sys.argv[1:]
     try:
         Dialer(host, int(port), CONNECT_SECONDS).connect()
-    except OSError:
+    except (OSError, UnicodeError):
         sys.exit(1)
 
 

@@ -16,6 +16,8 @@ LOCAL_DEFAULTS = {
     # A small model may never stop.
     "MAX_OUTPUT_TOKENS": "1024",
 }
+# more than the other process gives itself
+MOST_SECONDS = 6.0
 NAMED_BY = ("OPENAI_API_KEY", "OPENAI_API_KEY_FILE", "OPENAI_BASE_URL")
 
 
@@ -46,7 +48,11 @@ def is_reachable(variables: Mapping[str, str]) -> bool:
         return True
     # in another process, because a resolver that hangs could not be left behind in this one
     command = [sys.executable, "-m", "deploy.local.reach", server.host, str(server.port)]
-    return subprocess.run(command, start_new_session=True, check=False).returncode == 0
+    try:
+        asked = subprocess.run(command, start_new_session=True, check=False, timeout=MOST_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False
+    return asked.returncode == 0
 
 
 def with_local_model(variables: Mapping[str, str], base_url: str) -> dict[str, str]:

@@ -15,9 +15,10 @@ def listening():
 
 @pytest.fixture
 def refusing():
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        number = closed.getsockname()[1]
-    return f"http://127.0.0.1:{number}/v1"
+    # bound, so that nobody else takes it, but not listening
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
 
 
 def test_what_listens_is_reachable(listening):
