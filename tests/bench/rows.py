@@ -87,7 +87,7 @@ LARGE = (
 SATURATED = Row("8 streams as fast as they go", 32, 3000, at_once=8)
 # beside the row above: as many frames, nearly all of them reasoning
 THINKING = Row(
-    "the same, thinking",
+    "8 streams, thinking",
     32,
     20,
     thoughts=2980,

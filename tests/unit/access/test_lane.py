@@ -1,5 +1,6 @@
 """All who wait are served together, each gets its own answer, and nobody waits for a store that says nothing."""
 
+import itertools
 import subprocess
 import sys
 import threading
@@ -162,7 +163,9 @@ def test_nobody_waits_for_a_store_that_says_nothing(silent):
         silent.go_on.set()
         silent.health.recovered()
         assert silent.ask("next") == "next"
-    assert silent.heard.dependency == [(False, "slow"), (True, None)] * 2
+    # threads, unlike greenlets, may each say that it is slow
+    heard = [said for said, _ in itertools.groupby(silent.heard.dependency)]
+    assert heard == [(False, "slow"), (True, None)] * 2
     assert silent.batches == [["first"], ["next"]] * 2
 
 
