@@ -159,7 +159,9 @@ def usage_metadata(usage: Usage) -> UsageMetadata:
 def function_calls(message: AIMessage) -> list[ToolCall]:
     """The call of a bound function."""
     called = message.additional_kwargs.get(FUNCTION_CALL)
-    return _parsed_calls([(None, called["name"], called["arguments"])])[0] if called else []
+    if not called:
+        return []
+    return _parsed_calls([(None, called.get("name") or "", called.get("arguments") or "")])[0]
 
 
 def _parsed_calls(found: list[tuple[str | None, str, str]]) -> tuple[list[ToolCall], list[Any]]:

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Tool
 from langchain_core.runnables.utils import AddableDict
 from pydantic import BaseModel
 
-from service.llm.accumulator import function_calls
+from service.llm.accumulator import FUNCTION_CALL, function_calls
 
 MOST_DATA_BYTES = 64 * 1024
 # scores of vector stores are numpy's
@@ -95,8 +95,7 @@ class Outputs:
             self._add_calls(out)
             return str(out.text)
         if isinstance(out, ToolMessage):
-            # the result of a tool is the answer
-            return str(out.text)
+            return text_of_tool(out)
         if isinstance(out, BaseMessage) or out is None:
             return ""
         adds = isinstance(out, self._addable) and isinstance(self.result, type(out))
@@ -131,7 +130,8 @@ class Outputs:
     def _add_calls(self, message: AIMessage) -> None:
         """Parts of a message are joined; complete messages are taken as they are."""
         if isinstance(message, AIMessageChunk):
-            if message.tool_call_chunks or message.tool_calls or function_calls(message):
+            called = FUNCTION_CALL in message.additional_kwargs
+            if message.tool_call_chunks or message.tool_calls or called:
                 self._message = message if self._message is None else self._message + message
         else:
             self.tool_calls += _told(message)
@@ -174,9 +174,15 @@ def last_text(messages: Iterable[BaseMessage]) -> str:
     return texts[-1] if texts else ""
 
 
+def text_of_tool(message: ToolMessage) -> str:
+    """The result of a tool as the answer. A failed one may quote an exception, which is the model's to read alone."""
+    return "" if message.status == "error" else str(message.text)
+
+
 def _answer_in(messages: Sequence[BaseMessage]) -> str:
-    if all(isinstance(message, ToolMessage) for message in messages):
-        return "\n".join(str(message.text) for message in messages)
+    results = [message for message in messages if isinstance(message, ToolMessage)]
+    if len(results) == len(messages):
+        return "\n".join(filter(None, map(text_of_tool, results)))
     return last_text(messages)
 
 

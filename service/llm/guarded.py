@@ -80,7 +80,7 @@ class Guarded:
         if run is not None and run_manager:
             turn.was_shown(message, run, node_of(run_manager.metadata))
         if run_manager and len(run_manager.handlers) > 1:
-            _tell_handlers(run_manager, whole, message.id)
+            _tell_handlers(run_manager, whole.chunk(kwargs), message.id)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
@@ -252,9 +252,9 @@ def _live(
 
 
 def _tell_handlers(
-    run_manager: CallbackManagerForLLMRun, whole: Accumulator, message_id: str | None
+    run_manager: CallbackManagerForLLMRun, message: AIMessageChunk, message_id: str | None
 ) -> None:
     """Passes the text to the chain's own handlers, in one piece. By its ID they recognize the message later."""
-    chunk = ChatGenerationChunk(message=whole.chunk())
+    chunk = ChatGenerationChunk(message=message)
     chunk.message.id = message_id
     run_manager.on_llm_new_token(chunk.text, chunk=chunk)

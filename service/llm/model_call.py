@@ -7,6 +7,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
+from service.llm.accumulator import function_calls
 from service.llm.kept import Kept
 
 TOOLS = frozenset({"tools", "functions"})
@@ -60,5 +61,5 @@ class ModelCall:
 
 
 def _texts(message: BaseMessage) -> list[str]:
-    calls = message.tool_calls if isinstance(message, AIMessage) else []
+    calls = message.tool_calls or function_calls(message) if isinstance(message, AIMessage) else []
     return [str(message.text), *(f"{call['name']} {json.dumps(call['args'])}" for call in calls)]

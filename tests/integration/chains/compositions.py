@@ -44,7 +44,7 @@ from langchain_core.runnables import (
     RunnableSequence,
     chain,
 )
-from langchain_core.tools import tool
+from langchain_core.tools import ToolException, tool
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, Field
@@ -84,6 +84,15 @@ FUNCTION = {"name": "City", "description": "A city.", "parameters": SCHEMA}
 def people(name: str) -> str:
     """How many people live there."""
     return f"9 in {name}"
+
+
+@tool
+def failing(name: str) -> str:
+    """How many people live there, if anybody knew."""
+    raise ToolException("canary")
+
+
+failing.handle_tool_error = True
 
 
 def shelf():
@@ -326,6 +335,9 @@ COMPOSITIONS = {
     ),
     "json_tools": lambda m: ASK | m.bind_tools([City]) | JsonOutputToolsParser(),
     "called_tool": lambda m: ASK | m.bind_tools([people]) | (lambda s: s.tool_calls[0]) | people,
+    "called_failing": lambda m: (
+        ASK | m.bind_tools([failing]) | (lambda s: s.tool_calls[0]) | failing
+    ),
     "called_tools": lambda m: (
         ASK | m.bind_tools([people]) | (lambda s: s.tool_calls) | people.map()
     ),

@@ -184,6 +184,12 @@ def test_it_fails_and_says_why(service, server, route, chain):
     assert not any("secret-text" in line for line in service.lines)
 
 
+def test_what_a_tool_raised_is_for_the_model_alone(service, server, route):
+    server.says(calls("failing", {"name": "Seoul"}))
+    answer = ask(service, route, "called_failing")
+    assert (answer.code, answer.text) == ("answer_empty", "")
+
+
 def test_json_tools(service, server, route):
     server.says(calls("City", {"name": "Seoul", "people": 9}))
     answer = ask(service, route, "json_tools")
