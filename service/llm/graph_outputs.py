@@ -14,7 +14,7 @@ from langchain_core.messages import (
 )
 
 from service.llm.agents import AFTER, MODEL, Agent
-from service.llm.chain_output import as_text, is_json, messages_in
+from service.llm.chain_output import as_text, is_json, messages_in, text_of_tool
 from service.llm.chain_turn import ChainTurn
 from service.llm.shown_messages import ShownMessages, added, added_to
 
@@ -72,7 +72,8 @@ class GraphOutputs:
             self._say(message)
         if isinstance(update, Mapping):
             self._state |= update
-            self._result = update.get("structured_response", self._result)
+            # what a task returned before was a step on the way
+            self._result = self._state.get("structured_response")
         elif update is not None:
             # from a function that is an entrypoint or a task
             self._result = None if messages else update
@@ -105,7 +106,7 @@ class GraphOutputs:
     def close(self) -> None:
         """The graph has ended."""
         self._release()
-        if isinstance(self._result, str):
+        if isinstance(self._result, str) and not self.interrupted:
             self._shown.end_in(self._result)
         if self._last is not None:
             # some guardrails change the message itself
@@ -116,8 +117,7 @@ class GraphOutputs:
         if self._result is not None:
             return self._unsaid(said) if said else _text_of(self._result)
         if isinstance(self._last, ToolMessage) and not self.interrupted:
-            # the result of a tool is the answer
-            return str(self._last.text)
+            return text_of_tool(self._last)
         if not said and self._last is not None and self._answers(self._last):
             return str(self._last.text)
         return self._added(said[-1]) if said else _state_text(self._state)
@@ -126,18 +126,18 @@ class GraphOutputs:
         """Whether an unseen message is the answer. Supervisors take what an agent said as a human's, with its name."""
         if isinstance(message, AIMessage):
             return self._agent is not None
-        return isinstance(message, HumanMessage) and bool(message.name)
+        return isinstance(message, HumanMessage) and bool(message.name) and not self.interrupted
 
     def _unsaid(self, said: list[str]) -> str:
         """What of a function's result is not said yet; an object may have been said as JSON."""
-        if is_json(said[-1]):
-            return ""
-        rest = added_to(self._result, said) if isinstance(self._result, str) else None
-        return _text_of(self._result) if rest is None else rest
+        if not isinstance(self._result, str):
+            return "" if is_json(said[-1]) else as_text(self._result)
+        rest = added_to(self._result, said)
+        return self._result if rest is None else rest
 
     def _added(self, said: str) -> str:
         """What a node has added to its model's text, such as sources."""
-        answer = next((self._state[name] for name in ANSWER_FIELDS if name in self._state), None)
+        answer = _answer_in(self._state)
         return (added(answer, said) or "") if isinstance(answer, str) else ""
 
 
@@ -156,10 +156,14 @@ def _messages(update: Any) -> list[BaseMessage]:
         return messages_in(update)
 
 
+def _answer_in(state: Mapping[str, Any]) -> Any:
+    return next((state[name] for name in ANSWER_FIELDS if state.get(name) is not None), None)
+
+
 def _state_text(state: Mapping[str, Any]) -> str:
     """The answer of a graph without messages: its answer field, or the whole state as JSON."""
-    for name in ANSWER_FIELDS:
-        if state.get(name) is not None:
-            return _text_of(state[name])
+    answer = _answer_in(state)
+    if answer is not None:
+        return _text_of(answer)
     rest = {name: value for name, value in state.items() if name != MESSAGES}
     return as_text(rest) if rest else ""

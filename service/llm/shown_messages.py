@@ -108,16 +108,22 @@ class ShownMessages:
 
     def _continued(self, text: str) -> tuple[UUID, str]:
         """The call that says it, and what is left to say: a node may have added to the text that its model showed."""
-        name, shown = next(reversed(self._turn.shown.items()), ("", None))
-        said = shown.text.strip() if shown is not None else ""
-        if shown is None or not said or said not in self._turn.shown_texts:
-            return uuid4(), text
-        if (rest := added(text, said)) is not None:
-            del self._turn.shown[name]
-            self._turn.shown_texts.discard(said)
-            return shown.call, rest
-        if said in text and self._turn.running.takes_back:
-            self._take_back(name)
+        turn = self._turn
+        # of parallel nodes, each returns its own model's
+        pending = [
+            (name, shown)
+            for name, shown in reversed(turn.shown.items())
+            if shown.text.strip() and shown.text.strip() in turn.shown_texts
+        ]
+        for name, shown in pending:
+            rest = added(text, shown.text)
+            if rest is not None:
+                is_latest = name == next(reversed(turn.shown))
+                del turn.shown[name]
+                turn.shown_texts.discard(shown.text.strip())
+                return shown.call if is_latest else uuid4(), rest
+        if len(pending) == 1 and pending[0][1].text.strip() in text and turn.running.takes_back:
+            self._take_back(pending[0][0])
         return uuid4(), text
 
     def _was_said(self, text: str) -> bool:

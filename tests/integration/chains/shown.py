@@ -2,6 +2,7 @@
 
 import json
 import operator
+import threading
 from contextvars import ContextVar
 from typing import Annotated, TypedDict
 
@@ -30,7 +31,7 @@ from langchain_core.tracers.context import register_configure_hook
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.func import entrypoint
+from langgraph.func import entrypoint, task
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import RetryPolicy, Send, interrupt
 from pydantic import BaseModel
@@ -119,6 +120,36 @@ def compared_result(model):
         return " or ".join(model.invoke(asked["question"]).text for _ in range(2))
 
     return flow
+
+
+def checked(model):
+    """A task of its own looks at the answer."""
+
+    @task
+    def check(text):
+        return "ok"
+
+    @entrypoint()
+    def flow(asked: dict):
+        essay = model.invoke(asked["question"]).text
+        return {"answer": essay, "verdict": check(essay).result()}
+
+    return flow
+
+
+def sourced_side_by_side(model):
+    """The nodes return when both models have spoken."""
+    graph, spoken = StateGraph(MessagesState), threading.Barrier(2)
+
+    def say(state):
+        said = model.invoke(state["messages"]).text
+        spoken.wait(30)
+        return {"messages": [AIMessage(said + SOURCE)]}
+
+    for name in ("one", "two"):
+        graph.add_node(name, say)
+        graph.add_edge(START, name)
+    return graph.compile()
 
 
 def sourced_state(model):
@@ -230,6 +261,8 @@ CHAINS = {
     "sourced": lambda model: says(lambda messages: AIMessage(model.invoke(messages).text + SOURCE)),
     "sourced_state": sourced_state,
     "sourced_result": sourced_result,
+    "sourced_side_by_side": sourced_side_by_side,
+    "checked": checked,
     "compared_result": compared_result,
     "quoted": lambda model: says(
         lambda messages: AIMessage("Answer: " + model.invoke(messages).text)

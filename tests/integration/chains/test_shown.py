@@ -80,6 +80,26 @@ def test_what_a_node_adds_to_its_models_text_follows_it(service, server, route, 
     assert streamed_to_openai(service, chain)[0] == answer.text
 
 
+def test_what_is_added_to_json_follows_it_too(service, server, route):
+    server.says(says("42"))
+    assert ask(service, route, "sourced_result").text == "42\n\nSource: a book"
+
+
+def test_what_nodes_side_by_side_add_is_no_reason_to_say_a_text_again(service, server, route):
+    server.says(says("first"), says("second"))
+    source = "\n\nSource: a book"
+    said = ask(service, route, "sourced_side_by_side").text
+    assert said.count(source) == 2
+    assert said.replace(source, "") in ("firstsecond", "secondfirst")
+
+
+def test_what_a_task_returns_is_not_the_answer_of_its_function(service, server, route):
+    server.says(says("a| word"))
+    answer = ask(service, route, "checked")
+    assert (answer.code, answer.text) == (None, "a word")
+    assert "restart" not in answer.names
+
+
 def test_a_message_around_the_models_text_replaces_it(service, server, route):
     server.says(says("a| word"))
     assert ask(service, route, "quoted").text == "Answer: a word"
