@@ -137,7 +137,7 @@ class GraphOutputs:
 
     def _added(self, said: str) -> str:
         """What a node has added to its model's text, such as sources."""
-        answer = _answer_in(self._state)
+        answer = _answer_field(self._state)
         return (added(answer, said) or "") if isinstance(answer, str) else ""
 
 
@@ -156,13 +156,13 @@ def _messages(update: Any) -> list[BaseMessage]:
         return messages_in(update)
 
 
-def _answer_in(state: Mapping[str, Any]) -> Any:
+def _answer_field(state: Mapping[str, Any]) -> Any:
     return next((state[name] for name in ANSWER_FIELDS if state.get(name) is not None), None)
 
 
 def _state_text(state: Mapping[str, Any]) -> str:
     """The answer of a graph without messages: its answer field, or the whole state as JSON."""
-    answer = _answer_in(state)
+    answer = _answer_field(state)
     if answer is not None:
         return _text_of(answer)
     rest = {name: value for name, value in state.items() if name != MESSAGES}
