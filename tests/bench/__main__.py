@@ -1,4 +1,4 @@
-"""`make bench`: our service and the stock code on the same simulator, alternating, in one run.
+"""`make bench`: our service, the stock code and bare Flask on the same simulator, alternating, in one run.
 
 python -m tests.bench [--rounds N] [--row NAME] [--picture FILE]
 
@@ -19,7 +19,7 @@ from tests.bench.conditions import Condition, conditions
 from tests.bench.measure import Direct, Figures, measure, measure_alone
 from tests.bench.report import draw, table
 from tests.bench.rows import ROWS, Row
-from tests.bench.servers import Ours, Stock
+from tests.bench.servers import Bare, Ours, Stock
 from tests.bench.targets import ALONE, verdicts
 from tests.support.service import ROOT
 from tests.support.simulator import SimulatorProcess
@@ -31,7 +31,7 @@ Kind = type[Stock] | type[Ours]
 def rounds(count: int, rows: tuple[Row, ...]) -> Results:
     results: Results = {row.name: {} for row in rows}
     for number in range(count):
-        kinds = (Stock, Ours) if number % 2 == 0 else (Ours, Stock)
+        kinds = (Stock, Bare, Ours) if number % 2 == 0 else (Ours, Bare, Stock)
         with SimulatorProcess() as simulator:
             for row, name, figures in _round(rows, kinds, simulator):
                 results[row.name].setdefault(name, []).append(figures)
@@ -43,15 +43,16 @@ def _round(
     rows: tuple[Row, ...], kinds: tuple[Kind, ...], simulator: SimulatorProcess
 ) -> Iterator[tuple[Row, str, Figures]]:
     for kind in kinds:
-        with kind(simulator.base_url) as server:
-            for row in rows:
-                if (kind is Ours or row.stock) and not row.alone:
+        here = [row for row in rows if row.measured_at(kind.name) and not row.alone]
+        if here:
+            with kind(simulator.base_url) as server:
+                for row in here:
                     yield row, server.name, measure(row, server, simulator)
     for row in rows:
         if row.alone:
             with conditions(row, simulator) as condition:
                 for kind in kinds:
-                    if kind is Ours or row.stock:
+                    if row.measured_at(kind.name):
                         yield row, kind.name, _alone(row, kind, condition)
     yield from _without_service(rows, simulator)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 
 mpl.use("Agg")
 
@@ -22,7 +23,7 @@ COLUMNS = (
 
 
 def table(found: Medians) -> str:
-    """Markdown; the last column is the stock code's CPU per token over ours."""
+    """Markdown; the last column is the stock code's CPU per token over this one's."""
     head = ["load", "server", *(title for _, title, _ in COLUMNS), "failed", "CPU ratio"]
     lines = [_line(head), _line(["---"] * len(head))]
     for row, servers in found.items():
@@ -43,10 +44,10 @@ def _marked(name: str, figures: dict[str, Any]) -> str:
 
 
 def _ratio(name: str, servers: dict[str, dict[str, Any]]) -> str:
-    if name != "ours" or "stock" not in servers:
+    if name not in ("ours", "bare") or "stock" not in servers:
         return ""
-    ours = servers["ours"]["cpu_us_per_token"]
-    return f"{servers['stock']['cpu_us_per_token'] / ours:.1f}" if ours else ""
+    own = servers[name]["cpu_us_per_token"]
+    return f"{servers['stock']['cpu_us_per_token'] / own:.1f}" if own else ""
 
 
 def _line(cells: list[Any]) -> str:
@@ -67,6 +68,7 @@ def draw(found: Medians, path: Path) -> None:
         places = [place + offset for place in range(len(rows))]
         bars = axes.barh(places, values, 0.38, label=label, color=colour)
         axes.bar_label(bars, [f"{value:.0f}" for value in values], padding=3)
+    _mark_bare(axes, rows, found)
     axes.set_xscale("log")
     axes.set_yticks(range(len(rows)), rows)
     axes.invert_yaxis()
@@ -75,3 +77,15 @@ def draw(found: Medians, path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     figure.savefig(path, dpi=120)
+
+
+def _mark_bare(axes: Axes, rows: list[str], found: Medians) -> None:
+    bare = [
+        (found[row]["bare"]["cpu_us_per_token"], place)
+        for place, row in enumerate(rows)
+        if "bare" in found[row]
+    ]
+    if bare:
+        costs, places = zip(*bare, strict=True)
+        label = "bare Flask on gunicorn"
+        axes.plot(costs, places, "|", markersize=26, label=label, color="#111827")

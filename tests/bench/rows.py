@@ -16,6 +16,7 @@ class Row:
 
     fresh: in a service that has served nothing before, since a worker keeps the memory that it once had.
     tls: to the model. keyed: callers have a key, with all its limits.
+    bare: also measured at the least that Flask and gunicorn can do.
     chain: which one of our service; a row that names one is measured beside LangChain alone, without a service.
     beside: bodies that one more caller sends all the while, one after the other; only the load itself is measured.
     """
@@ -29,6 +30,7 @@ class Row:
     at_once: int = 0
     path: str = "/chat/stream"
     stock: bool = True
+    bare: bool = False
     direct: bool = False
     fresh: bool = False
     tls: bool = False
@@ -36,6 +38,9 @@ class Row:
     thoughts: int = 0
     chain: str = ""
     beside: tuple[dict[str, Any], ...] = ()
+
+    def measured_at(self, server: str) -> bool:
+        return {"stock": self.stock, "bare": self.bare}.get(server, True)
 
     @property
     def alone(self) -> bool:
@@ -84,7 +89,7 @@ LARGE = (
     {"question": " " * 100_000},
 )
 
-SATURATED = Row("8 streams as fast as they go", 32, 3000, at_once=8)
+SATURATED = Row("8 streams as fast as they go", 32, 3000, at_once=8, bare=True)
 # beside the row above: as many frames, nearly all of them reasoning
 THINKING = Row(
     "8 streams, thinking",
@@ -94,13 +99,15 @@ THINKING = Row(
     at_once=8,
     stock=False,
 )
-TLS = replace(SATURATED, name="8 streams, TLS to the model", tls=True)
-PACED = Row("200 streams of 50 tokens/s", 200, 250, 50, 0.02, 2.0, direct=True)
+TLS = replace(SATURATED, name="8 streams, TLS to the model", tls=True, bare=False)
+PACED = Row("200 streams of 50 tokens/s", 200, 250, 50, 0.02, 2.0, direct=True, bare=True)
 FEW = Row("20 streams of 50 tokens/s", 20, 250, 50, 0.02, 0.4, direct=True)
 OPENAI_SATURATED = replace(
-    SATURATED, name="/v1/chat/completions, 8 streams as fast as they go", path=OPENAI
+    SATURATED, name="/v1/chat/completions, 8 streams as fast as they go", path=OPENAI, bare=False
 )
-OPENAI_PACED = replace(PACED, name="/v1/chat/completions, 200 streams of 50 tokens/s", path=OPENAI)
+OPENAI_PACED = replace(
+    PACED, name="/v1/chat/completions, 200 streams of 50 tokens/s", path=OPENAI, bare=False
+)
 LONE = Row("one stream after the other", 40, 20, 200, 0.01, at_once=1, direct=True)
 WHOLE = Row("/chat, 8 at once", 300, 20, at_once=8, path="/chat")
 WHOLE_LONE = Row("/chat, one after the other", 60, 20, at_once=1, path="/chat", direct=True)
@@ -113,12 +120,13 @@ MANY = Row(
     6.0,
     direct=True,
     fresh=True,
+    bare=True,
 )
 # too few to be paced: what a token costs is not blurred by how many come at once
-TURNS = Row("turns of one token, 8 at once", 1000, 1, at_once=8)
-KEYED = replace(TURNS, name="turns of one token, with a key", keyed=True)
+TURNS = Row("turns of one token, 8 at once", 1000, 1, at_once=8, bare=True)
+KEYED = replace(TURNS, name="turns of one token, with a key", keyed=True, bare=False)
 TURNS_20 = Row("turns of 20 tokens, 8 at once", 400, 20, at_once=8)
-TURNS_200 = Row("turns of 200 tokens, 8 at once", 128, 200, at_once=8)
+TURNS_200 = Row("turns of 200 tokens, 8 at once", 128, 200, at_once=8, bare=True)
 SHORT = Row("answers of 200 tokens", 120, 200, 200, at_once=6, stock=False)
 LONG = Row("answers of 2,000 tokens", 12, 2000, 200, at_once=6, stock=False)
 LONGEST = Row("answers of 8,000 tokens", 6, 8000, 200, at_once=6, stock=False)

@@ -26,6 +26,7 @@ class Stock:
     """The course's app on gunicorn with gevent workers."""
 
     name = "stock"
+    app = "stock_app"
 
     def __init__(self, upstream: str, **environment: object) -> None:
         self.port = free_port()
@@ -34,7 +35,7 @@ class Stock:
             [
                 *(sys.executable, "-m", "gunicorn", "-k", "gevent", "-w", str(WORKERS)),
                 *("-b", f"127.0.0.1:{self.port}", "--no-control-socket", "--log-level", "error"),
-                "tests.bench.stock_app:app",
+                f"tests.bench.{self.app}:app",
             ],
             cwd=ROOT,
             env=os.environ | {"OPENAI_BASE_URL": upstream, "OPENAI_API_KEY": "none"} | given,
@@ -61,6 +62,13 @@ class Stock:
             for pid in self.pids():
                 os.kill(pid, signal.SIGKILL)
             self._process.wait()
+
+
+class Bare(Stock):
+    """What Flask and gunicorn alone cost."""
+
+    name = "bare"
+    app = "bare_app"
 
 
 class Ours(Service):
