@@ -1,5 +1,7 @@
 """Combines the events of one model call: merging LangChain's chunks one by one is quadratic, and counts usage twice."""
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +19,8 @@ NONE: Options = {}
 # OpenAI's older API, of one call without an ID; chains that bind functions read it in LangChain's older place
 FUNCTIONS = "functions"
 FUNCTION_CALL = "function_call"
+# a whole number that may need more than 64 bits
+LONG_NUMBER = re.compile(r"\d{19}")
 
 
 class ToolCallParts:
@@ -168,8 +172,8 @@ def _parsed_calls(found: list[tuple[str | None, str, str]]) -> tuple[list[ToolCa
     good, bad = [], []
     for call_id, name, arguments in found:
         try:
-            args = orjson.loads(arguments or "{}")
-        except orjson.JSONDecodeError:
+            args = _exact(arguments or "{}")
+        except ValueError:
             args = None
         if isinstance(args, dict):
             good.append(tool_call(name=name, args=args, id=call_id))
@@ -179,10 +183,17 @@ def _parsed_calls(found: list[tuple[str | None, str, str]]) -> tuple[list[ToolCa
     return good, bad
 
 
+def _exact(text: str) -> Any:
+    """The JSON in a text. Raises ValueError."""
+    value = orjson.loads(text)
+    # of which orjson makes a rounded float
+    return json.loads(text) if LONG_NUMBER.search(text) else value
+
+
 def _parsed(content: str, response_format: Any) -> Any:
     try:
         if isinstance(response_format, type):
             return response_format.model_validate_json(content)  # type: ignore[attr-defined]
-        return orjson.loads(content)
+        return _exact(content)
     except ValueError:
         return None

@@ -1,6 +1,7 @@
 """Turns a chain's output into text and data: strings and messages are text, a final object is the answer as JSON."""
 
 import dataclasses
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -26,13 +27,11 @@ class NotJson(ValueError):
 
 def jsonable(value: Any) -> Any:
     """The value as plain JSON. Raises NotJson."""
-    try:
-        told = orjson.dumps(value, default=_plain, option=OPTIONS)
-    except (TypeError, orjson.JSONEncodeError):
-        raise NotJson(type(value).__name__) from None
-    if len(told) > MOST_DATA_BYTES:
-        raise NotJson(f"{len(told)} bytes")
-    return orjson.loads(told)
+    told = as_text(value)
+    size = len(told.encode(errors="surrogatepass"))
+    if size > MOST_DATA_BYTES:
+        raise NotJson(f"{size} bytes")
+    return json.loads(told)
 
 
 def as_text(value: Any) -> str:
@@ -40,6 +39,16 @@ def as_text(value: Any) -> str:
     try:
         return orjson.dumps(value, default=_plain, option=OPTIONS).decode()
     except (TypeError, orjson.JSONEncodeError):
+        return _as_text_without_orjson(value)
+
+
+def _as_text_without_orjson(value: Any) -> str:
+    """For what orjson refuses: numbers of more than 64 bits, and halves of characters. Raises NotJson."""
+    try:
+        return json.dumps(
+            value, default=_plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
+    except (TypeError, ValueError, RecursionError):
         raise NotJson(type(value).__name__) from None
 
 

@@ -14,13 +14,16 @@ LINE_ENDS = {
     "\u2029".encode(): b"\\u2029",
 }
 
+# with the sign
+ORJSON_BITS = 64
+
 
 def dumps(value: Any) -> bytes:
     """Accepts plain values, decimal numbers and the results of the functions below."""
     try:
         return _escaped(orjson.dumps(value, default=_written_out))
     except TypeError:
-        return _escaped(orjson.dumps(_quoted_all(value), default=_written_out))
+        return _escaped(orjson.dumps(_spelt_out(value), default=_written_out))
 
 
 def _written_out(value: Any) -> Any:
@@ -29,12 +32,20 @@ def _written_out(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
-def _quoted_all(value: Any) -> Any:
+def _spelt_out(value: Any) -> Any:
+    """With what orjson refuses already written: halves of characters, and numbers of more than 64 bits."""
     if isinstance(value, dict):
-        return {name: _quoted_all(part) for name, part in value.items()}
+        return orjson.Fragment(b"{%b}" % b",".join(map(_member, value.items())))
     if isinstance(value, list | tuple):
-        return [_quoted_all(part) for part in value]
+        return [_spelt_out(part) for part in value]
+    if isinstance(value, int) and value.bit_length() >= ORJSON_BITS:
+        return orjson.Fragment(str(value).encode())
     return quoted(value) if isinstance(value, str) else value
+
+
+def _member(pair: tuple[Any, Any]) -> bytes:
+    name, value = pair
+    return quoted_bytes(str(name)) + b":" + orjson.dumps(_spelt_out(value), default=_written_out)
 
 
 def quoted(text: str) -> orjson.Fragment:

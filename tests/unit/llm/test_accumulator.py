@@ -61,3 +61,20 @@ def test_halves_of_an_emoji_are_joined():
     assert message.content == "😀 \ufffd alone"
     assert message.additional_kwargs["reasoning_content"] == "😀"
     assert message.tool_calls[0]["args"] == {"x": "😀"}
+
+
+LONG = 92055901755477000271990251
+
+
+def test_arguments_keep_a_number_of_more_than_64_bits():
+    whole = Accumulator()
+    whole.add(ToolCalls([piece(f'{{"n": {LONG}, "m": [-{LONG}]}}', "f", index=0, id="a")]))
+    (call,) = whole.message().tool_calls
+    assert call["args"] == {"n": LONG, "m": [-LONG]}
+
+
+def test_an_answer_with_a_schema_keeps_a_number_of_more_than_64_bits():
+    whole = Accumulator()
+    whole.add(Token(f'{{"n": {LONG}}}'))
+    message = whole.message({"response_format": {"type": "json_object"}})
+    assert message.additional_kwargs["parsed"] == {"n": LONG}
