@@ -54,6 +54,10 @@ class OpenAICaller(WebCaller):
     def holds(self) -> bool:
         return _wants(self, HOLD_HEADER)
 
+    @property
+    def sees_data(self) -> bool:
+        return _wants(self, EVENTS_HEADER)
+
     def parse(self, body: bytes, limits: Limits) -> ChatRequest:
         asked, self.understood = openai_request.parse(body, limits)
         self.user_id = self.user_id or self.understood.user
@@ -119,11 +123,11 @@ class _Listed:
 
     def __init__(self, limits: Limits, owner: str) -> None:
         self._created = int(time.time())
-        # a model's name means the default chain with it, a chain's the chain with the default model
+        # a model's name means the default chain with it, another chain's that chain with the default model
         model, chain = limits.models[0], limits.chains[0]
         self._names = [
             *((name, owner, name, chain) for name in limits.models),
-            *((name, CHAIN, model, name) for name in limits.chains),
+            *((name, CHAIN, model, name) for name in limits.chains if name not in limits.models),
         ]
 
     def of(self, key: Key) -> list[dict[str, Any]]:
@@ -144,8 +148,7 @@ class Encoder:
         self._attempts = caller.turn.attempts
         self._known = len(self._attempts)
         created = int(time.time())
-        events = _wants(caller, EVENTS_HEADER)
-        self._chunks = Chunks(caller.answer_id, created, caller.model, events=events)
+        self._chunks = Chunks(caller.answer_id, created, caller.model, events=caller.sees_data)
 
     def encode(self, event: Spoken) -> bytes:
         if isinstance(event, Token):
@@ -175,7 +178,8 @@ def _streamed(
 ) -> Response:
     told = _at_once(turn) if caller.holds else turn
     thinking = ThinkingEvents(clock, show=streaming.show_thinking)
-    held = Held(told, streaming.hold_seconds, thinking, clock, start)
+    shows_data = caller.sees_data
+    held = Held(told, streaming.hold_seconds, thinking, clock, start, shows_data=shows_data)
     if held.first is None or isinstance(held.first, Failed):
         return _ended(held.first, caller)
     heartbeat = Heartbeat(streaming.heartbeat_seconds, clock)

@@ -1,6 +1,6 @@
 """Answers in OpenAI's format: complete ones, and chunks, which are composed by hand because there are so many."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from service.chat.events import Data, Done, Failed, Thinking, Usage
 from service.web import json_text, openai_errors
@@ -9,6 +9,7 @@ PING = b": ping\n\n"
 END = b"data: [DONE]\n\n"
 # a chain's tool calls go into OpenAI's own field
 TOOL_CALLS = "tool_calls"
+CALL_FIELDS = {"id", "name", "args"}
 FINISH_REASONS = {"stop", "length", "tool_calls", "content_filter"}
 
 
@@ -40,7 +41,7 @@ class Chunks:
         return self._delta({"reasoning_content": json_text.quoted(event.text)})
 
     def data(self, event: Data) -> bytes:
-        if event.name == TOOL_CALLS:
+        if event.name == TOOL_CALLS and are_tool_calls(event.value):
             self._calls = event.value
             return PING
         if not self._events:
@@ -83,7 +84,8 @@ def completion(answer_id: str, created: int, text: str, data: dict[str, Any], do
         "content": json_text.quoted(text),
         "refusal": None,
     }
-    if calls := data.get(TOOL_CALLS):
+    calls = data.get(TOOL_CALLS)
+    if are_tool_calls(calls):
         message["tool_calls"] = tool_calls(calls)
     return json_text.dumps(
         {
@@ -107,6 +109,15 @@ def completion(answer_id: str, created: int, text: str, data: dict[str, Any], do
 def finish_reason(done: Done) -> str:
     """OpenAI's finish reason: a refusal is text, and its answer is complete."""
     return done.finish_reason if done.finish_reason in FINISH_REASONS else "stop"
+
+
+def are_tool_calls(value: Any) -> TypeGuard[list[dict[str, Any]]]:
+    """Whether data is the chain's tool calls, rather than data of its own under their name."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(call, dict) and call.keys() == CALL_FIELDS for call in value)
+    )
 
 
 def tool_calls(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:

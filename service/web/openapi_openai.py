@@ -26,7 +26,7 @@ MODEL_REFUSALS = ("401", "403", "503")
 
 def paths(limits: Limits, kinds: Kinds) -> dict[str, Any]:
     """kinds: by status, the errors a turn may end with."""
-    names = [*limits.models, *limits.chains]
+    names = list(dict.fromkeys((*limits.models, *limits.chains)))
     name = {"name": "name", "in": "path", "required": True, "schema": {"enum": names}}
     listed = {status: _problem(status, kinds.get(status, [])) for status in MODEL_REFUSALS}
     unknown = {"404": _problem("404", [])}
@@ -42,7 +42,7 @@ def paths(limits: Limits, kinds: Kinds) -> dict[str, Any]:
 
 
 def schemas(limits: Limits) -> dict[str, Any]:
-    names = [*limits.models, *limits.chains]
+    names = list(dict.fromkeys((*limits.models, *limits.chains)))
     return {
         "CompletionRequest": _request(names),
         "CompletionMessage": {"anyOf": [_message(_content(), "user", "system", "developer"), _reply()]},

@@ -17,7 +17,8 @@ class Held:
     """Runs a turn up to its first content, its end, or the end of the hold, whichever comes first.
 
     Until then, a failure can still be a plain HTTP error. first: the event that ended the hold; TICK or a thought if it
-    was the time; None if the caller has gone. thinking: keeps what the model thought during the hold.
+    was the time; None if the caller has gone. thinking: keeps what the model thought during the hold. data: what the
+    chain sent during the hold, for a caller who does not see it (shows_data=False).
     """
 
     def __init__(
@@ -27,21 +28,27 @@ class Held:
         thinking: ThinkingEvents,
         clock: Callable[[], float],
         start: Start | None = None,
+        *,
+        shows_data: bool = True,
     ) -> None:
         """start: the Start event, if it has been read already."""
         self.turn = turn
         self.thinking = thinking
         self.start = start
         self.first: Event | None = None
+        self.data: list[Data] = []
+        unseen = (Tick, Thinking) if shows_data else (Tick, Thinking, Data)
         until = clock() + hold_seconds
         for event in turn:
             if isinstance(event, Start):
                 self.start = event
-            elif not isinstance(event, Tick | Thinking) or clock() >= until:
+            elif not isinstance(event, unseen) or clock() >= until:
                 self.first = event
                 return
             elif isinstance(event, Thinking):
                 thinking.hold(event)
+            elif isinstance(event, Data):
+                self.data.append(event)
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,8 @@ class StreamBody(TurnBody):
     def _commit(self, held: Held) -> bytes:
         assert held.start is not None
         assert held.first is not None
-        return self._encode_event(held.start) + (self._frame(held.first) or sse.PING)
+        before = self._encode_event(held.start) + b"".join(map(self._encode, held.data))
+        return before + (self._frame(held.first) or sse.PING)
 
     def _next_frame(self) -> bytes:
         while True:
