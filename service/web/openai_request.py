@@ -207,6 +207,10 @@ def _refuse(parameter: str, reason: str) -> NoReturn:
     raise InvalidRequest(details=(Detail(parameter, reason),))
 
 
+def _is_null(value: Any) -> bool:
+    return value is None
+
+
 def _nothing(value: Any) -> bool:
     return not value
 
@@ -240,5 +244,6 @@ UNSUPPORTED: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("audio", _nothing, "is not supported"),
     ("logprobs", _nothing, "is not supported"),
     ("top_logprobs", _nothing, "is not supported"),
-    ("web_search_options", _nothing, "is not supported: searching is the chain's own"),
+    # an empty object asks for a search
+    ("web_search_options", _is_null, "is not supported: searching is the chain's own"),
 )

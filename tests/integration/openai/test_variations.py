@@ -152,6 +152,7 @@ REFUSED = {
     "top_logprobs": ({"top_logprobs": 3}, 400, "top_logprobs"),
     "audio": ({"modalities": ["text", "audio"]}, 400, "modalities"),
     "web search": ({"web_search_options": {"search_context_size": "low"}}, 400, "web_search_options"),
+    "any web search": ({"web_search_options": {}}, 400, "web_search_options"),
     "too hot": ({"temperature": 2.1}, 400, "temperature"),
     "too cold": ({"temperature": -0.1}, 400, "temperature"),
     "warm": ({"temperature": "1"}, 400, "temperature"),
