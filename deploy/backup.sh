@@ -21,19 +21,28 @@ with_data() {
         --entrypoint sh "$(docker inspect --format '{{.Config.Image}}' "$container")" -c "$2"
 }
 
-save() {
-    with_data "$1" "tar -C $2 -czf - ." >"$folder/$1.tar.gz.part" </dev/null
-    mv "$folder/$1.tar.gz.part" "$folder/$1.tar.gz"
+# keep FILE COMMAND...: FILE stays what it was unless the command succeeds. Whoever calls this with || has switched set -e off.
+keep() {
+    file=$1
+    shift
+    if "$@" >"$file.part" </dev/null; then
+        mv "$file.part" "$file"
+    else
+        rm -f "$file.part"
+        return 1
+    fi
 }
 
+save() { keep "$folder/$1.tar.gz" with_data "$1" "tar -C $2 -czf - ."; }
+
 restore() {
-    with_data "$1" "find $2 -mindepth 1 -delete && tar -C $2 -xzf -" <"$folder/$1.tar.gz"
+    gzip -t "$folder/$1.tar.gz" &&
+        with_data "$1" "find $2 -mindepth 1 -delete && tar -C $2 -xzf -" <"$folder/$1.tar.gz"
 }
 
 # A dump is a consistent snapshot, and the server keeps running.
 save_postgres() {
-    docker compose exec -T postgres pg_dump --username postgres --format custom chat >"$folder/postgres.dump.part" </dev/null
-    mv "$folder/postgres.dump.part" "$folder/postgres.dump"
+    keep "$folder/postgres.dump" docker compose exec -T postgres pg_dump --username postgres --format custom chat
 }
 
 # All or nothing. The service notices within seconds that its keys are older.
@@ -42,21 +51,35 @@ restore_postgres() {
         --single-transaction --no-owner --role chat <"$folder/postgres.dump"
 }
 
+# report NAME COMMAND...
+report() {
+    name=$1
+    shift
+    if "$@"; then
+        succeeded="$succeeded $name"
+        echo "backup: $action $name"
+    else
+        failed="$failed $name"
+    fi
+}
+
+# A server that is stopped is a failure; a stack whose DATABASE_URL is another server's has none.
 postgres() {
-    [ -n "$(docker compose ps --quiet postgres)" ] || return 0
-    [ "$1" = save ] || [ -f "$folder/postgres.dump" ] || return 0
-    "$1_postgres" || failed="$failed postgres"
-    echo "backup: $1 postgres"
+    if [ "$action" = save ]; then
+        [ -n "$(container_of postgres)" ] || return 0
+    else
+        [ -f "$folder/postgres.dump" ] || return 0
+    fi
+    report postgres "${action}_postgres"
 }
 
 each() {
     while read -r name data; do
         [ -n "$(container_of "$name")" ] || continue
-        [ "$1" = save ] || [ -f "$folder/$name.tar.gz" ] || continue
+        [ "$action" = save ] || [ -f "$folder/$name.tar.gz" ] || continue
         docker compose stop "$name" >/dev/null 2>&1 </dev/null
-        "$1" "$name" "$data" || failed="$failed $name"
+        report "$name" "$action" "$name" "$data"
         docker compose start "$name" >/dev/null 2>&1 </dev/null
-        echo "backup: $1 $name"
     done <<'NAMES'
 prometheus /prometheus
 alertmanager /alertmanager
@@ -64,12 +87,20 @@ grafana /var/lib/grafana
 NAMES
 }
 
+fail() {
+    echo "backup: FAILED: $*" >&2
+    exit 1
+}
+
 [ $# -eq 2 ] || usage
 case $1 in save | restore) ;; *) usage ;; esac
-[ "$1" = restore ] || mkdir -p "$2"
+action=$1
+[ "$action" = restore ] || mkdir -p "$2"
 folder=$(cd "$2" && pwd)
+succeeded=
 failed=
 cd "$(dirname "$0")/.."
-each "$1"
-postgres "$1"
-[ -z "$failed" ] || { echo "backup: FAILED:$failed" >&2 && exit 1; }
+each
+postgres
+[ -z "$failed" ] || fail "${failed# }"
+[ -n "$succeeded" ] || fail "there was nothing to $action: is the stack here, and is $folder the right folder?"
