@@ -41,6 +41,11 @@ HOPELESS = {
     "disk I/O error": "cannot be read or written: its disk is full, or fails",
     "permission denied": "does not let this user make tables",
 }
+# what may pass while a stack starts; the driver's own words may quote the address
+AWAY = {
+    "failed to resolve host": "cannot be reached: its host name cannot be resolved",
+    "Connection refused": "cannot be reached: nothing listens at its address",
+}
 # SQL that will never succeed here
 REFUSED = (ProgrammingError, IntegrityError, DataError, NotSupportedError)
 
@@ -127,18 +132,25 @@ def _patiently(attempt: Callable[[], None], until: float) -> None:
         except DBAPIError as error:
             reason = _hopeless(error)
             if reason or time.monotonic() > until:
-                raise UnusableDatabase(reason or f"does not answer ({_kind(error)})") from None
+                raise UnusableDatabase(reason or _away(error)) from None
         time.sleep(PAUSE_SECONDS)
 
 
 def _hopeless(error: DBAPIError) -> str | None:
     said = str(error.orig)
-    for words, reason in HOPELESS.items():
-        if re.search(words, said):
-            return reason
+    if reason := _known(HOPELESS, said):
+        return reason
     # further lines may quote rows
     first_line, _, _ = said.partition("\n")
     return f"cannot be migrated: {first_line}" if _is_refused(error) else None
+
+
+def _away(error: DBAPIError) -> str:
+    return _known(AWAY, str(error.orig)) or f"does not answer ({_kind(error)})"
+
+
+def _known(reasons: dict[str, str], said: str) -> str | None:
+    return next((reason for words, reason in reasons.items() if re.search(words, said)), None)
 
 
 def _is_refused(error: DBAPIError) -> bool:

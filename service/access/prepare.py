@@ -64,7 +64,7 @@ def prepare(address: str, folder: Path, mode: Mode, published_by: str) -> Prepar
     if is_open and mode == "auto" and published_by:
         raise OpenByMistake(
             f"{published_by} lets other machines in, and there is no API key yet: make one with"
-            " `docker compose run --rm service flask keys create --name NAME`,"
+            " `docker compose run --rm service flask keys create --name team-a`,"
             " or set ACCESS=open if everybody may ask"
         )
     return Prepared(len(found), anonymous, is_open)

@@ -96,8 +96,10 @@ def _is_database_url(value: SecretStr) -> SecretStr:
     try:
         url = urlsplit(value.get_secret_value())
         there = url.hostname if url.scheme in POSTGRESQL_SCHEMES else url.scheme == "sqlite"
-        # an invalid port raises
-        usable = bool(there and url.path.strip("/") and url.port != 0)
+        # an invalid port raises; what follows an @ in a password would be taken for the host
+        usable = bool(there and url.path.strip("/") and url.port != 0) and not (
+            url.scheme != "sqlite" and "@" in f"{url.password}{url.path}"
+        )
     except ValueError:
         usable = False
     if value and not usable:

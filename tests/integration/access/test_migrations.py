@@ -127,7 +127,12 @@ def test_tables_that_cannot_be_made_are_a_sentence(address):
 
 def test_a_server_that_is_not_there_is_a_sentence():
     address = f"postgresql://chat:p%40ss@127.0.0.1:{free_port()}/chat"
-    assert refusal(address, 0.3) == "does not answer (OperationalError)"
+    assert refusal(address, 0.3) == "cannot be reached: nothing listens at its address"
+
+
+def test_a_host_name_that_nobody_knows_is_a_sentence():
+    reason = refusal("postgresql://chat:p%40ss@postgres.invalid/chat", 0.3)
+    assert reason == "cannot be reached: its host name cannot be resolved"
 
 
 def test_a_file_that_somebody_else_holds_is_waited_for_and_then_refused(tmp_path):

@@ -422,7 +422,7 @@ def refusal(**settings):
 
 def test_a_published_service_does_not_start_open_by_mistake(tmp_path):
     sentence = refusal(DATA_DIR=unlimited_store(tmp_path), BIND_ADDRESS="0.0.0.0")
-    assert "flask keys create" in sentence
+    assert "flask keys create --name team-a`" in sentence
     assert "ACCESS=open" in sentence
 
 
