@@ -26,9 +26,10 @@ MOST_BRACKETS = 40_000
 MOST_QUOTES, MOST_QUOTES_PER_MESSAGE = 8_000, 16
 # of an answer where the operator sets no limit: more than any model gives, and few enough to calculate with
 MOST_TOKENS = 10**8
+UNKNOWN_FIELD = "is not a field of this request"
 REASONS: Mapping[str, str] = {
     "missing": "is required",
-    "extra_forbidden": "is not a field of this request",
+    "extra_forbidden": UNKNOWN_FIELD,
     "string_type": "must be a string",
     "string_too_short": "must not be empty",
     "string_pattern_mismatch": "must not be empty",
@@ -180,7 +181,7 @@ def _check_names(given: dict[str, Any], known: frozenset[str], parents: list[str
 
 def _unknown(parents: list[str], name: str) -> Detail:
     if NAME.fullmatch(name):
-        return Detail(".".join([*parents, name]), REASONS["extra_forbidden"])
+        return Detail(".".join([*parents, name]), UNKNOWN_FIELD)
     # the name could be anything, such as a prompt, so it is not repeated
     return Detail(".".join(parents), "has an unknown field")
 

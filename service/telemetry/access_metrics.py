@@ -1,17 +1,23 @@
 """Events of the access room as metrics; changes of state also in the log."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 from service.chat.account import BudgetPeriod, KeyProblem, LimitName
 from service.telemetry import metrics
 from service.telemetry.initial_samples import begin_key
 from service.telemetry.turns import log
 
+# anybody may send requests without a key: they must not fill the log
+REFUSAL_LINE_SECONDS = 60.0
+
 
 class AccessMetrics:
     """The access room's listener. It receives the names of keys, never the keys."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next_refusal_line = clock()
         self._known: set[str] = set()
         self._budgets: set[tuple[str, BudgetPeriod]] = set()
 
@@ -27,6 +33,9 @@ class AccessMetrics:
 
     def key_refused(self, problem: KeyProblem) -> None:
         metrics.KEYS_REFUSED.labels(problem).inc()
+        if self._clock() >= self._next_refusal_line:
+            self._next_refusal_line = self._clock() + REFUSAL_LINE_SECONDS
+            log().info("key_refused", problem=problem)
 
     def turn_refused(self, key: str, limit: LimitName) -> None:
         metrics.KEY_REFUSALS.labels(metrics.KEY_NAMES.shown(key), limit).inc()

@@ -9,8 +9,9 @@ import structlog
 from service.chat.attempt import Attempt
 from service.chat.events import Done, fields_of
 from service.chat.prompt import Prompt
+from service.chat.request import UNKNOWN_FIELD
 from service.chat.turn import Caller
-from service.errors import ChatError, Ending
+from service.errors import ChatError, Detail, Ending
 from service.telemetry import initial_samples, metrics
 from service.telemetry.logs import frames_of
 from service.telemetry.metrics import WasteReason, series
@@ -137,7 +138,7 @@ class TurnRecord:
             "route": caller.route,
             "ending": ending,
             "code": error.code if error else None,
-            "cause": error.cause if error else None,
+            "cause": _cause(error) if error else None,
             "request_id": caller.request_id,
             "turn_id": self._turn_id,
             "key": caller.key,
@@ -221,6 +222,16 @@ def _count_bill(attempt: Attempt, labels: tuple[str, str, str]) -> None:
         series(metrics.UNPRICED, attempt.model).inc(_tokens(attempt))
     else:
         series(metrics.COST, attempt.model).inc(attempt.cost_usd)
+
+
+def _cause(error: ChatError) -> str | None:
+    return error.cause or "; ".join(map(_wrong, error.details)) or None
+
+
+def _wrong(detail: Detail) -> str:
+    # a name that the caller made up may be anything, such as a key
+    field = "a name" if detail.reason == UNKNOWN_FIELD else detail.field
+    return f"{field} {detail.reason}".strip()
 
 
 def _tokens(attempt: Attempt) -> int:

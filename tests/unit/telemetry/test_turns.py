@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from service.chat.attempt import Attempt
 from service.chat.events import Done, Usage
 from service.chat.prompt import Prompt
-from service.errors import UpstreamTimeout
+from service.errors import Detail, InvalidRequest, UpstreamTimeout
 from service.telemetry.turns import TurnRecord, announce_bill, count_attempt
 
 FIELDS = {
@@ -159,6 +159,15 @@ def test_the_line_has_the_same_fields_when_nothing_was_asked(clock, lines):
     assert line["attempts"] == []
     assert line["tokens_source"] is None
     assert line["cost_usd"] == 0
+
+
+def test_the_line_of_a_refused_request_names_the_fields_but_none_that_the_caller_made_up(
+    clock, lines
+):
+    unknown = Detail("hunter2", "is not a field of this request")
+    refused = InvalidRequest(details=(Detail("question", "is required"), unknown))
+    TurnRecord(Asker(), "turn-1", clock).end("invalid", error=refused)
+    assert lines()[0]["cause"] == "question is required; a name is not a field of this request"
 
 
 def test_a_turn_ends_once(clock, lines, counted):
