@@ -88,7 +88,8 @@ def _stat(axes: Axes, panel: Json, value: float) -> None:
     if background:
         axes.set_facecolor(shade)
     text = word.get("text") or _number(value, defaults)
-    _text(axes, text, "white" if background else shade, 22)
+    # what is longer than its tile would be cut at both ends
+    _text(axes, text, "white" if background else shade, min(22, 150 // len(text)))
 
 
 def _number(value: float, defaults: Json) -> str:
