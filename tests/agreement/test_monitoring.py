@@ -13,6 +13,7 @@ from service.app import create_app
 from service.errors import Ending
 from tests.agreement import catalogue
 from tests.support.debian import program
+from tests.support.service import ROOT
 
 TESTS = sorted((catalogue.MONITORING / "prometheus/tests").glob("*.yml"))
 ALERTS = {rule["alert"]: rule for rule in catalogue.rules("alert")}
@@ -51,6 +52,15 @@ def test_alertmanager_takes_its_configuration():
     path = catalogue.MONITORING / "alertmanager/alertmanager.yml"
     code, output = said(program("amtool"), "check-config", str(path))
     assert code == 0, output
+
+
+@pytest.mark.parametrize("name", ["prometheus", "alertmanager"])
+def test_links_in_notifications_lead_to_the_published_port(name):
+    """By default they name the container."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    service = compose["services"][name]
+    port = service["ports"][0].split(":")[1]
+    assert f"--web.external-url=http://localhost:{port}/" in service["command"]
 
 
 def test_one_receiver_is_all_that_has_to_be_named():
