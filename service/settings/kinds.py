@@ -96,10 +96,11 @@ def _is_database_url(value: SecretStr) -> SecretStr:
     try:
         url = urlsplit(value.get_secret_value())
         there = url.hostname if url.scheme in POSTGRESQL_SCHEMES else url.scheme == "sqlite"
-        # an invalid port raises; what follows an @ in a password would be taken for the host
-        usable = bool(there and url.path.strip("/") and url.port != 0) and not (
-            url.scheme != "sqlite" and "@" in f"{url.password}{url.path}"
-        )
+        # an invalid port raises
+        usable = bool(there and url.path.strip("/") and url.port != 0)
+        # what follows an @ in a password would be taken for the host
+        misread = url.fragment or "@" in f"{url.password}{url.path}"
+        usable = usable and (url.scheme == "sqlite" or not misread)
     except ValueError:
         usable = False
     if value and not usable:

@@ -87,7 +87,10 @@ KIND_BAD = {
         ),
         *("postgresql://user:hun/ter2@host/chat", "postgresql://user:hunter2@host:port/chat"),
         *("postgresql://user:hun@ter2@host/chat", "postgresql://user:1/hun@ter2@host/chat"),
-        "postgresql://user:hunter2@ss/word@host/chat",
+        *(
+            "postgresql://user:hunter2@ss/word@host/chat",
+            "postgresql://user:hun@ter/2#@host/chat",
+        ),
     ],
     kinds.TimeZone: ["Mars/Olympus", "KST+9", "/etc/localtime", "../UTC"],
     kinds.AccessMode: ["closed", "KEYS"],
