@@ -18,7 +18,7 @@ total() {
     curl -fsS --noproxy '*' "http://$address/metrics" | awk -v name="$1" 'index($1, name "{") == 1 { sum += $2 } END { print sum + 0 }'
 }
 
-address=$(docker compose port alertmanager 9093 2>/dev/null) || fail "Alertmanager is not running; docker compose up starts it"
+address=$(docker compose port alertmanager 9093 2>/dev/null) || fail "Alertmanager is not running: docker compose up starts it, docker compose logs alertmanager says why it ended"
 name=AlertTest$(date +%s)
 sent=$(total alertmanager_notifications_total)
 failed=$(total alertmanager_notifications_failed_total)

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Checks a running stack from outside: deploy/smoke.sh [URL]
 #
-# Without a URL it asks compose for nginx's address, and checks the monitoring as well.
+# Without a URL it asks compose for nginx's address, and checks the monitoring as well. Where a question needs an API key,
+# it takes that of CHAT_API_KEY.
 # shellcheck disable=SC2329  # check calls the functions
 set -u
 cd "$(dirname "$0")/.." || exit
@@ -21,8 +22,11 @@ check() {
     fi
 }
 
+# a header of curl's, which reads it from a file: every user of the machine may see its arguments
+authorization() { [ -z "${CHAT_API_KEY:-}" ] || printf 'header = "Authorization: Bearer %s"\n' "$CHAT_API_KEY"; }
+
 # one request; a small model on a small machine may take long
-get() { curl --silent --show-error --max-time 90 --noproxy "127.0.0.1,localhost,${no_proxy:-${NO_PROXY:-}}" "$@"; }
+get() { authorization | curl --config - --silent --show-error --max-time 90 --noproxy "127.0.0.1,localhost,${no_proxy:-${NO_PROXY:-}}" "$@"; }
 post() { get --header 'Content-Type: application/json' "$@"; }
 status() { get --output /dev/null --write-out '%{http_code}' "$@"; }
 
@@ -52,4 +56,6 @@ check "nginx's counters stay inside" '^404$' status "$url/stub_status"
 [ -z "$alertmanager" ] || check "Alertmanager is ready" OK get --fail "$alertmanager/-/ready"
 [ -z "$grafana" ] || check "Grafana is ready" '"database": ?"ok"' get --fail "$grafana/api/health"
 
+[ "$(status --header 'Content-Type: application/json' --data '{}' "$url/chat")" != 401 ] ||
+    echo "smoke: a question needs an API key: set CHAT_API_KEY to a valid one"
 exit "$failed"

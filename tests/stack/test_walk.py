@@ -54,12 +54,14 @@ def test_the_checklist_leads_to_a_stack_that_serves(walk, figures, tmp_path):
     began = time.monotonic()
     walk.up("--build")
     # Prometheus has its first figures a moment later
-    smoke = lambda: walk.run("deploy/smoke.sh", check=False).stdout  # noqa: E731
+    smoke = lambda **key: walk.run("deploy/smoke.sh", check=False, **key).stdout  # noqa: E731
     eventually(lambda: "FAILED" not in smoke(), 90, "the stack is as it should be")
     key = KEY.search(walk.run(*CREATE.split()[:3], "-T", *CREATE.split()[3:]).stdout)[0]
     # another worker may know it a moment later
     eventually(lambda: walk.asked_with("") == "401", 30, "a question without a key is refused")
     eventually(lambda: walk.asked_with(key) == "200", 30, "one with a key is answered")
+    assert "set CHAT_API_KEY" in smoke()
+    eventually(lambda: "FAILED" not in smoke(CHAT_API_KEY=key), 90, "it is so with a key")
     usage = ("exec", "-T", "service", "flask", "usage", "--by", "key", "--json")
     eventually(lambda: "team-a" in walk.compose(*usage).stdout, 30, "the ledger has it")
     alert = walk.run("deploy/alert-test.sh", check=False, ALERT_TEST_SECONDS="1")
