@@ -62,9 +62,7 @@ class ToolCallParts:
 
     @property
     def told(self) -> list[dict[str, Any]]:
-        """The calls as data: arguments that are not a JSON object stay text."""
-        good, bad = _parsed_calls(self.found)
-        return [{name: call[name] for name in ("id", "name", "args")} for call in [*good, *bad]]
+        return told_calls(self.found)
 
 
 def _is_another(delta: dict[str, Any], call: dict[str, Any]) -> bool:
@@ -158,6 +156,12 @@ def usage_metadata(usage: Usage) -> UsageMetadata:
         total_tokens=usage.input_tokens + usage.output_tokens,
         input_token_details={"cache_read": usage.cached_input_tokens or 0},
     )
+
+
+def told_calls(found: list[tuple[str | None, str, str]]) -> list[dict[str, Any]]:
+    """The calls as data: arguments that are not a JSON object stay text."""
+    good, bad = _parsed_calls(found)
+    return [{name: call[name] for name in ("id", "name", "args")} for call in [*good, *bad]]
 
 
 def function_calls(message: AIMessage) -> list[ToolCall]:

@@ -251,7 +251,8 @@ class _Running:
         cost = round(sum(known), 10) if len(known) == len(costs) else None
         last = answers[-1] if answers else None
         ended = last.finish_reason if last is not None else None
-        reason = ANSWERED if has_calls else "length" if ended == "length" else "stop"
+        # a call that was cut looks like any other
+        reason = "length" if ended == "length" else ANSWERED if has_calls else "stop"
         model = last.model if last is not None else self._running.prompt.model
         return Done(reason, model, total(usages), cost)
 

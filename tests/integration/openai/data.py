@@ -33,6 +33,10 @@ def composed(model):
     return RunnableLambda(lambda asked: asked) | bound(model)
 
 
+def invoked(model):
+    return RunnableLambda(lambda asked: bound(model).invoke(asked))
+
+
 def number(_model):
     return RunnableLambda(lambda _: {"number": 92055901755477000271990251})
 
@@ -41,6 +45,7 @@ CHAINS = {
     "named": named,
     "bound": bound,
     "composed": composed,
+    "invoked": invoked,
     "number": number,
     # as the model is
     "sim": number,

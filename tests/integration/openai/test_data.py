@@ -60,10 +60,10 @@ def ask(client, request):
     return ask
 
 
-def calls(name, arguments):
-    function = {"name": name, "arguments": json.dumps(arguments)}
+def calls(name, arguments, finish="tool_calls"):
+    function = {"name": name, "arguments": arguments}
     delta = {"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": function}]}
-    return stream(choice(delta), fin("tool_calls"), DONE)
+    return stream(choice(delta), fin(finish), DONE)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,24 @@ def test_a_chains_own_data_may_be_named_as_tool_calls_are(ask, server, value):
     assert ask("named", value) == ("Hello", None, "stop")
 
 
-@pytest.mark.parametrize("chain", ["bound", "composed"])
+CHAINS_WITH_CALLS = pytest.mark.parametrize("chain", ["bound", "composed", "invoked"])
+
+
+@CHAINS_WITH_CALLS
 def test_a_long_number_in_a_tools_arguments_is_kept(ask, server, chain):
-    server.says(calls("add", {"a": NUMBER, "b": [-NUMBER]}))
+    server.says(calls("add", f'{{"a": {NUMBER}, "b": [-{NUMBER}]}}'))
     text, (call,), finish = ask(chain)
     assert json.loads(call.function.arguments) == {"a": NUMBER, "b": [-NUMBER]}
     assert (text, finish) == ("", "tool_calls")
+
+
+@CHAINS_WITH_CALLS
+@pytest.mark.parametrize("arguments", ['{"a": 1', '{"a":', "[1]"])
+@pytest.mark.parametrize("finish", ["length", "tool_calls"])
+def test_arguments_that_are_cut_or_no_object_are_not_mended(ask, server, chain, arguments, finish):
+    server.says(calls("add", arguments, finish))
+    _, (call,), ended = ask(chain)
+    assert (call.function.name, call.function.arguments, ended) == ("add", arguments, finish)
 
 
 def test_a_long_number_in_an_answer_that_is_an_object_is_kept(ask, server):
@@ -90,7 +102,7 @@ def test_a_long_number_in_an_answer_that_is_an_object_is_kept(ask, server):
 def test_what_fails_before_the_first_content_has_a_status_where_only_data_came(
     client, server, chain
 ):
-    replies = [calls("add", {"a": 1, "b": 2})] if chain == "agent" else []
+    replies = [calls("add", '{"a": 1, "b": 2}')] if chain == "agent" else []
     server.says(*replies, LIMITED)
     with pytest.raises(openai.RateLimitError) as raised:
         list(
