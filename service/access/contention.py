@@ -24,16 +24,22 @@ T = TypeVar("T")
 
 
 def while_others_get_on(
-    database: Database, attempt: Callable[[], T], most_unchanged: int, seconds: float = 0
+    database: Database,
+    attempt: Callable[[], T],
+    most_unchanged: int,
+    seconds: float,
+    in_all_seconds: float,
 ) -> T:
-    """Repeats an attempt that was blocked by a lock, until nothing has changed after this many attempts and seconds."""
+    """Repeats an attempt that was blocked by a lock, until nothing has changed after this many attempts and seconds, or
+    until it has taken too long in all."""
     before: object = None
-    unchanged, since = 0, time.monotonic()
+    began = since = time.monotonic()
+    unchanged = 0
     while True:
         try:
             return attempt()
         except DBAPIError as error:
-            if not _is_contended(error):
+            if not is_contended(error):
                 raise
             seen = _seen(database)
             if before is None or seen == before:
@@ -41,12 +47,16 @@ def while_others_get_on(
             else:
                 unchanged, since = 1, time.monotonic()
                 database.replied()
-            if unchanged > most_unchanged and time.monotonic() - since >= seconds:
+            now = time.monotonic()
+            if unchanged > most_unchanged and now - since >= seconds:
+                raise
+            if now - began >= in_all_seconds:
                 raise
             before = seen
 
 
-def _is_contended(error: DBAPIError) -> bool:
+def is_contended(error: DBAPIError) -> bool:
+    """Whether somebody else holds what the statement needed."""
     if getattr(error.orig, "sqlstate", None) in POSTGRESQL_STATES:
         return True
     return (getattr(error.orig, "sqlite_errorcode", None) or 0) & 0xFF in SQLITE_CODES
@@ -60,7 +70,7 @@ def _seen(database: Database) -> object:
         with database.reading() as connection:
             return {tuple(row) for row in connection.execute(WRITERS)}
     except DBAPIError as error:
-        if not _is_contended(error):
+        if not is_contended(error):
             raise
         # this table itself is locked
         return None

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from service.access.health import Health, StoreAway, StoreReplaced, kind_of
@@ -29,15 +30,20 @@ BEAT_SECONDS = 5.0
 SWEEP_SECONDS = 5.0
 BUDGETS_SECONDS = 15.0
 TIDY_SECONDS = 60.0
+# deletes of old rows per round: a backlog must not hold up heartbeats
+MOST_DELETES = 10
 SPREAD = random.SystemRandom()
 
 
 @dataclass
 class Duty:
-    """A periodic task, spread so that the workers do not all run it at the same time."""
+    """A periodic task, spread so that the workers do not all run it at the same time.
+
+    act: returns whether more is left to do, which is due at once.
+    """
 
     every_seconds: float
-    act: Callable[[], None]
+    act: Callable[[], bool | None]
     due_at: float = field(default=0.0)
 
     def postpone(self, now: float) -> None:
@@ -79,7 +85,8 @@ class Keeper:
         self._duties = [
             Duty(SWEEP_SECONDS, self._sweep),
             Duty(BUDGETS_SECONDS, self._tell_budgets),
-            Duty(TIDY_SECONDS, self._tidy),
+            Duty(TIDY_SECONDS, self._forget_idle_users),
+            Duty(TIDY_SECONDS, self._forget_old_rows),
         ]
         self._changed = threading.Condition()
         self._wanted = False
@@ -149,8 +156,7 @@ class Keeper:
 
     def _do_what_is_due(self) -> None:
         for duty in self._duties:
-            if time.monotonic() >= duty.due_at:
-                duty.act()
+            if time.monotonic() >= duty.due_at and not duty.act():
                 duty.postpone(time.monotonic())
 
     def _lost(self, cause: str) -> None:
@@ -168,7 +174,7 @@ class Keeper:
         since = self._beating_since
         if since is None or time.monotonic() - since < LEASE_SECONDS:
             return
-        running = self._worker.running
+        running = set(self._worker.running)
         swept = self._run(lambda: self._store.sweep(running), JOB_SECONDS)
         if swept:
             self._listener.leases_swept(swept)
@@ -176,7 +182,9 @@ class Keeper:
     def _tell_budgets(self) -> None:
         self._listener.budgets_used(self._run(self._store.budgets, JOB_SECONDS))
 
-    def _tidy(self) -> None:
+    def _forget_idle_users(self) -> None:
         self._run(self._store.forget_idle_users, JOB_SECONDS)
-        while self._run(lambda: self._store.forget_old_rows(self._ledger_days), JOB_SECONDS):
-            pass
+
+    def _forget_old_rows(self) -> bool:
+        forget = partial(self._store.forget_old_rows, self._ledger_days)
+        return all(self._run(forget, JOB_SECONDS) for _ in range(MOST_DELETES))

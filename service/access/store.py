@@ -1,14 +1,16 @@
 """The store of one process. Each method is one transaction and blocks; workers call them through a Lane."""
 
+import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from service.access import admissions, closing, registry, upkeep
 from service.access.admissions import Answer, Question
-from service.access.contention import while_others_get_on
+from service.access.contention import is_contended, while_others_get_on
 from service.access.database import Database
 from service.access.ledger import LedgerRow
 from service.access.periods import Calendar
@@ -22,6 +24,8 @@ BLOCKED_SECONDS = 1.8
 MOST_UNCHANGED = 10
 # nobody holds an SQLite file for that long, and rows can wait on the disk
 MOST_UNCHANGED_ELSEWHERE = 2
+# turns go on while maintenance keeps the ledger locked, and its rows are safer on the disk than in memory
+BACKGROUND_SECONDS = 5.0
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -78,10 +82,8 @@ class Store:
         )
 
     def sweep(self, running: Collection[str]) -> int:
-        return self._write(
-            self.database.writing,
-            lambda connection: upkeep.sweep(connection, self.calendar, self.worker, running),
-            background=True,
+        return self._if_free(
+            lambda connection: upkeep.sweep(connection, self.calendar, self.worker, running)
         )
 
     def budgets(self) -> list[tuple[str, BudgetPeriod, float]]:
@@ -94,17 +96,22 @@ class Store:
         return sum(self._forget_idle_users(name) for name in names)
 
     def forget_old_rows(self, days: int) -> int:
-        return self._write(
-            self.database.writing,
-            lambda connection: upkeep.forget_old_rows(connection, days),
-            background=True,
-        )
+        return self._if_free(lambda connection: upkeep.forget_old_rows(connection, days))
 
     def _forget_idle_users(self, key: str) -> int:
-        return self._write(
-            self.database.writing,
-            lambda connection: upkeep.forget_idle_users(connection, self.calendar, key),
+        return self._if_free(
+            lambda connection: upkeep.forget_idle_users(connection, self.calendar, key)
         )
+
+    def _if_free(self, job: Callable[[Connection], int]) -> int:
+        """Upkeep can come later: heartbeats and changed keys must not wait behind a table that somebody has locked."""
+        try:
+            with self.database.writing(background=True) as connection:
+                return job(connection)
+        except DBAPIError as error:
+            if not (is_contended(error) or _is_worth_another_try(error)):
+                raise
+            return 0
 
     def _write(
         self,
@@ -118,10 +125,15 @@ class Store:
                 return job(connection)
 
         patient = not (background or self.database.is_sqlite)
-        most = (MOST_UNCHANGED, BLOCKED_SECONDS) if patient else (MOST_UNCHANGED_ELSEWHERE, 0)
+        unchanged = (MOST_UNCHANGED, BLOCKED_SECONDS) if patient else (MOST_UNCHANGED_ELSEWHERE, 0)
+        most = (*unchanged, BACKGROUND_SECONDS if background else math.inf)
         try:
             return while_others_get_on(self.database, attempt, *most)
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) not in TRY_AGAIN:
+            if not _is_worth_another_try(error):
                 raise
         return while_others_get_on(self.database, attempt, *most)
+
+
+def _is_worth_another_try(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) in TRY_AGAIN

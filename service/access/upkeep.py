@@ -42,13 +42,14 @@ def sweep(connection: Connection, calendar: Calendar, worker: str, running: Coll
     joined = schema.leases.outerjoin(schema.workers, schema.leases.c.worker == schema.workers.c.id)
     own = schema.leases.c.worker == worker
     old = schema.leases.c.began_at_us < now - LEASE_SECONDS * MICROSECONDS
-    leases = connection.execute(
+    ended = connection.execute(
         select(schema.leases, schema.workers.c.seen_at_us)
         .select_from(joined)
         .where(dead | schema.workers.c.id.is_(None) | (own & old))
+        # before the limit: running answers may be more than that
+        .where(schema.leases.c.turn_id.not_in(running))
         .limit(BATCH)
     ).all()
-    ended = [lease for lease in leases if lease.turn_id not in running]
     if ended:
         rows = [_lost(lease, now) for lease in ended]
         close(connection, calendar, rows, known_keys=False)
