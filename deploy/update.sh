@@ -30,9 +30,10 @@ prepare_image() {
     docker image inspect "$1" >/dev/null 2>&1 || docker pull --quiet "$1" >/dev/null
 }
 
-# Next to the old ones, but not on the network where nginx would find them by the service's name.
+# Next to the old ones, but not on the network where nginx would find them by the service's name. Not with --no-deps: compose
+# would note another configuration for them, and replace them at the next docker compose up.
 create() {
-    docker compose up --no-start --no-deps --no-build --no-recreate --scale "service=$((2 * count))" service >/dev/null 2>&1 ||
+    docker compose up --no-start --no-build --no-recreate --scale "service=$((2 * count))" service >/dev/null 2>&1 ||
         fail "the new containers could not be made"
     for container in $(replicas --all); do
         case " $known " in

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.callers import Callers, endings, nobody_noticed
 from tests.support.simulator import directive
-from tests.support.stack import eventually
+from tests.support.stack import UP_FLAGS, eventually
 
 STREAMS = 200
 DERIVED = ("chat-service:test-new", "chat-service:test-broken")
@@ -49,6 +49,8 @@ def test_no_answer_is_broken_by_an_update(simulated, figures, updated_back):
     assert now != old
     assert simulated.inspect(now[0])["Config"]["Image"] == image
     all_were_counted(simulated, instance)
+    simulated.compose("up", "--detach", *UP_FLAGS, SERVICE_IMAGE=image)
+    assert simulated.containers("service") == now, "compose has replaced what the update made"
 
 
 def all_were_counted(stack, instance):
