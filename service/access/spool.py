@@ -9,6 +9,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -61,8 +62,9 @@ class Spool:
         for path in sorted(self._folder.glob(f"*{SUFFIX}")):
             if path == self._path:
                 continue
-            with path.open("rb") as file:
-                if _lock(file):
+            # another process may take it over at any time before the lock
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                if _lock(file) and path.exists():
                     yield _read(path)
                     path.unlink(missing_ok=True)
 

@@ -53,6 +53,18 @@ def test_a_file_stays_when_its_rows_could_not_be_stored(spool, tmp_path):
     assert left_behind(tmp_path / "spool") == [[row(1)]]
 
 
+def test_two_processes_that_take_over_at_the_same_time_share_the_files(tmp_path):
+    for number in (1, 2):
+        spool = Spool(tmp_path)
+        spool.add([row(number)])
+        spool._file.close()
+    files = Spool(tmp_path).left_behind()
+    taken = list(next(files))
+    assert sorted([taken, *left_behind(tmp_path)], key=str) == [[row(1)], [row(2)]]
+    assert list(files) == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_line_that_a_crash_cut_short_hides_no_other(spool, tmp_path):
     spool.add([row(1), row(2)])
     path = next((tmp_path / "spool").glob("*.rows"))
