@@ -142,6 +142,8 @@ def _rotate(office: Office) -> click.Command:
             existing(registry.find_to_change(connection, name), name)
             now = now_us(connection)
             ends = now if overlap == NO_LIMIT else instant_us(overlap, now, store.calendar, +1)
+            if ends < now:
+                raise click.ClickException("An overlap cannot end in the past; 'none' ends it now.")
             registry.rotate(connection, name, digest(secret), now, ends)
             _hand_out(secret, name, out, in_json=in_json)
 

@@ -175,6 +175,7 @@ def test_a_rotated_key_has_two_secrets_for_a_while(told, database):
         (["disable", "nobody"], 'There is no key named "nobody".'),
         (["rotate", "nobody"], 'There is no key named "nobody".'),
         (["rotate", "anonymous"], "no key that could be rotated"),
+        (["rotate", "team-a", "--overlap", "2026-01-01"], "cannot end in the past"),
     ],
 )
 def test_a_mistake_is_a_sentence_and_changes_nothing(run, told, words, sentence):
