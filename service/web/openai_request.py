@@ -232,12 +232,13 @@ def _text_alone(value: Any) -> bool:
 
 
 TOOLS = "are not supported: tools are the chain's own"
+TOOL = "is not supported: tools are the chain's own"
 # name, whether a value changes nothing, and why it is refused otherwise
 UNSUPPORTED: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("tools", _nothing, TOOLS),
     ("functions", _nothing, TOOLS),
-    ("tool_choice", _no_call, TOOLS),
-    ("function_call", _no_call, TOOLS),
+    ("tool_choice", _no_call, TOOL),
+    ("function_call", _no_call, TOOL),
     ("n", _one, "must be 1"),
     ("response_format", _plain_text, "must be text: a chain decides what it answers"),
     ("modalities", _text_alone, "must be text"),
