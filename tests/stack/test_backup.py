@@ -82,7 +82,7 @@ def remembers(stack, moment):
 
 def newer(stack, since, until=None):
     """Whether there are figures from after `since`, at `until` or now."""
-    at = f" @ {until:.0f}" if until else ""
+    at = f" @ {until:.3f}" if until else ""
     return asked(stack, f"timestamp(up{at}) > {since:.3f}")
 
 
