@@ -75,7 +75,7 @@ def draw(found: Medians, path: Path) -> None:
     axes.margins(x=0.15)
     axes.set_xlabel("CPU of the serving processes per streamed token, µs (log)")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, markerscale=0.5)
     figure.savefig(path, dpi=120)
 
 
