@@ -29,7 +29,8 @@ def server(_server):
 
 @pytest.fixture(scope="module")
 def client(_server):
-    settings = {"RETRY_ATTEMPTS": 1, "BREAKER_FAILURES": 100_000}
+    # a busy machine must not commit a stream before its failure
+    settings = {"RETRY_ATTEMPTS": 1, "BREAKER_FAILURES": 100_000, "STREAM_HOLD_SECONDS": 10}
     with (
         Service(_server.base_url, chain=CHAINS, **settings) as service,
         openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0) as client,
