@@ -58,6 +58,7 @@ class Store:
                 connection, self.calendar, ended, identity=self.identity
             ),
             background=True,
+            in_all_seconds=BACKGROUND_SECONDS,
         )
 
     def restore(self, rows: Iterable[LedgerRow]) -> int:
@@ -119,6 +120,7 @@ class Store:
         job: Callable[[C], T],
         *,
         background: bool = False,
+        in_all_seconds: float = math.inf,
     ) -> T:
         def attempt() -> T:
             with writing(background=background) as connection:
@@ -126,7 +128,7 @@ class Store:
 
         patient = not (background or self.database.is_sqlite)
         unchanged = (MOST_UNCHANGED, BLOCKED_SECONDS) if patient else (MOST_UNCHANGED_ELSEWHERE, 0)
-        most = (*unchanged, BACKGROUND_SECONDS if background else math.inf)
+        most = (*unchanged, in_all_seconds)
         try:
             return while_others_get_on(self.database, attempt, *most)
         except DBAPIError as error:
