@@ -26,7 +26,7 @@ MODEL_REFUSALS = ("401", "403", "503")
 
 def paths(limits: Limits, kinds: Kinds) -> dict[str, Any]:
     """kinds: by status, the errors a turn may end with."""
-    names = list(dict.fromkeys((*limits.models, *limits.chains)))
+    names = _names(limits)
     name = {"name": "name", "in": "path", "required": True, "schema": {"enum": names}}
     listed = {status: _problem(status, kinds.get(status, [])) for status in MODEL_REFUSALS}
     unknown = {"404": _problem("404", [])}
@@ -41,8 +41,13 @@ def paths(limits: Limits, kinds: Kinds) -> dict[str, Any]:
     }
 
 
+def _names(limits: Limits) -> list[str]:
+    """What `model` may be: a chain may have a model's name."""
+    return list(dict.fromkeys((*limits.models, *limits.chains)))
+
+
 def schemas(limits: Limits) -> dict[str, Any]:
-    names = list(dict.fromkeys((*limits.models, *limits.chains)))
+    names = _names(limits)
     return {
         "CompletionRequest": _request(names),
         "CompletionMessage": {"anyOf": [_message(_content(), "user", "system", "developer"), _reply()]},

@@ -6,25 +6,13 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests.support.model_server import DONE, ModelServer, choice, fin, refuses, stream
+from tests.support.model_server import DONE, choice, fin, refuses, stream
 from tests.support.service import Service
 
 CHAINS = Path(__file__).with_name("data.py").read_text()
 # a parcel's, say: more than 64 bits
 NUMBER = 92055901755477000271990251
 LIMITED = refuses(429, {"error": {"message": "slow"}}, Retry_After="30")
-
-
-@pytest.fixture(scope="module")
-def _server():
-    with ModelServer() as server:
-        yield server
-
-
-@pytest.fixture
-def server(_server):
-    _server.says()
-    return _server
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import pytest
 
 from tests.support.model_server import (
     DONE,
-    ModelServer,
     fin,
     frame,
     refuses,
@@ -23,18 +22,6 @@ from tests.support.upstream import cut, gone
 CHAINS = (Path(__file__).parents[1] / "chains/chains_under_test.py").read_text()
 ROUTE = "/v1/chat/completions"
 ASKED = [{"role": "user", "content": "hi"}]
-
-
-@pytest.fixture(scope="module")
-def _server():
-    with ModelServer() as server:
-        yield server
-
-
-@pytest.fixture
-def server(_server):
-    _server.says()
-    return _server
 
 
 @pytest.fixture(scope="module")
