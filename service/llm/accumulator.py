@@ -161,15 +161,24 @@ def usage_metadata(usage: Usage) -> UsageMetadata:
 def told_calls(found: list[tuple[str | None, str, str]]) -> list[dict[str, Any]]:
     """The calls as data: arguments that are not a JSON object stay text."""
     good, bad = _parsed_calls(found)
-    return [{name: call[name] for name in ("id", "name", "args")} for call in [*good, *bad]]
+    return [_told(call) for call in [*good, *bad]]
 
 
-def function_calls(message: AIMessage) -> list[ToolCall]:
-    """The call of a bound function."""
+def _told(call: Mapping[str, Any]) -> dict[str, Any]:
+    # what an invalid call lacks is None
+    args = "" if call["args"] is None else call["args"]
+    return {"id": call["id"], "name": call["name"] or "", "args": args}
+
+
+def told_by(message: AIMessage) -> list[dict[str, Any]]:
+    """A message's calls as data, of tools or of a bound function."""
+    calls = [*message.tool_calls, *message.invalid_tool_calls]
+    if calls:
+        return [_told(call) for call in calls]
     called = message.additional_kwargs.get(FUNCTION_CALL)
     if not called:
         return []
-    return _parsed_calls([(None, called.get("name") or "", called.get("arguments") or "")])[0]
+    return told_calls([(None, called.get("name") or "", called.get("arguments") or "")])
 
 
 def _parsed_calls(found: list[tuple[str | None, str, str]]) -> tuple[list[ToolCall], list[Any]]:

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Tool
 from langchain_core.runnables.utils import AddableDict
 from pydantic import BaseModel
 
-from service.llm.accumulator import FUNCTION_CALL, function_calls, told_calls
+from service.llm.accumulator import FUNCTION_CALL, told_by, told_calls
 
 MOST_DATA_BYTES = 64 * 1024
 # scores of vector stores are numpy's
@@ -162,8 +162,7 @@ def _told(message: AIMessage) -> list[dict[str, Any]]:
         # in its tool_calls LangChain completes arguments that are cut
         parts = message.tool_call_chunks
         return told_calls([(c["id"], c["name"] or "", c["args"] or "") for c in parts])
-    calls = [*message.tool_calls, *message.invalid_tool_calls] or function_calls(message)
-    return [{"id": c["id"], "name": c["name"], "args": c["args"]} for c in calls]
+    return told_by(message)
 
 
 def messages_in(value: Any) -> list[BaseMessage]:

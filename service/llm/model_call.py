@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from service.llm.accumulator import function_calls
+from service.llm.accumulator import told_by
 from service.llm.kept import Kept
 
 TOOLS = frozenset({"tools", "functions"})
@@ -61,5 +61,9 @@ class ModelCall:
 
 
 def _texts(message: BaseMessage) -> list[str]:
-    calls = message.tool_calls or function_calls(message) if isinstance(message, AIMessage) else []
-    return [str(message.text), *(f"{call['name']} {json.dumps(call['args'])}" for call in calls)]
+    calls = told_by(message) if isinstance(message, AIMessage) else []
+    return [str(message.text), *(f"{call['name']} {_arguments(call['args'])}" for call in calls)]
+
+
+def _arguments(args: Any) -> str:
+    return args if isinstance(args, str) else json.dumps(args, default=str)

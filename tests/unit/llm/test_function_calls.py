@@ -1,6 +1,8 @@
-"""OpenAI's older calls of functions, which LangChain keeps beside the message's text."""
+"""OpenAI's older calls of functions, which LangChain keeps beside the message's text, and calls that are no JSON."""
 
+import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.tool import invalid_tool_call
 
 from service.llm.chain_output import Outputs
 from service.llm.model_call import ModelCall
@@ -27,3 +29,30 @@ def test_a_call_that_is_sent_back_counts_as_sent():
     said = AIMessage("", additional_kwargs={"function_call": called})
     texts = ModelCall([said], {}, "gpt-4o-mini", 0, takes_back=False).texts
     assert any("City" in text and "Seoul" in text for text in texts)
+
+
+CUT = '{"name": "Seo'
+FUNCTION = {"additional_kwargs": {"function_call": {"name": "City", "arguments": CUT}}}
+TOOL = {"invalid_tool_calls": [invalid_tool_call(name="City", args=CUT, id="c1", error="no JSON")]}
+cut = pytest.mark.parametrize("said", [FUNCTION, TOOL], ids=["function", "tool"])
+
+
+@cut
+def test_a_call_whose_arguments_are_no_json_is_handed_out_as_it_came(said):
+    outputs = Outputs()
+    assert outputs.read(AIMessage("", **said)) == ""
+    (call,) = outputs.tool_calls
+    assert (call["name"], call["args"]) == ("City", CUT)
+
+
+@cut
+def test_a_call_whose_arguments_are_no_json_counts_as_sent(said):
+    texts = ModelCall([AIMessage("", **said)], {}, "gpt-4o-mini", 0, takes_back=False).texts
+    assert f"City {CUT}" in texts
+
+
+def test_a_call_without_a_name_has_an_empty_one():
+    outputs = Outputs()
+    nameless = invalid_tool_call(name=None, args=None, id=None, error=None)
+    outputs.read(AIMessage("", invalid_tool_calls=[nameless]))
+    assert outputs.tool_calls == [{"id": None, "name": "", "args": ""}]
