@@ -6,7 +6,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import partial
 from pathlib import Path
 
 from sqlalchemy import select
@@ -155,14 +154,18 @@ class FullDisk:
     def run(self, trial: Trial) -> None:
         filler = self._server.folder / "filler"
 
+        def lose() -> None:
+            fill(filler)
+            # it goes on writing into what it has reserved; it may end before it answers
+            with suppress(subprocess.CalledProcessError):
+                self._server.sql("SELECT pg_switch_wal()")
+
         def regain() -> None:
             filler.unlink()
             # it ends itself when it cannot write its log
             self._server.restart()
 
-        # what it has reserved already is used up first
-        self._server.sql("SELECT pg_switch_wal()")
-        without_store(trial, self._server.address(), partial(fill, filler), regain)
+        without_store(trial, self._server.address(), lose, regain)
 
 
 class SqliteCase:
