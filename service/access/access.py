@@ -156,6 +156,10 @@ class Access:
     def serves_without_store(self) -> bool:
         return self._policy.serves_without_store
 
+    @property
+    def ledger_is_stuck(self) -> bool:
+        return self._writer.is_stuck
+
     def account(
         self,
         key: Key,

@@ -46,6 +46,8 @@ class Books(Protocol):
     def listener(self) -> Listener: ...
     @property
     def serves_without_store(self) -> bool: ...
+    @property
+    def ledger_is_stuck(self) -> bool: ...
 
     def now(self) -> Moment: ...
     def waited_for_ended(self) -> bool:
@@ -198,9 +200,11 @@ class Account:
         answer = self._ask_once(question)
         if not answer.levels:
             raise Forbidden(cause="deleted")
-        held = answer.refusal is not None and answer.refusal.is_held
-        if held and self._books.waited_for_ended():
+        if _is_held(answer) and self._books.waited_for_ended():
             answer = self._ask_once(question)
+        if _is_held(answer) and self._books.ledger_is_stuck and self._books.serves_without_store:
+            # what holds it may have ended long ago
+            raise StoreAway
         return answer
 
     def _ask_once(self, question: Question) -> Answer:
@@ -216,6 +220,10 @@ class Account:
         if answer.refusal:
             self._books.listener.turn_refused(self.key.name, answer.refusal.limit)
             raise error_of(answer.refusal)
+
+
+def _is_held(answer: Answer) -> bool:
+    return answer.refusal is not None and answer.refusal.is_held
 
 
 def _sum(one: Amount, other: Amount) -> Amount:

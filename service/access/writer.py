@@ -51,6 +51,7 @@ class Writer:
         self._nothing_in_memory = threading.Event()
         self._nothing_in_memory.set()
         self._retry_at = 0.0
+        self._failures = 0
         self._adopt_at = 0.0
 
     def start(self) -> None:
@@ -67,6 +68,11 @@ class Writer:
     def flush(self, seconds: float) -> bool:
         """Whether every row has reached the store or at least the disk."""
         return self._nothing_in_memory.wait(seconds)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether no row can be written: a second attempt has failed, too. Ended turns hold what they have reserved."""
+        return self._failures > 1
 
     def write(self, rows: Sequence[LedgerRow]) -> None:
         """One round: writes new rows to the store, or to the disk; then the rows that have waited there."""
@@ -100,10 +106,12 @@ class Writer:
             self._run(lambda: self._store.close(rows), WRITE_SECONDS)
         except Exception as error:  # noqa: BLE001 - drivers raise their own for values they cannot convert
             return self._without_bad_ones(rows, error) if _is_about_rows(error) else self._later()
+        self._failures = 0
         return True
 
     def _later(self) -> bool:
         self._retry_at = time.monotonic() + RETRY_SECONDS
+        self._failures += 1
         return False
 
     def _without_bad_ones(self, rows: Sequence[LedgerRow], error: Exception) -> bool:

@@ -266,6 +266,46 @@ def test_a_locked_ledger_holds_up_no_turn(own_postgres, away):
     store.database.forget()
 
 
+@contextmanager
+def full_disk(server):
+    """No new row of the ledger fits, though others can still be changed."""
+    server.sql(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$"
+    )
+    server.sql("CREATE TRIGGER fails BEFORE INSERT ON access_ledger EXECUTE FUNCTION fail()")
+    try:
+        yield
+    finally:
+        server.sql("DROP TRIGGER fails ON access_ledger")
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [full_disk, lambda server: locked(server, "LOCK TABLE access_ledger", most_seconds=60)],
+    ids=["full disk", "lock"],
+)
+def test_ended_answers_hold_no_key_up_while_the_ledger_takes_no_row(
+    own_postgres, away, tmp_path, failure
+):
+    make_key(away, limits=Limits(open_answers=2))
+    with AccessWorker(away, tmp_path) as worker:
+        with failure(own_postgres):
+            assert codes(worker.ask("turns", count=2, in_turn=True)) == {None}
+            until = time.monotonic() + 60
+            while codes(worker.ask("turns")) != {None}:
+                assert time.monotonic() < until
+            assert codes(worker.ask("turns", count=6, in_turn=True)) == {None}
+            # the limit still applies
+            assert codes(worker.ask("turns", count=2, keep=True)) == {None}
+            assert codes(worker.ask("turns")) == {"rate_limited"}
+            assert worker.ask("end", cost=1) == 2
+            assert worker.ask("flush")
+        worker.until("waiting", 0)
+        worker.until("usage", {"spent": 11, "reserved": 0, "open": 0})
+    assert count(away, schema.leases) == 0
+
+
 @pytest.mark.parametrize("table", ["access_leases", "access_states"])
 def test_turns_of_two_workers_do_not_wait_for_a_table_that_stays_locked(
     own_postgres, away, tmp_path, table
