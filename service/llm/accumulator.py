@@ -12,6 +12,7 @@ from langchain_core.messages.tool import ToolCall, invalid_tool_call, tool_call,
 
 from service.chat.events import CallEvent, Done, Restart, Thinking, Token, ToolCalls, Usage
 from service.llm.kept import Kept
+from service.llm.nesting import is_too_deep
 from service.llm.surrogates import joined
 
 Options = Mapping[str, Any]
@@ -188,7 +189,7 @@ def _parsed_calls(found: list[tuple[str | None, str, str]]) -> tuple[list[ToolCa
             args = _exact(arguments or "{}")
         except ValueError:
             args = None
-        if isinstance(args, dict):
+        if isinstance(args, dict) and not is_too_deep(args):
             good.append(tool_call(name=name, args=args, id=call_id))
         else:
             error = "arguments are no JSON object"
@@ -199,8 +200,13 @@ def _parsed_calls(found: list[tuple[str | None, str, str]]) -> tuple[list[ToolCa
 def _exact(text: str) -> Any:
     """The JSON in a text. Raises ValueError."""
     value = orjson.loads(text)
-    # of which orjson makes a rounded float
-    return json.loads(text) if LONG_NUMBER.search(text) else value
+    if not LONG_NUMBER.search(text):
+        return value
+    try:
+        # of which orjson makes a rounded float
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _parsed(content: str, response_format: Any) -> Any:

@@ -14,6 +14,7 @@ from langchain_core.runnables.utils import AddableDict
 from pydantic import BaseModel
 
 from service.llm.accumulator import FUNCTION_CALL, told_by, told_calls
+from service.llm.nesting import is_too_deep
 
 MOST_DATA_BYTES = 64 * 1024
 # scores of vector stores are numpy's
@@ -22,7 +23,7 @@ UNSAID = frozenset({"system", "history", "input"})
 
 
 class NotJson(ValueError):
-    """A value that cannot be JSON, or is too long."""
+    """A value that cannot be JSON, or is too long or nested too deeply."""
 
 
 def jsonable(value: Any) -> Any:
@@ -31,7 +32,10 @@ def jsonable(value: Any) -> Any:
     size = len(told.encode(errors="surrogatepass"))
     if size > MOST_DATA_BYTES:
         raise NotJson(f"{size} bytes")
-    return json.loads(told)
+    plain = json.loads(told)
+    if is_too_deep(plain):
+        raise NotJson("nested too deeply")
+    return plain
 
 
 def as_text(value: Any) -> str:
@@ -46,10 +50,17 @@ def _as_text_without_orjson(value: Any) -> str:
     """For what orjson refuses: numbers of more than 64 bits, and halves of characters. Raises NotJson."""
     try:
         return json.dumps(
-            value, default=_plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+            value, default=_converted, ensure_ascii=False, allow_nan=False, separators=(",", ":")
         )
     except (TypeError, ValueError, RecursionError):
         raise NotJson(type(value).__name__) from None
+
+
+def _converted(value: Any) -> Any:
+    try:
+        return _plain(value)
+    except TypeError:
+        return orjson.loads(orjson.dumps(value, option=OPTIONS))
 
 
 def _plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind
@@ -162,7 +173,11 @@ def _told(message: AIMessage) -> list[dict[str, Any]]:
         # in its tool_calls LangChain completes arguments that are cut
         parts = message.tool_call_chunks
         return told_calls([(c["id"], c["name"] or "", c["args"] or "") for c in parts])
-    return told_by(message)
+    return [{**call, "args": _told_args(call["args"])} for call in told_by(message)]
+
+
+def _told_args(args: Any) -> Any:
+    return as_text(args) if is_too_deep(args) else args
 
 
 def messages_in(value: Any) -> list[BaseMessage]:

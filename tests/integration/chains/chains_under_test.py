@@ -1,6 +1,8 @@
 """The chains that teams bring: read by the tests as the text of service/llm/chain.py."""
 
 import asyncio
+import datetime as dt
+import functools
 import json
 import operator
 import os
@@ -132,6 +134,11 @@ def no_json(model):
         dispatch_custom_event("odd", object())
         dispatch_custom_event("long", "x" * 70_000)
         dispatch_custom_event("n" * 300, 1)
+        dispatch_custom_event("deep", functools.reduce(lambda inner, _: [inner], range(300), 1))
+        dispatch_custom_event(
+            "deeper", functools.reduce(lambda of, _: {"a": of}, range(450), 2**70)
+        )
+        dispatch_custom_event("long number", {"n": 2**70, "on": dt.date(2026, 1, 2)})
         dispatch_custom_event(7, "a number as a name")
         dispatch_custom_event("fine", {"n": 1})
         return asked

@@ -190,11 +190,15 @@ def test_sources_come_beside_the_answer(service, server, route):
 
 def test_data_that_is_no_json_or_too_long_is_dropped_and_said(service, server, route):
     answer = ask(service, route, "no_json")
-    told = {"7": "a number as a name", "fine": {"n": 1}}
+    told = {
+        "7": "a number as a name",
+        "fine": {"n": 1},
+        "long number": {"n": 2**70, "on": "2026-01-02"},
+    }
     assert (answer.data, answer.text) == (told, "Hello")
     service.turn(answer.request_id)
     dropped = {line["name"] for line in service.events() if line.get("event") == "data_dropped"}
-    assert dropped == {"odd", "long", "n" * 256}
+    assert dropped == {"odd", "long", "deep", "deeper", "n" * 256}
 
 
 def test_a_graphs_writer_is_data(service, route):

@@ -82,6 +82,21 @@ def test_arguments_that_are_cut_or_no_object_are_not_mended(ask, server, chain, 
     assert (call.function.name, call.function.arguments, ended) == ("add", arguments, finish)
 
 
+DEEP = "[" * 300 + str(NUMBER) + "]" * 300
+DEEPER = '{"a":' * 450 + str(NUMBER) + "}" * 450
+
+
+@CHAINS_WITH_CALLS
+@pytest.mark.parametrize(
+    "arguments", [f'{{"a": {DEEP}}}', DEEPER, DEEPER.replace(str(NUMBER), "1")]
+)
+def test_arguments_may_be_nested_deeply(ask, server, chain, arguments):
+    server.says(calls("add", arguments))
+    _, (call,), finish = ask(chain)
+    assert json.loads(call.function.arguments) == json.loads(arguments)
+    assert finish == "tool_calls"
+
+
 def test_a_long_number_in_an_answer_that_is_an_object_is_kept(ask, server):
     text, _, finish = ask("number")
     assert (json.loads(text), finish) == ({"number": NUMBER}, "stop")
