@@ -9,6 +9,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from service.chat.events import Chunk, Usage
 from service.errors import ContentFiltered, UpstreamError
+from service.llm.accumulator import FUNCTION_CALL
 from service.llm.kept import THINKING, Kept
 from service.llm.usage import total, usage_of
 from service.llm.wire.finish import finish_reason
@@ -73,12 +74,12 @@ def whole_chunk(message: AIMessage) -> AIMessageChunk:
     calls: Any = [
         {
             "name": c["name"],
-            "args": json.dumps(c["args"]),
+            "args": c["args"] if isinstance(c["args"], str) else json.dumps(c["args"]),
             "id": c["id"],
             "index": i,
             "type": "tool_call_chunk",
         }
-        for i, c in enumerate(message.tool_calls)
+        for i, c in enumerate([*message.tool_calls, *message.invalid_tool_calls])
     ]
     return AIMessageChunk(
         content=message.content,
@@ -108,6 +109,10 @@ def _thought(block: dict[str, Any]) -> str:
 
 def _tool_calls(message: BaseMessage) -> list[dict[str, Any]]:
     parts = message.tool_call_chunks if isinstance(message, AIMessageChunk) else []
+    # of OpenAI's older API
+    function = message.additional_kwargs.get(FUNCTION_CALL)
+    if function and not parts:
+        return [{"function": function}]
     return [
         {
             "index": part["index"],

@@ -3,9 +3,13 @@
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import invalid_tool_call
+from langchain_core.outputs import ChatGenerationChunk
 
+from service.llm.accumulator import ToolCallParts
 from service.llm.chain_output import Outputs
+from service.llm.kept import Kept
 from service.llm.model_call import ModelCall
+from service.llm.provider_answer import ProviderAnswer, whole_chunk
 
 
 def part(**called):
@@ -56,3 +60,20 @@ def test_a_call_without_a_name_has_an_empty_one():
     nameless = invalid_tool_call(name=None, args=None, id=None, error=None)
     outputs.read(AIMessage("", invalid_tool_calls=[nameless]))
     assert outputs.tool_calls == [{"id": None, "name": "", "args": ""}]
+
+
+def called_by(*messages):
+    """The calls that a provider's class reports in these messages."""
+    answer, parts = ProviderAnswer(Kept(), says_why=True), ToolCallParts()
+    for chunk in answer.chunks(ChatGenerationChunk(message=one) for one in messages):
+        parts.add(chunk.tool_calls)
+    return [(name, arguments) for _, name, arguments in parts.found]
+
+
+def test_another_providers_class_may_call_a_function():
+    parts = [part(name="City", arguments='{"na'), part(arguments='me": "Seoul"}')]
+    assert called_by(*parts) == [("City", '{"name": "Seoul"}')]
+
+
+def test_a_model_that_cannot_stream_may_call_with_no_json():
+    assert called_by(whole_chunk(AIMessage("", **TOOL))) == [("City", CUT)]
