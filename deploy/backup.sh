@@ -36,7 +36,7 @@ keep() {
 save() { keep "$folder/$1.tar.gz" with_data "$1" "tar -C $2 -czf - ."; }
 
 restore() {
-    gzip -t "$folder/$1.tar.gz" &&
+    tar -tzf "$folder/$1.tar.gz" >/dev/null &&
         with_data "$1" "find $2 -mindepth 1 -delete && tar -C $2 -xzf -" <"$folder/$1.tar.gz"
 }
 
@@ -63,23 +63,35 @@ report() {
     fi
 }
 
+# compose may create the container of a service that is never started
+has_run() {
+    container=$(container_of "$1")
+    [ -n "$container" ] && [ "$(docker inspect --format '{{.State.Status}}' "$container")" != created ]
+}
+
 # A server that is stopped is a failure; a stack whose DATABASE_URL is another server's has none.
 postgres() {
     if [ "$action" = save ]; then
-        [ -n "$(container_of postgres)" ] || return 0
+        has_run postgres || return 0
     else
         [ -f "$folder/postgres.dump" ] || return 0
     fi
     report postgres "${action}_postgres"
 }
 
+# while_stopped NAME COMMAND...
+while_stopped() {
+    stopped=$1 result=0
+    shift
+    docker compose stop "$stopped" >/dev/null 2>&1 && "$@" || result=1
+    docker compose start "$stopped" >/dev/null 2>&1 && return "$result"
+}
+
 each() {
     while read -r name data; do
         [ -n "$(container_of "$name")" ] || continue
         [ "$action" = save ] || [ -f "$folder/$name.tar.gz" ] || continue
-        docker compose stop "$name" >/dev/null 2>&1 </dev/null
-        report "$name" "$action" "$name" "$data"
-        docker compose start "$name" >/dev/null 2>&1 </dev/null
+        report "$name" while_stopped "$name" "$action" "$name" "$data" </dev/null
     done <<'NAMES'
 prometheus /prometheus
 alertmanager /alertmanager
@@ -100,7 +112,7 @@ folder=$(cd "$2" && pwd)
 succeeded=
 failed=
 cd "$(dirname "$0")/.."
-each
 postgres
+each
 [ -z "$failed" ] || fail "${failed# }"
 [ -n "$succeeded" ] || fail "there was nothing to $action: is the stack here, and is $folder the right folder?"

@@ -26,8 +26,8 @@ check() {
 authorization() { [ -z "${CHAT_API_KEY:-}" ] || printf 'header = "Authorization: Bearer %s"\n' "$CHAT_API_KEY"; }
 
 # one request; a small model on a small machine may take long
-get() { authorization | curl --config - --silent --show-error --max-time 90 --noproxy "127.0.0.1,localhost,${no_proxy:-${NO_PROXY:-}}" "$@"; }
-post() { get --header 'Content-Type: application/json' "$@"; }
+get() { curl --silent --show-error --max-time 90 --noproxy "127.0.0.1,localhost,${no_proxy:-${NO_PROXY:-}}" "$@"; }
+post() { authorization | get --config - --header 'Content-Type: application/json' "$@"; }
 status() { get --output /dev/null --write-out '%{http_code}' "$@"; }
 
 stream_ending() { post --no-buffer --data "$question" "$url/chat/stream" | grep -E '^(event:|data: \[DONE\])' | tail -n 2 | tr '\n' ' '; }
@@ -56,6 +56,6 @@ check "nginx's counters stay inside" '^404$' status "$url/stub_status"
 [ -z "$alertmanager" ] || check "Alertmanager is ready" OK get --fail "$alertmanager/-/ready"
 [ -z "$grafana" ] || check "Grafana is ready" '"database": ?"ok"' get --fail "$grafana/api/health"
 
-[ "$(status --header 'Content-Type: application/json' --data '{}' "$url/chat")" != 401 ] ||
+[ "$failed" = 0 ] || [ "$(post --output /dev/null --write-out '%{http_code}' --data '{}' "$url/chat")" != 401 ] ||
     echo "smoke: a question needs an API key: set CHAT_API_KEY to a valid one"
 exit "$failed"

@@ -17,7 +17,7 @@ class AccessMetrics:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._next_refusal_line = clock()
+        self._next_refusal_line: dict[KeyProblem, float] = {}
         self._known: set[str] = set()
         self._budgets: set[tuple[str, BudgetPeriod]] = set()
 
@@ -33,8 +33,9 @@ class AccessMetrics:
 
     def key_refused(self, problem: KeyProblem) -> None:
         metrics.KEYS_REFUSED.labels(problem).inc()
-        if self._clock() >= self._next_refusal_line:
-            self._next_refusal_line = self._clock() + REFUSAL_LINE_SECONDS
+        now = self._clock()
+        if now >= self._next_refusal_line.get(problem, now):
+            self._next_refusal_line[problem] = now + REFUSAL_LINE_SECONDS
             log().info("key_refused", problem=problem)
 
     def turn_refused(self, key: str, limit: LimitName) -> None:

@@ -15,7 +15,7 @@ SENTENCES: Mapping[str, str] = {
     "no_token_encoding": "no tokenizer found: tokens that are not reported are estimated by length",
     "models_without_price": "no price is known for {models}: cost is not counted",
     "access": "open to {open_to}; API keys: {keys}",
-    "key_refused": "an API key was refused ({problem}); more of them within a minute are only counted",
+    "key_refused": "a request was refused for its API key ({problem}); more of these within a minute are only counted",
     "dependency": "{dependency} reachable: {up}",
     "model_server": "{says} Check {setting}.",
     "models_not_guarded": "models without retries, timeouts and breaker: {models}; wrap them in steps.guarded()",

@@ -33,11 +33,13 @@ def test_a_budget_that_was_removed_is_no_longer_nearly_used():
     assert used("budget-a") == 0
 
 
-def test_refused_keys_are_a_line_a_minute_and_no_more(lines):
+def test_refused_keys_are_a_line_a_minute_for_each_problem_and_no_more(lines):
     now = [1000.0]
     listener = AccessMetrics(lambda: now[0])
     for seconds in (0, 1, 58, 2, 1):
         now[0] += seconds
         listener.key_refused("no_key")
+    # which the others must not hide
+    listener.key_refused("expired")
     logged = [line for line in lines() if line["event"] == "key_refused"]
-    assert [line["problem"] for line in logged] == ["no_key", "no_key"]
+    assert [line["problem"] for line in logged] == ["no_key", "no_key", "expired"]
