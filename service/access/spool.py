@@ -71,10 +71,14 @@ class Spool:
     def _own_file(self) -> IO[bytes]:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
+            # nobody may take it over before it is locked
+            new = self._path.with_suffix(".new")
             # other users of this machine must not read the names of keys and users
-            descriptor = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
-            self._file = os.fdopen(descriptor, "ab", buffering=0)
-            _lock(self._file)
+            descriptor = os.open(new, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
+            file = os.fdopen(descriptor, "ab", buffering=0)
+            _lock(file)
+            new.rename(self._path)
+            self._file = file
         return self._file
 
 

@@ -45,18 +45,35 @@ def count(store, table):
         return connection.scalar(select(func.count()).select_from(table))
 
 
-def test_a_backlog_of_old_rows_goes_bit_by_bit_and_holds_up_no_heartbeat(store):
-    backlog = BATCH * MOST_DELETES + 1
-    rows = [LedgerRow(facts(), "completed", None, LONG_AGO_US, 1) for _ in range(backlog)]
+def add_old_rows(store, number):
+    rows = [LedgerRow(facts(), "completed", None, LONG_AGO_US, 1) for _ in range(number)]
     with store.database.writing(background=True) as connection:
         connection.execute(insert(schema.ledger), [columns(row, store.calendar) for row in rows])
+
+
+def keeper_of(store, heard):
+    return Keeper(store, Keyring(), Health(heard), directly, Worker(), heard, 400)
+
+
+def test_a_backlog_of_old_rows_goes_bit_by_bit_and_holds_up_no_heartbeat(store):
+    add_old_rows(store, BATCH * MOST_DELETES + 1)
     heard = Heard()
-    keeper = Keeper(store, Keyring(), Health(heard), directly, Worker(), heard, 400)
+    keeper = keeper_of(store, heard)
     keeper.look()
     assert count(store, schema.ledger) == 1
     keeper.look()
     assert count(store, schema.ledger) == 0
     assert heard.dependency == [(True, None)]
+
+
+def test_deletes_on_a_slow_disk_hold_up_no_heartbeat(store, monkeypatch):
+    monkeypatch.setattr("service.access.keeper.DELETES_SECONDS", 0)
+    add_old_rows(store, BATCH + 1)
+    keeper = keeper_of(store, Heard())
+    keeper.look()
+    assert count(store, schema.ledger) == 1
+    keeper.look()
+    assert count(store, schema.ledger) == 0
 
 
 def test_a_worker_with_many_running_answers_closes_those_of_a_dead_one(store, create, database):

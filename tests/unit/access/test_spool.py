@@ -1,3 +1,4 @@
+import fcntl
 import json
 import resource
 import signal
@@ -42,6 +43,17 @@ def test_a_file_is_nobody_elses_while_its_process_lives(spool, tmp_path):
     spool._file.close()
     assert left_behind(tmp_path / "spool") == [[row(1)]]
     assert left_behind(tmp_path / "spool") == []
+
+
+def test_a_file_is_nobody_elses_while_it_is_made(spool, tmp_path, monkeypatch):
+    def lock_after_others(file, operation):
+        monkeypatch.undo()
+        assert left_behind(tmp_path / "spool") == []
+        fcntl.flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_after_others)
+    spool.add([row(1)])
+    assert list(spool.own_rows()) == [row(1)]
 
 
 def test_a_file_stays_when_its_rows_could_not_be_stored(spool, tmp_path):
