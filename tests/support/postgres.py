@@ -15,7 +15,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -146,6 +148,25 @@ class PostgresServer:
             bufsize=1,
             user=self._user,
         )
+
+    @contextlib.contextmanager
+    def locked(self, statement: str, most_seconds: float = 60) -> Iterator[None]:
+        """Another session keeps what the statement locks, but no longer than this."""
+        session = self.session()
+        assert session.stdin is not None
+        assert session.stdout is not None
+        session.stdin.write(f"BEGIN; {statement}; SELECT 'locked';\n")
+        if not any("locked" in line for line in session.stdout):
+            raise RuntimeError(f"{statement} does not lock")
+        last = threading.Timer(most_seconds, session.stdin.close)
+        last.start()
+        try:
+            yield
+        finally:
+            last.cancel()
+            session.stdin.close()
+            session.wait()
+            session.stdout.close()
 
     def log(self) -> str:
         return (self._base / "log").read_text(errors="replace")

@@ -66,24 +66,6 @@ def counted(address, rows, seconds=20):
     return count(address) == rows
 
 
-@contextmanager
-def locked(server, statement, most_seconds):
-    """Another session keeps a lock, but no longer than this."""
-    session = server.session()
-    session.stdin.write(f"BEGIN; {statement}; SELECT 'locked';\n")
-    while "locked" not in session.stdout.readline():
-        pass
-    last = threading.Timer(most_seconds, session.stdin.close)
-    last.start()
-    try:
-        yield
-    finally:
-        last.cancel()
-        session.stdin.close()
-        session.wait()
-        session.stdout.close()
-
-
 def codes(turns):
     return {turn[0] for turn in turns}
 
@@ -209,23 +191,18 @@ def test_rows_of_a_worker_that_was_killed_are_taken_over(own_postgres, away, tmp
 
 def test_callers_who_leave_in_the_middle_leave_nothing_behind(own_postgres, away, tmp_path):
     make_key(away, limits=Limits(open_answers=1000))
-    blocker = own_postgres.session()
+    row = "SELECT * FROM access_states WHERE key = 'team-a' FOR UPDATE"
     with AccessWorker(away, tmp_path) as worker:
         assert codes(worker.ask("turns", count=1)) == {None}
-        blocker.stdin.write("BEGIN; SELECT * FROM access_states WHERE key='team-a' FOR UPDATE;\n")
-        blocker.stdin.write("SELECT 'locked';\n")
-        blocker.stdin.flush()
-        while "locked" not in blocker.stdout.readline():
-            pass
-        assert worker.ask("killed_turns", count=50, seconds=0.05) > 0
-        time.sleep(3)
-        # who writes the ledger waits for the row, too, but gives up and comes again
-        lingering = (
-            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'chat' AND state <> 'idle'"
-            " AND clock_timestamp() - xact_start > interval '2.5 seconds'"
-        )
-        assert own_postgres.sql(lingering) == "0"
-        blocker.communicate("ROLLBACK;\n")
+        with own_postgres.locked(row):
+            assert worker.ask("killed_turns", count=50, seconds=0.05) > 0
+            time.sleep(3)
+            # who writes the ledger waits for the row, too, but gives up and comes again
+            lingering = (
+                "SELECT count(*) FROM pg_stat_activity WHERE usename = 'chat' AND state <> 'idle'"
+                " AND clock_timestamp() - xact_start > interval '2.5 seconds'"
+            )
+            assert own_postgres.sql(lingering) == "0"
         worker.until("up", wanted=True)
         assert worker.ask("flush")
         worker.until("waiting", 0)
@@ -240,11 +217,6 @@ def test_a_locked_ledger_holds_up_no_turn(own_postgres, away):
     row = LedgerRow(
         Facts("turn-0001", "request-1", "team-a", None, "/chat"), "completed", None, 0, 1
     )
-    maintenance = own_postgres.session()
-    maintenance.stdin.write("BEGIN; LOCK TABLE access_ledger; SELECT 'locked';\n")
-    maintenance.stdin.flush()
-    while "locked" not in maintenance.stdout.readline():
-        pass
     over = threading.Event()
 
     def close_again_and_again():
@@ -253,15 +225,14 @@ def test_a_locked_ledger_holds_up_no_turn(own_postgres, away):
                 store.close([row])
 
     closing = threading.Thread(target=close_again_and_again)
-    closing.start()
-    waiting = (
-        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'chat' AND wait_event_type = 'Lock'"
-    )
-    while own_postgres.sql(waiting) == "0":
-        pass
-    own_postgres.sql("SELECT 1 FROM access_states WHERE key = 'team-a' FOR UPDATE NOWAIT")
-    over.set()
-    maintenance.communicate("ROLLBACK;\n")
+    with own_postgres.locked("LOCK TABLE access_ledger"):
+        closing.start()
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'chat' AND wait_event_type = 'Lock'"
+        until = time.monotonic() + 60
+        while own_postgres.sql(waiting) == "0":
+            assert time.monotonic() < until
+        own_postgres.sql("SELECT 1 FROM access_states WHERE key = 'team-a' FOR UPDATE NOWAIT")
+        over.set()
     closing.join()
     store.database.forget()
 
@@ -282,7 +253,7 @@ def full_disk(server):
 
 @pytest.mark.parametrize(
     "failure",
-    [full_disk, lambda server: locked(server, "LOCK TABLE access_ledger", most_seconds=60)],
+    [full_disk, lambda server: server.locked("LOCK TABLE access_ledger")],
     ids=["full disk", "lock"],
 )
 def test_ended_answers_hold_no_key_up_while_the_ledger_takes_no_row(
@@ -315,7 +286,7 @@ def test_turns_of_two_workers_do_not_wait_for_a_table_that_stays_locked(
         workers = (one, two)
         for worker in workers:
             assert codes(worker.ask("turns", count=1)) == {None}
-        with locked(own_postgres, f"LOCK TABLE {table}", most_seconds=20):
+        with own_postgres.locked(f"LOCK TABLE {table}", most_seconds=20):
             for worker in workers:
                 worker.tell("turns", count=20)
             turns = [turn for worker in workers for turn in worker.answer()]

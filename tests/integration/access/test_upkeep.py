@@ -97,20 +97,6 @@ def own_postgres():
 
 
 @contextmanager
-def locked(postgres, table):
-    """As maintenance locks it."""
-    session = postgres.session()
-    session.stdin.write(f"BEGIN; LOCK TABLE {table}; SELECT 'locked';\n")
-    session.stdin.flush()
-    while "locked" not in session.stdout.readline():
-        pass
-    try:
-        yield
-    finally:
-        session.communicate("ROLLBACK;\n")
-
-
-@contextmanager
 def traffic(worker):
     """Turns, one after the other."""
     over = threading.Event()
@@ -132,7 +118,7 @@ def test_a_locked_ledger_stops_no_heartbeat_and_hides_no_new_key(own_postgres, t
     address = own_postgres.address()
     seen = "SELECT min(seen_at_us) FROM access_workers"
     with (
-        locked(own_postgres, "access_ledger"),
+        own_postgres.locked("LOCK TABLE access_ledger"),
         AccessWorker(address, tmp_path) as busy,
         AccessWorker(address, tmp_path) as one,
     ):
@@ -152,7 +138,7 @@ def test_a_locked_ledger_stops_no_heartbeat_and_hides_no_new_key(own_postgres, t
 def test_rows_go_to_the_disk_while_the_ledger_stays_locked(own_postgres, tmp_path):
     address = own_postgres.address()
     with AccessWorker(address, tmp_path) as busy, AccessWorker(address, tmp_path) as one:
-        with locked(own_postgres, "access_ledger"), traffic(busy):
+        with own_postgres.locked("LOCK TABLE access_ledger"), traffic(busy):
             one.ask("turns", count=7)
             one.until("flush", wanted=True, timeout=60)
         until = time.monotonic() + 60
