@@ -187,6 +187,15 @@ SERVERS: list[Any] = [
     ("in the queue", stream(frame({"status": "queued", "position": 3}), frame({"message": "waiting in queue"}), text("Hello"), fin("stop"), DONE), HELLO),
     ("failure after the end", stream(text("Hello"), fin("stop"), frame({"error": {"message": "usage service down", "code": 500}}), DONE), HELLO),
     ("done only", stream(DONE), FAILED),
+    ("comments made data lines", stream(b"data: : OPENROUTER PROCESSING\n\n", ROLE, b"data: : keep-alive\n\n", text("Hello"), fin("stop"), DONE), HELLO),
+    ("pings of every kind", stream(b"event: heartbeat\ndata: 1700000000\n\n", b'event: ping\ndata: "2026-01-01T00:00:00Z"\n\n', b"data: [PING]\n\n", b'data: ""\n\n', text("Hello"), fin("stop"), DONE), HELLO),
+    ("a ping event without an end", stream(b'event: ping\ndata: {"type": "ping"}\n', text("Hello"), fin("stop"), DONE), HELLO),
+    ("php", stream(ROLE, text("Hello"), chunk_of([{"index": 0, "delta": [], "finish_reason": "stop"}], usage=[]), DONE), HELLO),
+    ("snowflake", stream(chunk_of([{"delta": {"type": "text", "content": "Hello", "content_list": [{"type": "text", "text": "Hello"}], "text": "Hello"}}], usage={}), fin("stop"), DONE), HELLO),
+    ("fastchat error", stream(frame({"text": "**NETWORK ERROR DUE TO HIGH TRAFFIC.**", "error_code": 50002}), DONE), FAILED),
+    ("length, and the gateway's stop", stream(text("Hello"), fin("length"), fin("stop"), DONE), ("Hello", "length", None)),
+    ("filter, and the gateway's stop", stream(text("Hel"), fin("content_filter"), fin("stop"), DONE), "content_filtered"),
+    ("length in every chunk, then stop", stream(text("Hel", "length"), text("lo", "length"), fin("stop"), DONE), HELLO),
     ("event without data", stream(b"event: start\n\n", text("Hello"), b"id: 9\n\n", fin("stop"), DONE), HELLO),
 ]
 BODIES: list[Any] = [
@@ -263,6 +272,7 @@ BILLS: list[Any] = [
     ("usage without choices key", stream(text("Hello"), fin("stop"), frame({"usage": COUNTS}), DONE), HELLO, "reported"),
     ("usage with choices null", stream(text("Hello"), fin("stop"), frame({"choices": None, "usage": COUNTS}), DONE), HELLO, "reported"),
     ("cohere", billed({"billed_units": {"input_tokens": 7, "output_tokens": 2}, "tokens": {"input_tokens": 70, "output_tokens": 2}}), HELLO, "reported", 2),
+    ("all from the cache", billed({"input_tokens": 0, "output_tokens": 2, "cache_read_input_tokens": 1000}), HELLO, "reported", 2),
     ("bedrock", stream(text("Hello"), fin("stop"), frame({"choices": [], "amazon-bedrock-invocationMetrics": {"inputTokenCount": 7, "outputTokenCount": 2}}), DONE), HELLO, "reported", 2),
     ("token_usage", stream(text("Hello"), fin("stop"), frame({"choices": [], "token_usage": COUNTS}), DONE), HELLO, "reported", 2),
     ("in the delta", stream(text("Hello"), delta({"usage": COUNTS}, "stop"), DONE), HELLO, "reported", 2),

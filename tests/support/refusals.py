@@ -95,6 +95,8 @@ KEY = [
     ("kakao key", 401, {"code": -401, "msg": "this access token does not exist"}),
     ("ja key", 400, {"error": "APIキーが無効です。"}),
     ("scaleway", 403, {"details": [], "message": "Insufficient permissions to access the resource", "type": "denied_authentication"}),
+    ("python in 500", 500, {"detail": "Error code: 401 - {'error': {'message': 'Incorrect API key provided: sk-x', 'code': 'invalid_api_key'}}"}),
+    ("requests in 500", 500, {"detail": "401 Client Error: Unauthorized for url: https://api.x.ai/v1/chat/completions"}),
 ]
 ACCESS = [
     ("openai country", 403, error("Country, region, or territory not supported", code="unsupported_country_region_territory", param=None, type="request_forbidden")),
@@ -111,6 +113,7 @@ ACCESS = [
     ("region", 400, error("The requested model is currently unavailable in your region")),
     ("legal", 451, {"error": "Unavailable For Legal Reasons"}),
     ("groq restricted", 400, error("Organization has been restricted. Please reach out to support if you believe this was in error.", type="invalid_request_error", code="organization_restricted")),
+    ("databricks off", 403, {"error_code": "PERMISSION_DENIED", "message": "PERMISSION_DENIED: The endpoint is temporarily disabled due to a Databricks-set rate limit of 0."}),
 ]
 MODEL = [
     ("openai", 404, error("The model `gpt-9` does not exist or you do not have access to it.", type="invalid_request_error", param=None, code="model_not_found")),
@@ -371,6 +374,14 @@ RATE_LIMITED = [
     ("ja rate", 429, {"message": "リクエスト数の上限に達しました。しばらくしてから再度お試しください。"}),
     ("ollama cloud 429", 429, {"error": "you (foo) have reached your weekly usage limit, upgrade for higher limits: https://ollama.com/upgrade"}),
     ("sensenova", 429, error("rpm exceeds quota limit", code=8, details=[])),
+    ("github secondary", 403, {"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.", "documentation_url": "https://docs.github.com/"}),
+    ("google old", 403, error("Rate Limit Exceeded", code=403, errors=[{"domain": "usageLimits", "reason": "rateLimitExceeded", "message": "Rate Limit Exceeded"}])),
+    ("aws json", 400, {"__type": "ThrottlingException", "message": "Slow down"}),
+    ("word in 400", 400, error("Slow down", type="rate_limit_exceeded")),
+    ("python in 500", 500, {"detail": "Error code: 429 - {'error': {'message': 'Slow down', 'type': 'tokens'}}"}),
+    ("httpx in 500", 500, {"detail": "Client error '429 Too Many Requests' for url 'https://api.openai.com/v1/chat/completions'"}),
+    ("axios in 500", 500, {"error": "Request failed with status code 429"}),
+    ("node in 502", 502, error("429 Slow down, please")),
 ]
 FAILED = [
     ("openai", 500, error("The server had an error while processing your request. Sorry about that!", type="server_error", param=None, code=None)),
@@ -436,6 +447,13 @@ FAILED = [
     ("cohere", 503, {"message": "service unavailable"}),
     ("cohere 499", 499, {"message": "request cancelled by scheduler"}),
     ("nim worker degraded", 400, {"status": 400, "title": "Bad Request", "detail": "Function id 'abc' version 'x': DEGRADED function cannot be invoked"}),
+    ("early", 425, b""),
+    ("lm studio crash", 400, {"error": "The model has crashed without additional information. (Exit code: 11)"}),
+    ("lm studio unloaded", 400, {"error": "Model unloaded."}),
+    ("lm studio channel", 400, {"error": "Channel Error"}),
+    ("axios in 500", 500, {"error": "Request failed with status code 503"}),
+    ("exit status", 500, error("llama runner process has terminated: exit status 404")),
+    ("grpc in 500", 500, error("rpc error: code = Unknown desc = failed to load", code=500)),
 ]
 FILTERED = [
     ("azure", 400, {"error": {"message": "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. Please modify your prompt and retry.", "type": None, "param": "prompt", "code": "content_filter", "status": 400, "innererror": {"code": "ResponsibleAIPolicyViolation", "content_filter_result": {"hate": {"filtered": True, "severity": "high"}}}}}),
@@ -482,6 +500,7 @@ FILTERED = [
     ("ja filter", 400, {"error": "不適切なコンテンツが検出されました。"}),
     ("stepfun", 451, error("The content you provided or machine outputted is blocked.", type="censorship_blocked")),
     ("kong ai", 400, error("bad request: prompt pattern is blocked")),
+    ("python in 500", 500, {"detail": "Error code: 400 - {'error': {'message': 'Rejected', 'code': 'content_filter'}}"}),
 ]
 TOO_LONG = [
     ("openai", 400, error("This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 tokens. Please reduce the length of the messages.", type="invalid_request_error", param="messages", code="context_length_exceeded")),
@@ -553,6 +572,9 @@ TOO_LONG = [
     ("baidu old len", 400, {"error_code": 336007, "error_msg": "the max length of current question is 2000"}),
     ("ja ctx", 400, {"message": "入力トークン数が上限を超えています。"}),
     ("copilot", 400, error("prompt token count of 140000 exceeds the limit of 128000", code="model_max_prompt_tokens_exceeded")),
+    ("sglang length", 400, {"object": "error", "message": "Input length (9000 tokens) exceeds the maximum allowed length (8187 tokens). Use a shorter input or enable --allow-auto-truncate.", "type": "BadRequestError", "param": None, "code": 400}),
+    ("yandex", 400, {"error": {"grpcCode": 3, "httpCode": 400, "message": "number of input tokens must be no more than 8192, got 9000", "httpStatus": "Bad Request", "details": []}}),
+    ("python in 500", 500, {"detail": "Error code: 400 - {'error': {'message': \"This model's maximum context length is 8192 tokens.\", 'code': 'context_length_exceeded'}}"}),
 ]
 INVALID = [
     ("openai", 400, error("Missing required parameter: 'messages'.", type="invalid_request_error", param="messages", code="missing_required_parameter")),
@@ -586,6 +608,14 @@ INVALID = [
     ("empty", 400, b""),
     ("nginx", 400, html("400 Bad Request")),
     ("zhipu 1214", 400, error("messages 参数非法。请检查文档。", code="1214")),
+    ("axios in 500", 500, {"error": "Request failed with status code 400"}),
+    ("go in 500", 500, {"error": "error, status code: 400, status: 400 Bad Request, message: bad role"}),
+    ("requests in 500", 500, {"detail": "400 Client Error: Bad Request for url: https://api.x.ai/v1/chat/completions"}),
+    ("httpx in 502", 502, {"detail": "Client error '422 Unprocessable Entity' for url 'http://model:8000/v1/chat/completions'"}),
+    ("echo in 500", 500, error("code=400, message=bad role")),
+    ("google in 500", 500, error("400 INVALID_ARGUMENT. {'error': {'code': 400, 'message': 'Request contains an invalid argument.'}}")),
+    ("bedrock in 500", 500, {"detail": "An error occurred (ValidationException) when calling the ConverseStream operation: A conversation must start with a user message."}),
+    ("grpc in 500", 500, error("rpc error: code = InvalidArgument desc = prompt is empty", code=500)),
 ]
 # fmt: on
 

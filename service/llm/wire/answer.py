@@ -183,6 +183,9 @@ class Answer:
         self._said_reason, self._provisional = None, False
 
     def _finish(self, reason: FinishReason, choice: dict[str, Any], *, provisional: bool) -> None:
+        if reason == "stop" and self._reason is not None and not self._reasons_mean_nothing:
+            # some gateways end every answer with it, whatever the server has said
+            reason = self._reason
         self._reason = reason
         if reason == "stop" and self._opens(choice):
             return

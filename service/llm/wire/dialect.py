@@ -64,13 +64,20 @@ FINISH_HINTS: tuple[tuple[str, FinishReason | Literal["failed"]], ...] = (
         "safety|filter|moderat|sensitiv|policy|prohibit|guardrail|harmful|toxic|illegal|inspection|^unsafe",
         "content_filter",
     ),
-    ("violation|inappropriate|restrictedcontent", "content_filter"),
+    (
+        "violation|inappropriate|restrictedcontent|blacklist|blocked|censor|nsfw|recitation|forbidden",
+        "content_filter",
+    ),
     (
         "error|fail|abort|cancel|timeout|timedout|interrupt|connect|exception|overload|unavailable",
         "failed",
     ),
     (
-        "preempt|evict|kill|crash|shutdown|outofmemory|^oom|deadline|quota|ratelimit|unload|capacity|malformed",
+        "preempt|evict|kill|crash|shutdown|outofmemory|^oom|oom$|deadline|quota|ratelimit|unload|capacity|malformed",
+        "failed",
+    ),
+    (
+        "resource|throttl|busy|gateway",
         "failed",
     ),
     ("length|limit|tokenbudget|manytokens|max[a-z]*tok|truncat|exceed|overflow", "length"),
@@ -124,7 +131,7 @@ _ERROR_WORDS: dict[Kind, str] = {
         throttling_exception throttled request_throttled limit_requests limit_burst_rate engine_overloaded_error
         service_quota_exceeded_exception capacity_exceeded service_tier_capacity_exceeded too_many_tokens_error
         token_quota_exceeded request_quota_exceeded queue_exceeded rpm_rate_limit_exceeded tpm_rate_limit_exceeded
-        request_limit_exceeded""",
+        request_limit_exceeded user_rate_limit_exceeded""",
     "failed": """server_error internal_server_error internal_error internal internal_failure api_error
         api_connection_error connection_error service_unavailable service_unavailable_error
         service_unavailable_exception unavailable overloaded overloaded_error engine_overloaded server_overloaded
@@ -156,6 +163,8 @@ ERROR_STATUSES: dict[int, Kind] = {
     414: "invalid",
     422: "invalid",
     424: "conflict",
+    # it was not processed, and may be sent again (RFC 8470)
+    425: "conflict",
     429: "rate_limited",
     446: "invalid",
     498: "rate_limited",
@@ -198,4 +207,4 @@ THINK_TAGS = (
 # What ends a stream, and names of events that are not frames.
 END_MARKS = frozenset({b"[done]", b'"[done]"', b"done"})
 ERROR_EVENTS = frozenset({b"error", b"exception"})
-PINGS = frozenset({b"ping", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive"})
+PINGS = frozenset({b"ping", b"pong", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive"})

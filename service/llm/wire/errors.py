@@ -1,6 +1,6 @@
 """Maps a server's failure, given by an HTTP status or within a stream, to one of our errors. Nothing else does."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from service.errors import (
@@ -39,17 +39,18 @@ SENTENCE_STATUSES: dict[Kind, frozenset[int | None]] = {
     "model": frozenset({400, 403, 404, 410, 422, 503, None}),
     "address": frozenset({400, 421, None}),
     "rejected": frozenset({400, None}),
-    "rate_limited": frozenset({400, None}),
+    "rate_limited": frozenset({400, 403, None}),
     "invalid": frozenset({500, 501, 502, 503, None}),
     "failed": frozenset({400}),
 }
 # A word for one of these takes precedence over status and sentences.
 WORDS_FIRST: tuple[Kind, ...] = ("filtered", "quota", "too_long")
 # A word for one of these takes precedence over these statuses.
-WORDS_OVER_STATUS: dict[Kind, range] = {
+WORDS_OVER_STATUS: dict[Kind, Container[int]] = {
     "key": range(400, 404),
     "model": range(400, 600),
     "rejected": range(400, 404),
+    "rate_limited": (400, 403),
 }
 # which part of our configuration is rejected, and our words for it
 SET_UP: dict[Kind, tuple[SetUp, str]] = {

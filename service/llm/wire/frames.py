@@ -20,7 +20,7 @@ def _number(digits: str) -> float:
 
 
 loads = orjson.loads
-NOTHING = PINGS | {b"", b"null"}
+NOTHING = PINGS | {b"", b"null", b'""'}
 # what some servers write before a line: blanks to keep the connection alive, an end of string, a mark with each write
 PADDING = b" \t\0" + BOM
 # for what orjson rejects: halves of surrogate pairs, NaN, numbers beyond 64 bits
@@ -152,7 +152,7 @@ class FrameReader:
             self._stop()
         elif self._data:
             self._hold(self._data, value)
-        elif value.strip().lower() not in NOTHING:
+        elif not _is_nothing(value):
             self._value(value)
 
     def _value(self, data: bytes) -> None:
@@ -166,7 +166,8 @@ class FrameReader:
     def _frame(self, frame: Any) -> None:
         if self._event in ERROR_EVENTS:
             raise of_frame(frame)
-        self._add(frame)
+        if isinstance(frame, dict | list) or self._event not in PINGS:
+            self._add(frame)
 
     def _add(self, frame: Any, *, bare: bool = False) -> None:
         """A frame, or a list of frames."""
@@ -214,6 +215,12 @@ class FrameReader:
     def _stop(self) -> None:
         self.done = True
         self._answer.end()
+
+
+def _is_nothing(value: bytes) -> bool:
+    """Only keeps the connection alive. Some gateways make a data line of a comment."""
+    value = value.strip().lower()
+    return value.startswith(b":") or value.strip(b"[]") in NOTHING
 
 
 def _parsed(data: bytes) -> Any:

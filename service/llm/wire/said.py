@@ -34,6 +34,18 @@ MOST_TEXT = 4000
 STATUSES = range(400, 600)
 DETAILED_STATUSES = range(40_000, 60_000)
 NUMBER = re.compile(r"-?\d{1,9}")
+# A gateway that repeats what its own client said of the provider's refusal: the libraries of Python (openai, httpx,
+# requests), Node (openai, axios) and Go each have a way to write its status.
+TOLD_STATUS = re.compile(
+    r"(?:\berror code|(?<!exit )\bstatus(?:[ _]code)?|(?:client|server) error|\bhttp error|\Acode)"
+    r"[:=]? ?'?(?P<named>[45]\d\d)\b|^(?P<first>40\d|413|42[2459]|50[0-4]|529)(?=:| (?!tokens|input|characters|bytes))",
+    re.IGNORECASE | re.MULTILINE,
+)
+# Fields within such a sentence, the exceptions of AWS, and the codes of gRPC.
+TOLD_WORD = re.compile(
+    r"""['"](?:code|type|status)['"]: ?['"](?P<field>[\w.-]{3,64})['"]"""
+    r"|\((?P<aws>\w+Exception)\) when calling|\bcode = (?P<grpc>\w+) desc"
+)
 
 
 @dataclass
@@ -73,6 +85,7 @@ def said_in(value: Any) -> Said:
         else:
             _note_value(said, texts, name, item)
     said.text = "\n".join(texts)[:MOST_TEXT]
+    _note_told(said)
     return said
 
 
@@ -93,6 +106,14 @@ def _note_value(said: Said, texts: list[str], name: str, item: Any) -> None:
         _note_text(said, name, item)
     elif isinstance(item, int | float) and not isinstance(item, bool):
         _note_number(said, name, item)
+
+
+def _note_told(said: Said) -> None:
+    """What a gateway repeats within a sentence; its own fields come first."""
+    for word in TOLD_WORD.finditer(said.text):
+        said.words.extend(heads(next(filter(None, word.groups()))))
+    if said.status is None and (status := TOLD_STATUS.search(said.text)) is not None:
+        said.status = int(status["named"] or status["first"])
 
 
 def _field(key: str) -> str:

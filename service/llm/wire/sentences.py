@@ -63,11 +63,11 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"tokens? exceeds? (?:the )?max",
         r"longer than the (?:model|maximum)|must have less than \d+ tokens|max_new_tokens`? must be <=",
         r"context shift is disabled|(?:prompt|input|conversation) exceeds the max|tokens \d+ exceeds? the model",
-        r"(?:input|prompt) length \d+ exceeds|token count (?:of \d+ )?exceeds|"
+        r"(?:input|prompt) length \(?\d+(?: tokens\))? exceeds|token count (?:of \d+ )?exceeds|"
         r"too big: \d+ tokens|\d+ tokens but the window is",
         r"(?<!每分钟)(?:上下文|输入|提示词|对话|tokens? ?数量)[^。]{0,10}(?:过长|太长|超过|超出|超限)",
         r"(?<!분당 )(?:컨텍스트|입력|프롬프트|대화|최대 토큰|토큰 한도)[^.]{0,20}(?:초과|너무 (?:깁|길))",
-        r"max size: \d+ tokens|max length of current question",
+        r"max size: \d+ tokens|max length of current question|input tokens must be no more than",
         r"(?:入力|プロンプト|コンテキスト|トークン)[^。]{0,12}(?:上限を超|長すぎ|超過)",
     ),
     "key": _any_of(
@@ -117,8 +117,8 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"(?:not (?:supported|allowed|available)|unavailable) in your (?:country|region|location)|권한이 없",
     ),
     "rate_limited": _any_of(
-        r"rate.?limit|too many (?:concurrent )?requests|throttl|rate exceeded|requests? limit (?:exceeded|reached)",
-        r"please wait before|too quickly|concurrency limit|quota exceeded for",
+        r"rate.?limit(?! of 0\b)|too many (?:concurrent )?requests|throttl|rate exceeded",
+        r"requests? limit (?:exceeded|reached)|please wait before|too quickly|concurrency limit|quota exceeded for",
         r"capacity temporarily exceeded|并发数过高|过于频繁|速率限制|频率.{0,3}(?:限制|超)|请求过多",
         r"per (?:minute|second)\b.{0,20}exceed|每分钟.{0,20}超|분당 .{0,20}초과",
         r"(?<!api )usage limit (?:is |was )?(?:reached|exceeded)|(?:hourly|daily|weekly) (?:usage )?limit|"
@@ -137,5 +137,7 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"failed to parse (?:messages|input|request|tool|json)|input validation error",
     ),
     # a server's own failure, with the status of a mistake in the request
-    "failed": _any_of(r"degraded function|endpoint is stopped"),
+    "failed": _any_of(
+        r"degraded function|endpoint is stopped|model has crashed|\Amodel unloaded\b|\Achannel error\Z"
+    ),
 }

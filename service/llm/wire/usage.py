@@ -64,12 +64,14 @@ def read_usage(reported: dict[str, Any]) -> Usage | None:
     """None unless both input and output are counts: a partial report does not count, and no prompt is empty."""
     prompt = _first_count(reported, INPUT)
     completion = _first_count(reported, OUTPUT)
-    if not prompt or completion is None:
+    if prompt is None or completion is None:
         return None
-    if len(reported) == 2:
+    if prompt and len(reported) == 2:
         return Usage(prompt, completion, "reported")
     read, written = _beside(reported, prompt + completion)
     prompt += read + written
+    if not prompt:
+        return None
     cached = read or _detail(reported, INPUT_DETAILS, CACHED)
     return Usage(
         prompt,

@@ -87,11 +87,13 @@ ENDS = {
               " maxPredictedTokensReached context_overflow",
     "content_filtered": "SAFETY safety OTHER_SAFETY IMAGE_SAFETY RECITATION PROHIBITED_CONTENT BLOCKLIST SPII"
                         " content-filter ContentFilter contentFilter content_moderation policy_violation sensitive risk"
-                        " guardrail_intervened unsafe violation",
+                        " guardrail_intervened unsafe violation blacklist IMAGE_RECITATION censored"
+                        " input_blocked",
     "upstream_error": "abort ABORT error internal_error server_error engine_error unknown_error network_error cancelled"
                       " timeout insufficient_system_resource MALFORMED_FUNCTION_CALL"
                       " function_call_filter:MALFORMED_FUNCTION_CALL"
-                      " preempted server_shutdown oom rate_limit_exceeded modelUnloaded malformed_model_output",
+                      " preempted server_shutdown oom rate_limit_exceeded modelUnloaded malformed_model_output"
+                      " RESOURCE_EXHAUSTED insufficient_resources server_busy throttled bad_gateway",
 }  # fmt: skip
 
 
