@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import re
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,10 @@ from service.llm.wire.connections import Connections
 
 # a larger buffer would be mapped again for each read, which costs more than the read
 RECEIVE_BYTES = 65536
+# what a server says on a connection that it is about to close, because no request came
+FAREWELL = re.compile(
+    rb"HTTP/1\.[01] 408\b(?:[^\r\n]*\r?\n)+?connection:[ \t]*close\b", re.IGNORECASE
+)
 NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -20,6 +25,7 @@ class Exchange:
     """request: returns its bytes, given how often it was sent before.
 
     A kept connection that ends before the answer's first byte was already dead: it is replaced by a new one, once.
+    So is one on which the server gave up waiting for a request as this one was sent.
     """
 
     def __init__(
@@ -59,7 +65,7 @@ class Exchange:
             if not self._kept:
                 raise
             data = b""
-        if data == b"" and self._kept:
+        if self._kept and data is not None and (not data or FAREWELL.match(data)):
             self._replace()
             return None
         self._kept = self._kept and data is None

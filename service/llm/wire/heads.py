@@ -1,5 +1,5 @@
-"""Rewrites the heads of responses as the parser wants them: it rejects lines that end in a bare LF, folded ones, a
-length beside chunks, and a repeated length.
+"""Rewrites the heads of responses as the parsers want them: they reject lines that end in a bare LF, folded ones, a
+length beside chunks, a repeated length or coding, and the coding "identity".
 
 Old servers and scripts write such heads, and every browser reads them.
 """
@@ -9,11 +9,16 @@ import re
 START = b"HTTP/"
 BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 INTERIM = re.compile(rb"HTTP/1\.[01] 1\d\d\b")
+STRICT_LINE_END = b"\r\n"
 STRICT_END = b"\r\n\r\n"
 LAX = re.compile(rb"(?<!\r)\n|\n[ \t]")
 FOLD = re.compile(rb"\r?\n[ \t]+")
 LINE_END = re.compile(rb"\r?\n")
-CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked[ \t]*\r", re.IGNORECASE)
+CODING = re.compile(rb"\r\ntransfer-encoding:([^\r\n]*)", re.IGNORECASE)
+PLAIN_CODINGS = frozenset({b"chunked", b"identity", b""})
+PLAIN_FRAMING = re.compile(
+    rb"\n(?:content-length:[ \t]*\d+|transfer-encoding:[ \t]*chunked)[ \t]*\r"
+)
 LENGTH = re.compile(rb"\r\ncontent-length:([^\r\n]*)", re.IGNORECASE)
 
 
@@ -43,19 +48,34 @@ class Heads:
     def _strict(self, head: bytes) -> bytes:
         strict = head
         if LAX.search(head) is not None:
-            strict = LINE_END.sub(b"\r\n", FOLD.sub(b" ", head))
-        if spare := _spare_lengths(strict):
-            strict = LENGTH.sub(b"", strict, count=spare)
+            strict = LINE_END.sub(STRICT_LINE_END, FOLD.sub(b" ", head))
+        strict = _with_one_framing(strict)
         self.lax = self.lax or strict != head
         return strict
 
 
-def _spare_lengths(head: bytes) -> int:
-    """How many to leave out, as RFC 9112 says: beside chunks all of them, and of equal ones all but one."""
-    lengths = [value.strip() for value in LENGTH.findall(head)]
-    if CHUNKED.search(head) is not None:
-        return len(lengths)
-    return len(lengths) - 1 if len(set(lengths)) == 1 else 0
+def _with_one_framing(head: bytes) -> bytes:
+    """As RFC 9112 says: no length beside chunks, and one of several that are equal. Nobody makes chunks of chunks."""
+    codings, lengths = _values(CODING, head), _values(LENGTH, head)
+    if codings != [b"chunked"] and PLAIN_CODINGS.issuperset(codings):
+        head = _only(CODING, head, b"Transfer-Encoding: chunked" if b"chunked" in codings else b"")
+    if b"chunked" in codings:
+        return LENGTH.sub(b"", head)
+    if len(lengths) > 1 and len(set(lengths)) == 1:
+        return _only(LENGTH, head, b"Content-Length: " + lengths[0])
+    return head
+
+
+def _values(field: re.Pattern[bytes], head: bytes) -> list[bytes]:
+    return [
+        value.strip().lower() for line in field.findall(head) for value in bytes(line).split(b",")
+    ]
+
+
+def _only(field: re.Pattern[bytes], head: bytes, instead: bytes) -> bytes:
+    """Puts this line, if it is one, in place of all of the field's."""
+    status_end = STRICT_LINE_END + instead if instead else b""
+    return field.sub(b"", head).replace(STRICT_LINE_END, status_end + STRICT_LINE_END, 1)
 
 
 def _begins_strictly(data: bytes) -> bool:
@@ -64,9 +84,10 @@ def _begins_strictly(data: bytes) -> bool:
     if not head or INTERIM.match(head):
         return False
     names = head.lower()
+    framings = names.count(b"\ncontent-length:") + names.count(b"\ntransfer-encoding:")
     return (
         head.count(b"\n") == head.count(b"\r\n")
         and b"\n " not in head
         and b"\n\t" not in head
-        and names.count(b"\ncontent-length:") + names.count(b"\ntransfer-encoding:") <= 1
+        and (framings == 0 or (framings == 1 and PLAIN_FRAMING.search(names) is not None))
     )

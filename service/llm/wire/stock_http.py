@@ -14,6 +14,7 @@ from service.llm.wire.address import Address
 from service.llm.wire.connections import SOCKET_OPTIONS
 from service.llm.wire.dialing import Dialer
 from service.llm.wire.give_way import GiveWay
+from service.llm.wire.heads import Heads
 from service.llm.wire.proxies import proxy_for
 
 # carries the target for the request line; removed before the request is sent
@@ -95,7 +96,7 @@ class _Watch:
 
 
 class _Paced(httpcore2.NetworkStream):
-    """Lets other streams run between the reads of a server that floods, and limits the size of the head.
+    """Lets other streams run between the reads of a server that floods; rewrites the head, and limits its size.
 
     Without the limit, interim responses (1xx) would be read endlessly.
     """
@@ -104,16 +105,25 @@ class _Paced(httpcore2.NetworkStream):
         self._stream = stream
         self._others = GiveWay()
         self._head_bytes = 0
+        self._heads = Heads()
         self.headed = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        self._others.wait()
-        data: bytes = self._stream.read(max_bytes, timeout)
-        self._others.took(len(data))
-        if not self.headed:
+        data = self._read(max_bytes, timeout)
+        while data and not self.headed:
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES:
                 raise httpcore2.RemoteProtocolError("endless head")
+            if ready := self._heads.take(data):
+                # an empty piece would mean the end
+                return ready
+            data = self._read(max_bytes, timeout)
+        return data
+
+    def _read(self, max_bytes: int, timeout: float | None) -> bytes:
+        self._others.wait()
+        data: bytes = self._stream.read(max_bytes, timeout)
+        self._others.took(len(data))
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:

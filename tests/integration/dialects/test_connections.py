@@ -39,6 +39,12 @@ def reset(connection):
     os.close(connection.detach())
 
 
+def give_up(connection):
+    """As HAProxy and Node do, if the request comes just as they give up waiting for one."""
+    connection.sendall(whole(408, b"<h1>408 Request Time-out</h1>", Connection="close"))
+    cut(connection)
+
+
 class Balancer:
     """Keeps connections, and from the moment that it fails over ends each of them at its next request."""
 
@@ -73,7 +79,7 @@ def keep(count, service, balancer, upstream):
 
 
 @pytest.mark.parametrize("client", ["lean", "stock"])
-@pytest.mark.parametrize("end", [cut, reset])
+@pytest.mark.parametrize("end", [cut, reset, give_up])
 def test_kept_connections_that_are_all_dead_cost_nobody_an_answer(end, client):
     balancer = Balancer(end)
     with (

@@ -72,7 +72,13 @@ class Deadly:
         connection.sendall(ANSWER)
 
 
-@pytest.mark.parametrize("kill", [cut, reset])
+def farewell(connection):
+    """As HAProxy and Node do, if the request comes just as they give up waiting for one."""
+    connection.sendall(whole(408, b"<h1>408 Request Time-out</h1>", Connection="Close"))
+    cut(connection)
+
+
+@pytest.mark.parametrize("kill", [cut, reset, farewell])
 def test_a_kept_connection_that_ends_under_a_request_is_replaced(reach, kill):
     with Upstream(Deadly(kill)) as upstream:
         begin = reach(upstream.address)
@@ -112,6 +118,22 @@ def test_connections_that_the_server_closed_meanwhile_are_not_used(reach):
             cut(connection)
         assert told(begin()) == ANSWER
         assert len(upstream.requests) == 4
+
+
+@pytest.mark.parametrize("headers", [{}, {"Connection": "close"}])
+def test_a_408_is_an_answer_on_a_fresh_connection_and_where_the_connection_stays(reach, headers):
+    said = whole(408, b"", **headers)
+
+    def answer(request, connection):
+        fresh = len(upstream.requests) == 1
+        connection.sendall(said if headers or not fresh else ANSWER)
+
+    with Upstream(answer) as upstream:
+        begin = reach(upstream.address)
+        if not headers:
+            assert told(begin()) == ANSWER
+        assert told(begin(), keep=False) == said
+        assert len({request.connection for request in upstream.requests}) == 1
 
 
 def test_a_fresh_connection_that_ends_is_a_failure(reach):

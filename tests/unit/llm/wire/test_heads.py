@@ -22,6 +22,14 @@ LAX = {
 CHUNKED = STRICT.replace(b"\n\nhi\n\n\n", b"7\r\n\n\nhi\n\n\n\r\n0\r\n\r\n")
 CHUNKED_ALONE = CHUNKED.replace(b"Content-Length: 7", b"Transfer-Encoding: chunked")
 LAX |= {
+    "a length in a list": STRICT.replace(b"7\r\n", b"7, 7\r\n"),
+    "chunked twice": CHUNKED.replace(b"Content-Length: 7", b"Transfer-Encoding: chunked, Chunked"),
+    "chunked in two lines": CHUNKED.replace(
+        b"Content-Length: 7",
+        b"Transfer-Encoding: chunked\r\nServer: x\r\ntransfer-encoding:chunked",
+    ),
+    "identity": STRICT.replace(b"OK\r\n", b"OK\r\nTransfer-Encoding: identity\r\n"),
+    "no coding": STRICT.replace(b"OK\r\n", b"OK\r\nTransfer-Encoding:\r\n"),
     "a length before chunks": CHUNKED.replace(
         b"7\r\n\r\n", b"7\r\nTransfer-Encoding: chunked\r\n\r\n"
     ),
