@@ -50,7 +50,7 @@ class ToolCallParts:
         key = self._keys.get(index, index)
         if key in self._calls and _is_another(delta, self._calls[key]):
             # others give all calls the same index
-            key = self._keys[index] = (index, delta["id"])
+            key = self._keys[index] = (index, delta.get("id") or len(self._calls))
         return self._calls.setdefault(key, {"id": None, "name": "", "arguments": []})
 
     @property
@@ -67,8 +67,22 @@ class ToolCallParts:
 
 
 def _is_another(delta: dict[str, Any], call: dict[str, Any]) -> bool:
-    names_one = (delta.get("function") or {}).get("name")
-    return bool(names_one and delta.get("id") and call["id"]) and delta["id"] != call["id"]
+    """Its ID says so, or, as some servers send complete calls without IDs, a name after complete arguments."""
+    function = delta.get("function") or {}
+    if not function.get("name"):
+        return False
+    if delta.get("id") and call["id"]:
+        return bool(delta["id"] != call["id"])
+    begun = call["arguments"]
+    return bool(function.get("arguments")) and len(begun) == 1 and _is_json(begun[0])
+
+
+def _is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 class Accumulator:

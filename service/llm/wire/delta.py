@@ -128,6 +128,8 @@ def _tool_call(call: dict[str, Any], place: int) -> dict[str, Any]:
     function = call.get("function") or {}
     index = call.get("index")
     made: dict[str, Any] = {"function": {}}
+    if isinstance(index, str) and index.isdecimal():
+        index = int(index[:9])
     if isinstance(index, int) and not isinstance(index, bool):
         made["index"] = index
     elif place:

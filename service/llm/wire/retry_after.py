@@ -14,14 +14,19 @@ UNIT_SECONDS = {
 # durations in Go's format: 1s, 6m0s, 20ms, 1h2m3.5s
 DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|d|h|m|s))+")
 DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)")
-LIMIT_RESET = re.compile(r"(?:x-|[a-z]+-)?rate-?limit(?:bysize)?-(?:[a-z-]+-)?reset(?:-[a-z-]+)?")
+LIMIT_RESET = re.compile(
+    r"(?:llm_provider-)?(?:x-|x-ai-|[a-z]+-)?rate-?limit(?:bysize)?-(?:[a-z-]+-)?reset(?:-[a-z-]+)?"
+)
 # the headers that are meant for whoever waits, the one that counts first
 IN_MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
-IN_SECONDS = ("retry-after", "x-retry-after", "x-ratelimit-retry-after")
+IN_SECONDS = (
+    "retry-after", "x-retry-after", "x-ratelimit-retry-after", "llm_provider-retry-after",
+)  # fmt: skip
 # where a proxy has said it again
 SAID_TWICE = re.compile(r"[\d.]+(?:, ?[\d.]+)+")
-# RateLimit of the IETF's drafts: "default";r=0;t=30, and limit=100, remaining=0, reset=30 before it
+# RateLimit of the IETF's drafts: "day";r=9;t=3600, "minute";r=0;t=30, and limit=100, remaining=0, reset=30 before it
 STRUCTURED_RESET = re.compile(r"(?:^|[;,\s])(?:t|reset)=(\d+)")
+STRUCTURED_NOTHING = re.compile(r"(?:^|[;,\s])r=0(?!\d)")
 # larger numbers are points in time: seconds or milliseconds since 1970
 FIRST_EPOCH_SECONDS = 1e9
 FIRST_EPOCH_MILLISECONDS = 1e11
@@ -30,7 +35,7 @@ FIRST_EPOCH_MILLISECONDS = 1e11
 # in a sentence
 IN_WORDS = re.compile(
     r"(?:try again|retry|retrying|wait)(?: your request)? ?(?:in|after|for)? ?"
-    r"(?:about |at least |approximately )?(?P<wait>\d[\d.]*) ?(?P<unit>[a-zµ]+)?(?P<more>[\d.hms]*)",
+    r"(?:about |at least |approximately )?(?P<wait>(?!\d+-\d)\d[\d.]*) ?(?P<unit>[a-zµ]+)?(?P<more>[\d.hms]*)",
     re.IGNORECASE,
 )
 # the same in Korean, Chinese and Japanese
@@ -49,12 +54,11 @@ def retry_after_seconds(
     headers: Mapping[str, str], clock: Callable[[], float] = time.time
 ) -> float | None:
     """From a refusal's headers (lower-case names), at most an hour; None if they contain nothing usable."""
-    reset = STRUCTURED_RESET.search(headers.get("ratelimit", ""))
     waits = (
         *(_milliseconds(headers.get(name, "")) for name in IN_MILLISECONDS),
         *(_moment_or_duration(headers.get(name, ""), clock) for name in IN_SECONDS),
         _limit_reset(headers, clock),
-        float(reset[1]) if reset else None,
+        _structured_reset(headers.get("ratelimit", "")),
     )
     return _bounded(next((wait for wait in waits if wait is not None), None))
 
@@ -96,6 +100,14 @@ def _limit_reset(headers: Mapping[str, str], clock: Callable[[], float]) -> floa
     if used_up:
         return max(used_up)
     return min((wait for _, wait in resets), default=None)
+
+
+def _structured_reset(value: str) -> float | None:
+    """Of the limit that is used up, if one is; otherwise of the first."""
+    limits = value.split(",")
+    spent = next((limit for limit in limits if STRUCTURED_NOTHING.search(limit)), value)
+    reset = STRUCTURED_RESET.search(spent)
+    return float(reset[1]) if reset else None
 
 
 def _nothing_remains(headers: Mapping[str, str], reset: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from service.llm.wire.dialect import heads
+from service.llm.wire.retry_after import retry_after_seconds
 
 WORD_FIELDS = frozenset(
     {
@@ -27,8 +28,10 @@ ECHOES = frozenset(
 ECHO_IN_TEXT = re.compile(r"""['"]input['"]\s*:|\binput_value=""")
 # when to retry, in seconds or as a duration
 WAIT_FIELDS = frozenset(
-    {"retryDelay", "retry_after", "retryAfter", "retry_after_seconds", "estimated_time"}
-)
+    {
+        "retryDelay", "retry_after", "retryAfter", "retry_after_seconds", "retryAfterSeconds", "estimated_time",
+    }
+)  # fmt: skip
 MOST_VALUES = 300
 MOST_TEXT = 4000
 STATUSES = range(400, 600)
@@ -77,6 +80,7 @@ def said_in(value: Any) -> Said:
         item = _unpacked(item)
         if isinstance(item, dict):
             inner = list(item.items())[:MOST_VALUES]
+            _note_headers(said, item.get("headers"))
             named = ((_field(str(key)), one) for key, one in inner)
             waiting.extend((field, one) for field, one in named if field not in ECHOES)
         elif isinstance(item, list):
@@ -106,6 +110,14 @@ def _note_value(said: Said, texts: list[str], name: str, item: Any) -> None:
         _note_text(said, name, item)
     elif isinstance(item, int | float) and not isinstance(item, bool):
         _note_number(said, name, item)
+
+
+def _note_headers(said: Said, headers: Any) -> None:
+    """OpenRouter has the headers of a rate limit in the body."""
+    if isinstance(headers, dict):
+        named = {str(name).lower(): str(value) for name, value in headers.items()}
+        wait = retry_after_seconds(named)
+        said.waits += [] if wait is None else [str(wait)]
 
 
 def _note_told(said: Said) -> None:

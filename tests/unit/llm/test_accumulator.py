@@ -29,6 +29,8 @@ PIECES = {
     "a new id in each piece": [[piece('{"x"', "f", id="a", index=0)], [piece(":1}", id="a2", index=0)],
                                [piece('{"y":2}', "g", id="b", index=1)]],
     "arguments as an object": [[piece({"x": 1}, "f", id="a", index=0)], [piece({"y": 2}, "g", id="b", index=1)]],
+    "numbers as text": [[piece("", "f", index="0", id="a"), piece("", "g", index="1", id="b")],
+                        [piece('{"x":1}', index="0")], [piece('{"y":2}', index="1")]],
     "from one": [[piece('{"x":1}', "f", index=1, id="a")], [piece('{"y":2}', "g", index=2, id="b")]],
 }  # fmt: skip
 
@@ -40,6 +42,24 @@ def test_two_calls_stay_two(pieces):
         parts.add(reader.read(choice({"tool_calls": delta})).tool_calls)
     assert parts.found == TWO
     assert reader.read(fin("stop")).finish_reason == "tool_calls"
+
+
+@pytest.mark.parametrize("number", [{}, {"index": 0}, {"index": 0, "id": ""}, {"id": None}])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_two_whole_calls_without_ids_stay_two(number, at_once):
+    calls = [piece('{"x":1}', "f", **number), piece('{"y":2}', "g", **number)]
+    reader, parts = FrameReader(), ToolCallParts()
+    for deltas in [calls] if at_once else [[call] for call in calls]:
+        parts.add(reader.read(choice({"tool_calls": deltas})).tool_calls)
+    assert [call[1:] for call in parts.found] == [("f", '{"x":1}'), ("g", '{"y":2}')]
+
+
+def test_a_name_in_each_piece_is_one_call():
+    reader, parts = FrameReader(), ToolCallParts()
+    for arguments in ('{"x"', ":1", "}"):
+        delta = {"tool_calls": [piece(arguments, "f", index=0)]}
+        parts.add(reader.read(choice(delta)).tool_calls)
+    assert parts.found == [(None, "f", '{"x":1}')]
 
 
 def test_the_call_of_older_servers():

@@ -69,14 +69,28 @@ def test_the_reset_of_a_limit_is_a_duration(value, wait):
         "ratelimitbysize_reset",
         "x_retry_after",
         "x_ratelimit_retry_after",
+        "x_ai_ratelimit_reset_minute_azure",
     ],
 )
 def test_the_names_of_such_headers_differ(name):
     assert seconds(**{name: "3"}) == 3
 
 
+@pytest.mark.parametrize("name", ["retry-after", "x-ratelimit-reset-requests"])
+def test_litellm_hands_on_the_providers_headers(name):
+    assert retry_after_seconds({f"llm_provider-{name}": "3"}, lambda: NOW) == 3
+
+
 @pytest.mark.parametrize("value", ['"default";r=0;t=30', "limit=100, remaining=0, reset=30"])
 def test_the_header_of_the_drafts_is_read(value):
+    assert seconds(ratelimit=value) == 30
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['"day";r=9;t=3600, "minute";r=0;t=30', '"minute";t=30;r=0,"day";r=10;t=3600'],
+)
+def test_of_several_limits_the_one_that_is_used_up_counts(value):
     assert seconds(ratelimit=value) == 30
 
 

@@ -66,6 +66,7 @@ WAITS = [
     ("japanese", "1分後に再試行してください", 60),
     ("no unit", "Too many requests, retry after 30", 30),
     ("no time", "Please try again later.", None),
+    ("a day", "Limit reached, retry after 2026-01-01", None),
     ("days", "Try again in 3 days", None),
 ]  # fmt: skip
 
@@ -88,6 +89,19 @@ def test_when_to_come_back_in_words(server, words, seconds, status):
         ({"error": {"message": "x", "retry_after": 3}}, 3),
         ({"error": {"message": "x", "retry_after": -3}}, 0),
         ({"error": {"message": "x", "retry_after": "soon"}}, None),
+        ({"error": {"message": "x", "metadata": {"retryAfterSeconds": 3}}}, 3),
+        (
+            {
+                "error": {
+                    "metadata": {
+                        "headers": {"X-RateLimit-Reset": "9", "X-RateLimit-Remaining": "0"}
+                    }
+                }
+            },
+            9,
+        ),
+        ({"error": {"metadata": {"headers": {"X-RateLimit-Limit": "9"}}}}, None),
+        ({"error": {"metadata": {"headers": ["Retry-After: 9"]}}}, None),
     ],
 )
 def test_when_to_come_back_in_fields(body, seconds):
