@@ -76,6 +76,10 @@ class Producer:
                 self._graph.read(item)
         self._graph.close()
 
+    @property
+    def tool_calls(self) -> list[dict[str, Any]]:
+        return (self.outputs if self._plan.graph is None else self._graph).tool_calls
+
     def rest(self, said: list[str]) -> str:
         """An answer that is an object, unless a model's text was it already. said: by call, in order."""
         return self.outputs.end() if self._plan.graph is None else self._graph.end(said)

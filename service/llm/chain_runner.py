@@ -223,7 +223,7 @@ class _Running:
         yield from self._shown.close()
         if rest := self._rest():
             yield from self._shown.say(None, rest)
-        calls = self._producer.outputs.tool_calls
+        calls = self._producer.tool_calls
         if calls:
             yield Data("tool_calls", calls)
         if not calls and not self._shown.text and not self._producer.interrupted:

@@ -25,6 +25,8 @@ LOOK_SECONDS = 1.0
 HOOKS = (".before_agent", ".before_model", ".after_model", ".after_agent")
 # LangChain's mark for what a middleware asks a model for itself
 INTERNAL = "lc_internal_call"
+# LangGraph's tag for calls that are not part of the answer
+NOSTREAM = "nostream"
 
 
 # of the system's threads, not of greenlets
@@ -115,7 +117,7 @@ class ChainTurn:
     shows_live: whether they are while they speak.
 
     calls: the number of running model calls. parents, tools: the turn's runs, to recognize those inside a tool.
-    objects: the model calls whose answer is an object for the chain.
+    objects: the model calls whose answer is an object for the chain. hidden_ids: the messages of calls tagged nostream.
     """
 
     running: RunningTurn
@@ -130,6 +132,7 @@ class ChainTurn:
     thread: int = field(default_factory=thread_id)
     hub: Any = field(default_factory=gevent.get_hub)
     shown_ids: set[str] = field(default_factory=set)
+    hidden_ids: set[str] = field(default_factory=set)
     shown: dict[str, Shown] = field(default_factory=dict)
     shown_texts: set[str] = field(default_factory=set)
 
@@ -202,7 +205,7 @@ class ChainTurn:
         at_top = bool(namespace) and "|" not in namespace
         # a middleware's model call (a summary, a verdict) is not part of the answer
         internal = INTERNAL in metadata or node_of(metadata).endswith(HOOKS)
-        hidden = internal or "nostream" in tags or run in self.objects or self._in_tool(parent)
+        hidden = internal or NOSTREAM in tags or run in self.objects or self._in_tool(parent)
         return self.is_graph and self.shows_live and at_top and not hidden
 
     def _in_tool(self, run: UUID | None) -> bool:

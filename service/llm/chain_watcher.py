@@ -15,7 +15,7 @@ from langgraph.errors import GraphBubbleUp
 
 from service.chat.events import Data
 from service.llm.chain_output import NotJson, jsonable, messages_in
-from service.llm.chain_turn import CallEnd, ChainTurn, Said, node_of
+from service.llm.chain_turn import NOSTREAM, CallEnd, ChainTurn, Said, node_of
 from service.llm.failures import of_model
 from service.llm.guarded import PREFIX
 from service.llm.own_calls import OwnCalls
@@ -47,6 +47,7 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         # the nodes of the model calls that are shown
         self._shown: dict[UUID, str] = {}
         self._said: set[UUID] = set()
+        self._hidden: set[UUID] = set()
         self.model_errors: list[BaseException] = []
 
     def tap_output_iter(self, run_id: UUID, output: Iterator[Any]) -> Iterator[Any]:
@@ -169,9 +170,12 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
         self._turn.parents[run_id] = parent_run_id
         self._steps.begin(run_id, parent_run_id, "model")
         metadata = kwargs.get("metadata") or {}
+        tags = kwargs.get("tags") or []
         if OBJECT in (kwargs.get("options") or {}):
             self._turn.objects.add(run_id)
-        if self._turn.shows(run_id, parent_run_id, metadata, kwargs.get("tags") or []):
+        if NOSTREAM in tags:
+            self._hidden.add(run_id)
+        if self._turn.shows(run_id, parent_run_id, metadata, tags):
             self._shown[run_id] = node_of(metadata)
         if _is_guarded(serialized, kwargs):
             return
@@ -206,6 +210,8 @@ class ChainWatcher(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         self._steps.end(run_id, counts=False)
         message = _message_of(response)
+        if run_id in self._hidden and message is not None and message.id:
+            self._turn.hidden_ids.add(message.id)
         if run_id in self._said:
             self._turn.put(CallEnd(run_id))
             if message is not None:

@@ -13,6 +13,7 @@ from langchain_core.messages import (
     convert_to_messages,
 )
 
+from service.llm.accumulator import told_by
 from service.llm.agents import AFTER, MODEL, Agent
 from service.llm.chain_output import as_text, is_json, messages_in, text_of_tool
 from service.llm.chain_turn import ChainTurn
@@ -38,6 +39,8 @@ class GraphOutputs:
         self._state: dict[str, Any] = {}
         self._result: Any = None
         self._last: BaseMessage | None = None
+        # that of the latest update, if it has any
+        self._ends_in: BaseMessage | None = None
         # what may still be redacted or replaced, by id
         self._held: dict[str, BaseMessage] = {}
 
@@ -68,8 +71,10 @@ class GraphOutputs:
     def _read(self, update: Any) -> None:
         """Takes the messages that a node returned and has not shown already; other state is the result."""
         messages = _messages(update)
+        is_state = isinstance(update, Mapping)
         for message in messages:
-            self._say(message)
+            self._say(message, may_hide=is_state)
+        self._ends_in = messages[-1] if messages else None
         if isinstance(update, Mapping):
             self._state |= update
             # what a task returned before was a step on the way
@@ -78,12 +83,14 @@ class GraphOutputs:
             # from a function that is an entrypoint or a task
             self._result = None if messages else update
 
-    def _say(self, message: BaseMessage) -> None:
+    def _say(self, message: BaseMessage, *, may_hide: bool) -> None:
         if isinstance(message, RemoveMessage):
             self._remove(message)
             return
         self._last = message
         if self._agent is not None and self._agent.answers_object:
+            return
+        if may_hide and self._shown.hides(message):
             return
         if not self._holds:
             self._shown.say(message)
@@ -122,8 +129,18 @@ class GraphOutputs:
             return str(self._last.text)
         return self._added(said[-1]) if said else _state_text(self._state)
 
+    @property
+    def tool_calls(self) -> list[dict[str, Any]]:
+        """The calls that the graph leaves to its caller by ending in them; an agent's are its own."""
+        last = self._ends_in
+        if self._agent is not None or self.interrupted or self._result is not None:
+            return []
+        return told_by(last) if isinstance(last, AIMessage) and last.tool_calls else []
+
     def _answers(self, message: BaseMessage) -> bool:
         """Whether an unseen message is the answer. Supervisors take what an agent said as a human's, with its name."""
+        if self._shown.hides(message):
+            return not self.interrupted and _answer_field(self._state) is None
         if isinstance(message, AIMessage):
             return self._agent is not None
         return isinstance(message, HumanMessage) and bool(message.name) and not self.interrupted

@@ -53,6 +53,10 @@ class ShownMessages:
         """Whether it was shown, or is part of what nodes were given."""
         return message.id in self._turn.shown_ids
 
+    def hides(self, message: BaseMessage) -> bool:
+        """Whether the chain's author has tagged its call nostream."""
+        return message.id in self._turn.hidden_ids
+
     def forget(self, message: BaseMessage) -> None:
         self._turn.shown_ids.discard(str(message.id))
 
@@ -115,6 +119,8 @@ class ShownMessages:
             for name, shown in reversed(turn.shown.items())
             if shown.text.strip() and shown.text.strip() in turn.shown_texts
         ]
+        if len(pending) > 1 and (merged := self._merged(text, pending)):
+            return merged
         for name, shown in pending:
             rest = added(text, shown.text)
             if rest is not None:
@@ -125,6 +131,28 @@ class ShownMessages:
         if len(pending) == 1 and pending[0][1].text.strip() in text and turn.running.takes_back:
             self._take_back(pending[0][0])
         return uuid4(), text
+
+    def _merged(self, text: str, pending: list[tuple[str, Shown]]) -> tuple[UUID, str] | None:
+        """The same for a node that called its models several times, and returns all that they said in one message.
+
+        pending: the latest first.
+        """
+        turn = self._turn
+        parts = [(name, shown) for name, shown in pending if shown.text.strip() in text]
+        if len(parts) < 2 or len({shown.node for _, shown in parts}) > 1:
+            return None
+        latest, shown = parts[0]
+        call = shown.call if latest == next(reversed(turn.shown)) else uuid4()
+        rest = added(text, "".join(one.text for _, one in reversed(parts)))
+        if rest is None and not turn.running.takes_back:
+            return None
+        for name, one in parts:
+            if rest is None:
+                self._take_back(name)
+            else:
+                del turn.shown[name]
+                turn.shown_texts.discard(one.text.strip())
+        return (uuid4(), text) if rest is None else (call, rest)
 
     def _was_said(self, text: str) -> bool:
         """Whether a model has shown this text, which a node then put into a new message."""

@@ -169,6 +169,17 @@ def supervised(model):
     )
 
 
+def drafted(model):
+    """Its draft is in the state, too, as agents and their reviewers share it."""
+    unseen = model.with_config(tags=["nostream"])
+    graph = StateGraph(MessagesState)
+    graph.add_node("draft", lambda state: {"messages": [unseen.invoke(state["messages"])]})
+    graph.add_node("answer", lambda state: {"messages": [model.invoke(state["messages"])]})
+    graph.add_edge(START, "draft")
+    graph.add_edge("draft", "answer")
+    return graph.compile()
+
+
 def structured(model):
     typed = model.with_structured_output(City)
     return says(lambda messages: AIMessage(f"{typed.invoke(messages).people} people"))
@@ -266,6 +277,15 @@ CHAINS = {
     "compared_result": compared_result,
     "quoted": lambda model: says(
         lambda messages: AIMessage("Answer: " + model.invoke(messages).text)
+    ),
+    "drafted": drafted,
+    "unseen": lambda model: says(model.with_config(tags=["nostream"]).invoke),
+    "leaves_calls": lambda model: says(model.bind_tools([add]).invoke),
+    "two_joined": lambda model: says(
+        lambda messages: AIMessage(model.invoke("a").text + model.invoke("b").text)
+    ),
+    "two_merged": lambda model: says(
+        lambda messages: AIMessage(f"{model.invoke('a').text} and {model.invoke('b').text}")
     ),
     "supervised": supervised,
     "structured": structured,

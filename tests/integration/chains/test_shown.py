@@ -111,6 +111,42 @@ def test_the_result_of_a_function_replaces_what_its_models_said(service, server,
     assert (answer.text, answer.usage) == ("a word or a word", (14, 4, "reported"))
 
 
+@pytest.mark.parametrize(
+    ("chain", "words"), [("two_joined", "onetwo"), ("two_merged", "one and two")]
+)
+def test_what_a_node_makes_of_several_calls_is_said_once(service, server, route, chain, words):
+    server.says(says("one"), says("two"))
+    answer = ask(service, route, chain)
+    assert (answer.code, answer.text, answer.usage) == (None, words, (14, 4, "reported"))
+    assert chain == "two_merged" or "restart" not in answer.names
+
+
+def test_a_message_of_a_call_that_is_tagged_nostream_is_not_shown(service, server, route):
+    server.says(says("a draft"), says("the| end"), says("a draft"), says("the| end"))
+    answer = ask(service, route, "drafted")
+    assert (answer.code, answer.text, answer.usage) == (None, "the end", (14, 4, "reported"))
+    assert streamed_to_openai(service, "drafted")[0] == answer.text
+
+
+def test_such_a_message_is_the_answer_where_nothing_else_is_said(service, server, route):
+    server.says(says("a| word"))
+    answer = ask(service, route, "unseen")
+    assert (answer.code, answer.text) == (None, "a word")
+
+
+def test_tool_calls_that_a_graph_ends_in_are_the_callers(service, server, route):
+    head, *call = CALL
+    server.says([head, chunk(text("Let me see.")), *call])
+    answer = ask(service, route, "leaves_calls")
+    made = [{"id": "c1", "name": "add", "args": {"a": 1, "b": 2}}]
+    assert (answer.text, answer.data) == ("Let me see.", {"tool_calls": made})
+    assert answer.end["finish_reason"] == "tool_calls"
+    assert (
+        streamed_to_openai(service, "leaves_calls")[1]["choices"][0]["finish_reason"]
+        == "tool_calls"
+    )
+
+
 def test_what_an_agent_reports_to_its_supervisor_is_the_answer(service, server, route):
     server.says(CALL, says("it is| 3"))
     answer = ask(service, route, "supervised")
