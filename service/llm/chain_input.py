@@ -1,4 +1,4 @@
-"""Builds a chain's input: a dictionary, only the question, or messages, depending on what it takes."""
+"""Builds a chain's input: a dictionary, only the question, or messages (in a field or a list), as it takes them."""
 
 import inspect
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from langchain_core.runnables.base import RunnableBindingBase
 from service.chat.prompt import Prompt
 
 NAMES = ("system", "history", "question", "input")
-Wanted = Literal["fields", "text", "messages"]
+Wanted = Literal["fields", "text", "messages", "list"]
 
 
 def wanted_by(chain: Runnable[Any, Any]) -> Wanted:
@@ -77,7 +77,8 @@ def _of_schema(step: Any) -> Wanted | None:
     properties = schema.get("properties") or {}
     if "messages" in properties:
         return "messages"
-    return "text" if schema.get("type") == "string" else "fields" if properties else None
+    kinds: dict[Any, Wanted] = {"string": "text", "array": "list"}
+    return kinds.get(schema.get("type")) or ("fields" if properties else None)
 
 
 def variables_of(step: Any) -> frozenset[str] | None:
@@ -105,10 +106,12 @@ def chain_input(
         "question": prompt.question,
         "input": prompt.question,
     }
-    if wanted == "messages":
+    if wanted in ("messages", "list"):
         # a graph has its own system prompt
         own = [SystemMessage(prompt.system)] if "system" in prompt.own else []
         fields["messages"] = [*own, *fields["history"], HumanMessage(prompt.question)]
+    if wanted == "list":
+        return fields["messages"]
     if variables is None:
         return fields
     return {name: value for name, value in fields.items() if name in variables}

@@ -13,7 +13,7 @@ from langchain_core.runnables.retry import RunnableRetry
 from langgraph.checkpoint.memory import InMemorySaver
 
 from service.llm.chain_input import NAMES
-from service.llm.chain_parts import first_step, parts
+from service.llm.chain_parts import Whole, first_step, parts
 from service.llm.chain_plan import Plan
 from service.llm.guarded import Guarded
 
@@ -53,8 +53,10 @@ def notices(plans: Mapping[str, Plan]) -> list[Notice]:
 
 def _of(name: str, plan: Plan) -> Iterator[Notice]:
     yield from _of_first(name, first_step(plan.chain))
-    for part in parts(plan.chain):
-        if isinstance(part, RunnableRetry):
+    found = list(parts(plan.chain))
+    whole = [part.bound for part in found if isinstance(part, Whole)]
+    for part in found:
+        if isinstance(part, RunnableRetry) and all(part is not one for one in whole):
             held = any(isinstance(one, Guarded) for one in parts(part.bound))
             yield Notice(name, "with_retry", MODEL_RETRY if held else RETRY)
         if isinstance(part, RunnableWithFallbacks) and any(

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from pathlib import PurePath
 from typing import Any
 
 import orjson
@@ -79,7 +80,7 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 - one for each kind
         return dataclasses.asdict(value)
     if isinstance(value, set | frozenset):
         return list(value)
-    if isinstance(value, Decimal):
+    if isinstance(value, Decimal | PurePath):
         return str(value)
     raise TypeError
 

@@ -1,28 +1,47 @@
 """Finds the parts a chain is composed of; calls inside functions and graphs are not visible."""
 
+import inspect
 import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from langchain_core.output_parsers import BaseOutputParser
+from langchain_core.prompts import BasePromptTemplate
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import (
     Runnable,
     RunnableBinding,
     RunnableBranch,
+    RunnableLambda,
     RunnableParallel,
+    RunnablePassthrough,
     RunnableSequence,
     RunnableWithFallbacks,
 )
 from langchain_core.runnables.base import RunnableBindingBase, RunnableEachBase
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from langchain_core.runnables.passthrough import RunnableAssign
+from langchain_core.runnables.retry import RunnableRetry
+from langchain_core.tools import BaseTool
 from langgraph.pregel import Pregel
 
 Replace = Callable[[Any], Any]
+AT_ONCE = (
+    RunnablePassthrough,
+    BaseOutputParser,
+    BasePromptTemplate,
+    BaseRetriever,
+    BaseTool,
+)
 
 
-class WholeGraph(RunnableBinding[Any, Any]):
-    """A graph among other steps: instead of its nodes' updates, which no later step can read, it streams its state."""
+class Whole(RunnableBinding[Any, Any]):
+    """A step that is invoked where a chain is streamed.
+
+    A graph among other steps streams its nodes' updates, which no later step can read. A step with a retry or fallbacks
+    has none in a stream once it has begun, and some parsers have no errors there.
+    """
 
     def stream(self, input: Any, config: Any = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
         yield self.invoke(input, config, **kwargs)
@@ -46,19 +65,32 @@ def inner(step: Any) -> list[Any]:
     return []
 
 
-def with_whole_graphs(step: Any) -> Any:
-    """The chain with each inner graph wrapped in WholeGraph."""
-    if isinstance(step, Pregel):
-        return WholeGraph(bound=step)
-    if not any(isinstance(part, Pregel) for part in parts(step)):
+def with_whole_steps(step: Any) -> Any:
+    """The chain with each step wrapped in Whole that has to be, and whose text nobody waits for."""
+    if _has_to_be_whole(step):
+        return Whole(bound=step)
+    if not any(_has_to_be_whole(part) for part in parts(step)):
         return step
     if isinstance(step, RunnableWithMessageHistory):
-        return history_around(with_whole_graphs(chain_with_history(step)), step)
+        return history_around(with_whole_steps(chain_with_history(step)), step)
     for kind, _, changed in COMPOSED:
         if isinstance(step, kind):
             changed_step: Any = step
-            return changed_step.model_copy(update=changed(step, with_whole_graphs))
+            return changed_step.model_copy(update=changed(step, with_whole_steps))
     return step
+
+
+def _has_to_be_whole(step: Any) -> bool:
+    if isinstance(step, RunnableRetry | RunnableWithFallbacks):
+        return all(inner(part) or _says_it_at_once(part) for part in parts(step))
+    return isinstance(step, Pregel)
+
+
+def _says_it_at_once(part: Any) -> bool:
+    """False for models, generators and what is not known."""
+    if isinstance(part, RunnableLambda):
+        return not inspect.isgeneratorfunction(getattr(part, "func", None))
+    return isinstance(part, AT_ONCE)
 
 
 def chain_with_history(step: RunnableWithMessageHistory) -> Any:

@@ -27,7 +27,7 @@ from service.llm.chain_parts import (
     first_step,
     history_around,
     parts,
-    with_whole_graphs,
+    with_whole_steps,
 )
 from service.llm.guarded import SHOWN, Guarded
 from service.llm.plain_prompt import Fill, fill_of
@@ -80,7 +80,7 @@ def plan_of(chain: Runnable[Any, Any]) -> Plan:
         return Plan(chain, wanted, variables, graph=graph, before=before, agent=agent, needs=needs)
     marked = _marked(chain)
     return Plan(
-        with_whole_graphs(chain) if marked is None else marked,
+        with_whole_steps(chain) if marked is None else marked,
         "messages" if isinstance(bare(chain), Guarded) else wanted,
         variables,
         fast=_fast_path(chain),
@@ -122,7 +122,7 @@ def _graph_in(chain: Any) -> tuple[Any, Runnable[Any, Any] | None]:
     if isinstance(bare(chain), Pregel):
         return chain, None
     if isinstance(chain, RunnableSequence) and isinstance(bare(chain.last), Pregel):
-        steps = [with_whole_graphs(step) for step in chain.steps[:-1]]
+        steps = [with_whole_steps(step) for step in chain.steps[:-1]]
         before = steps[0] if len(steps) == 1 else RunnableSequence(*steps)
         return chain.last, before
     return None, None
@@ -178,7 +178,7 @@ def _marked_sequence(sequence: RunnableSequence[Any, Any]) -> Any:
     if inner is None:
         return None
     steps[place] = inner
-    before = [with_whole_graphs(step) for step in steps[:place]]
+    before = [with_whole_steps(step) for step in steps[:place]]
     return RunnableSequence(*before, *steps[place:], name=sequence.name)
 
 

@@ -54,6 +54,7 @@ from service.llm.steps import guarded, off_loop
 ASK = ChatPromptTemplate.from_template("{question}")
 TALK = ChatPromptTemplate.from_messages([("placeholder", "{history}"), ("human", "{question}")])
 KEPT: dict[str, InMemoryChatMessageHistory] = {}
+SEARCHED: set[str] = set()
 
 
 class City(BaseModel):
@@ -297,6 +298,15 @@ def plan_and_execute(model):
     return go | model | StrOutputParser()
 
 
+def search(asked, config: RunnableConfig):
+    """Is down at each turn's first try."""
+    request_id = config["configurable"]["request_id"]
+    if request_id not in SEARCHED:
+        SEARCHED.add(request_id)
+        raise ConnectionError("secret-text")
+    return asked
+
+
 def raising_generator(model):
     def go(chunks):
         for chunk in chunks:
@@ -406,6 +416,19 @@ COMPOSITIONS = {
     ),
     "step_fallback": lambda m: (
         RunnableLambda(lambda x: 1 / 0).with_fallbacks([RunnableLambda(lambda x: x)]) | ASK | m
+    ),
+    "retried_step": lambda m: (
+        RunnableLambda(search).with_retry(wait_exponential_jitter=False) | ASK | m
+    ),
+    "retried_last": lambda m: (
+        ASK | m | RunnableLambda(search).with_retry(wait_exponential_jitter=False)
+    ),
+    "assign_fallback": lambda m: (
+        RunnablePassthrough.assign(day=lambda x: 1 / 0).with_fallbacks(
+            [RunnablePassthrough.assign(day=lambda x: "today")]
+        )
+        | ChatPromptTemplate.from_template("{day} {question}")
+        | m
     ),
     "parser_fallback": lambda m: (ASK | m | JsonOutputParser()).with_fallbacks(
         [ASK | m | StrOutputParser()]

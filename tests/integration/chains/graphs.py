@@ -21,6 +21,7 @@ from langchain_core.callbacks import dispatch_custom_event
 from langchain_core.chat_history import InMemoryChatMessageHistory
 from langchain_core.messages import (
     AIMessage,
+    BaseMessage,
     HumanMessage,
     RemoveMessage,
     ToolMessage,
@@ -34,6 +35,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.config import get_stream_writer
 from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.graph.message import add_messages
 from langgraph.prebuilt import InjectedState, ToolNode, create_react_agent, tools_condition
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import Command, Send
@@ -323,7 +325,28 @@ def graph_history(model):
     )
 
 
+def agent_function(model):
+    """As LangGraph's introduction to its functional API has it."""
+    bound = model.bind_tools([add])
+
+    @task
+    def call_model(messages):
+        return bound.invoke(messages)
+
+    @entrypoint()
+    def agent(messages: list[BaseMessage]):
+        said = call_model(messages).result()
+        while said.tool_calls:
+            results = [add.invoke(call) for call in said.tool_calls]
+            messages = add_messages(messages, [said, *results])
+            said = call_model(messages).result()
+        return add_messages(messages, said)
+
+    return agent
+
+
 GRAPHS = {
+    "agent_function": agent_function,
     "hand_agent": hand_agent,
     "react_agent": lambda m: create_react_agent(m, [add]),
     "middlewares": middlewares,

@@ -97,6 +97,8 @@ from langchain_core.runnables.history import RunnableWithMessageHistory
 from langgraph.checkpoint.memory import InMemorySaver
 {GRAPH.replace("SAVER", "InMemorySaver()").replace("CONFIG", "")}
 set_llm_cache(InMemoryCache())
+def pieces(asked):
+    yield asked
 KEPT = {{}}
 CHAINS = {{
     "clean": lambda model: ASK | model,
@@ -104,7 +106,8 @@ CHAINS = {{
         [("placeholder", "{{chat_history}}"), ("human", "{{question}}")]
     ) | model,
     "model": lambda model: ASK | model.with_retry(),
-    "step": lambda model: RunnableLambda(lambda asked: asked).with_retry() | ASK | model,
+    "step": lambda model: RunnableLambda(pieces).with_retry() | ASK | model,
+    "repeated": lambda model: RunnableLambda(lambda asked: asked).with_retry() | ASK | model,
     "fallback": lambda model: ASK | model.with_fallbacks([model.bind(model="x")]),
     "graph": build,
     "history": lambda model: RunnableWithMessageHistory(

@@ -66,6 +66,7 @@ SHAPES = {
     "comma": ([says("a, |b, c")], '["a","b","c"]', (7, 2)),
     "swallowing": (ONE, "Hello you", (7, 2)),
     "dict": ([], '{"a":1}', (0, 0)),
+    "path": ([], '{"source":"/a/book.pdf"}', (0, 0)),
     "model": ([], AS_JSON, (0, 0)),
     "zero": ([], "0", (0, 0)),
     "mixed": ([], 'ac{"b":1}', (0, 0)),
@@ -229,6 +230,17 @@ def test_an_object_with_the_models_message_is_json(service, server, route, chain
     told = json.loads(ask(service, route, chain).text)
     assert told["parsed"] == {"name": "Seoul", "people": 9}
     assert (told["raw"]["role"], told["parsing_error"]) == ("ai", None)
+
+
+@pytest.mark.parametrize(
+    ("chain", "error"), [("raw", "ValueError"), ("raw_tool", "ValidationError")]
+)
+def test_an_object_that_cannot_be_parsed_has_its_error_beside_it(
+    service, server, route, chain, error
+):
+    server.says(says("no JSON") if chain == "raw" else calls("City", {"name": "Seoul"}))
+    told = json.loads(ask(service, route, chain).text)
+    assert (told["parsed"], told["parsing_error"], told["raw"]["role"]) == (None, error, "ai")
 
 
 def test_two_models_are_two_prices(service, server, route):

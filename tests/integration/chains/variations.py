@@ -5,6 +5,7 @@ import itertools
 import operator
 import os
 import threading
+from pathlib import PurePath
 from typing import Annotated, TypedDict
 
 import gevent
@@ -542,6 +543,7 @@ CHAINS = {
     "late_bug": lambda model: PROMPT | model | (lambda message: message.nothing),
     "late_dependency": lambda model: PROMPT | model | fails(ConnectionError("secret-text")),
     "dict": hands_out({"a": 1}),
+    "path": hands_out({"source": PurePath("/a/book.pdf")}),
     "model": hands_out(City(name="Seoul", people=9)),
     "zero": hands_out(0),
     "mixed": hands_out("a", {"b": 1}, "c"),
