@@ -272,6 +272,7 @@ BILLS: list[Any] = [
     ("usage without choices key", stream(text("Hello"), fin("stop"), frame({"usage": COUNTS}), DONE), HELLO, "reported"),
     ("usage with choices null", stream(text("Hello"), fin("stop"), frame({"choices": None, "usage": COUNTS}), DONE), HELLO, "reported"),
     ("cohere", billed({"billed_units": {"input_tokens": 7, "output_tokens": 2}, "tokens": {"input_tokens": 70, "output_tokens": 2}}), HELLO, "reported", 2),
+    ("portkey", billed({"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 1009, "cache_read_input_tokens": 1000, "cache_creation_input_tokens": 0}), HELLO, "reported", 2),
     ("all from the cache", billed({"input_tokens": 0, "output_tokens": 2, "cache_read_input_tokens": 1000}), HELLO, "reported", 2),
     ("bedrock", stream(text("Hello"), fin("stop"), frame({"choices": [], "amazon-bedrock-invocationMetrics": {"inputTokenCount": 7, "outputTokenCount": 2}}), DONE), HELLO, "reported", 2),
     ("token_usage", stream(text("Hello"), fin("stop"), frame({"choices": [], "token_usage": COUNTS}), DONE), HELLO, "reported", 2),

@@ -102,6 +102,9 @@ REFUSED = [
     ("instead of", 400, error("Please use max_completion_tokens instead of max_tokens."), "renamed"),
     # the length is too large
     ("openai 3.5", 400, error("max_tokens is too large: 4096. This model supports at most 1000 completion tokens, whereas you provided 4096.", type="invalid_request_error", param=SIZE, code="invalid_value"), 1000),
+    ("tgi", 422, {"error": "Input validation error: `max_new_tokens` must be <= 2048. Given: 4096", "error_type": "validation"}, 2048),
+    ("together", 422, error("Input validation error: `max_new_tokens` must be <= 2048. Given: 4096", type="invalid_request_error", param="max_tokens", code=None), 2048),
+    ("python in 500", 500, {"detail": "Error code: 400 - {'error': {'message': 'max_tokens: 4096 > 2048, which is the maximum allowed', 'type': 'invalid_request_error'}}"}, 2048),
     ("openai above", 400, error("Invalid 'max_tokens': integer above maximum value. Expected a value <= 1000, but got 4096 instead.", type="invalid_request_error", param=SIZE, code="integer_above_max_value"), 1000),
     ("anthropic size", 400, {"type": "error", "error": {"type": "invalid_request_error", "message": "max_tokens: 4096 > 1000, which is the maximum allowed number of output tokens for claude-3-haiku-20240307"}}, 1000),
     ("deepseek size", 400, error("Invalid max_tokens value, the valid range of max_tokens is [1, 1000]", type="invalid_request_error", param=None, code="invalid_request_error"), 1000),

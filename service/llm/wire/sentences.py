@@ -61,7 +61,7 @@ SENTENCES: dict[Kind, re.Pattern[str]] = {
         r"reduce the length|reduce your prompt",
         r"model token limit|input token(?: count|s)(?! per).{0,40}exceed|range of input length",
         r"tokens? exceeds? (?:the )?max",
-        r"longer than the (?:model|maximum)|must have less than \d+ tokens|max_new_tokens`? must be <=",
+        r"longer than the (?:model|maximum)|must have less than \d+ tokens|\+ `?max_new_tokens`? must be <=",
         r"context shift is disabled|(?:prompt|input|conversation) exceeds the max|tokens \d+ exceeds? the model",
         r"(?:input|prompt) length \(?\d+(?: tokens\))? exceeds|token count (?:of \d+ )?exceeds|"
         r"too big: \d+ tokens|\d+ tokens but the window is",

@@ -84,12 +84,14 @@ def read_usage(reported: dict[str, Any]) -> Usage | None:
 
 def _beside(reported: dict[str, Any], counted: int) -> tuple[int, int]:
     """Tokens of the prompt that are not in its count: read from a cache, and written to one."""
-    if INPUT[0] in reported or _first_count(reported, BESIDE_CACHE) is None:
-        return 0, 0
     read = _first_count(reported, CACHE_READ) or 0
     written = _first_count(reported, CACHE_WRITTEN) or 0
     total = _first_count(reported, TOTAL)
-    return (read, written) if total is None or total >= counted + read + written else (0, 0)
+    together = counted + read + written
+    if INPUT[0] in reported or _first_count(reported, BESIDE_CACHE) is None:
+        # Portkey uses OpenAI's names for Anthropic's counts: only the total shows it
+        return (read, written) if total == together else (0, 0)
+    return (read, written) if total is None or total >= together else (0, 0)
 
 
 def _with_thinking(reported: dict[str, Any], prompt: int, completion: int) -> int:
