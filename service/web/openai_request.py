@@ -52,7 +52,7 @@ def parse(body: bytes, limits: Limits) -> tuple[ChatRequest, Understood]:
     )
     request.stop_at(_stops(asked.get("stop")))
     _check(request, limits)
-    return request, Understood(*_form(asked), _user(asked.get("user")))
+    return request, Understood(*_form(asked), _user(asked))
 
 
 def _check(request: ChatRequest, limits: Limits) -> None:
@@ -192,10 +192,13 @@ def _yes_or_no(value: Any, name: str) -> None:
         _refuse(name, "must be true or false")
 
 
-def _user(value: Any) -> str | None:
+def _user(asked: dict[str, Any]) -> str | None:
     """Any name is allowed; one that is not a valid id is replaced by its digest."""
+    # what OpenAI calls it now
+    name = "safety_identifier" if asked.get("user") is None else "user"
+    value = asked.get(name)
     if value is not None and not isinstance(value, str):
-        _refuse("user", "must be a text")
+        _refuse(name, "must be a text")
     if not value:
         return None
     if is_well_formed(value):

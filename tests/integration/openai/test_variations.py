@@ -1,6 +1,7 @@
 """What strangers' clients send and ask for besides, over nginx: taken, or refused in OpenAI's shape by name."""
 
 import json
+import uuid
 
 import pytest
 
@@ -169,6 +170,7 @@ REFUSED = {
     "stream_options": ({"stream": True, "stream_options": []}, 400, "stream_options"),
     "include_usage": ({"stream": True, "stream_options": {"include_usage": "no"}}, 400, "stream_options.include_usage"),
     "user": ({"user": 5}, 400, "user"),
+    "safety_identifier": ({"safety_identifier": 5}, 400, "safety_identifier"),
 }  # fmt: skip
 
 
@@ -277,11 +279,21 @@ def test_an_answer_is_held_until_it_is_whole_where_that_is_said(ask, value):
     assert (len(texts) == 1) >= held
 
 
-def test_the_callers_ids_are_kept(ask, service):
-    body = {"messages": [user()], "user": "user-from-body"}
-    _, headers, _ = ask("POST", ROUTE, body, X_Request_ID="request-of-mine")
-    assert headers["x-request-id"] == "request-of-mine"
-    turn = service.turn("request-of-mine")
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"user": "user-from-body"},
+        {"safety_identifier": "user-from-body"},
+        {"user": "user-from-body", "safety_identifier": "somebody-else"},
+    ],
+    ids=["user", "safety_identifier", "both"],
+)
+def test_the_callers_ids_are_kept(ask, service, named):
+    body = {"messages": [user()], **named}
+    request_id = uuid.uuid4().hex
+    _, headers, _ = ask("POST", ROUTE, body, X_Request_ID=request_id)
+    assert headers["x-request-id"] == request_id
+    turn = service.turn(request_id)
     assert (turn["route"], turn["user_id"]) == (ROUTE, "user-from-body")
 
 
