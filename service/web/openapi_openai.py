@@ -92,7 +92,10 @@ def _request(names: list[str]) -> dict[str, Any]:
             stream={"type": ["boolean", "null"]},
             stream_options={"anyOf": [usage, {"type": "null"}]},
             user={"type": ["string", "null"], "description": "As `X-User-ID`."},
-            safety_identifier={"type": ["string", "null"], "description": "Taken if there is no `user`."},
+            safety_identifier={
+                "type": ["string", "null"],
+                "description": "Taken if there is no `user`.",
+            },
             n={"enum": [1, None]},
         ),
     }

@@ -89,7 +89,7 @@ def _stat(axes: Axes, panel: Json, value: float) -> None:
         axes.set_facecolor(shade)
     text = word.get("text") or _number(value, defaults)
     # what is longer than its tile would be cut at both ends
-    _text(axes, text, "white" if background else shade, min(22, 150 // len(text)))
+    _text(axes, text, "white" if background else shade, min(22, 150 // max(len(text), 1)))
 
 
 def _number(value: float, defaults: Json) -> str:

@@ -46,7 +46,7 @@ TAKEN, FOREIGN = "address already in use", "cannot assign requested address"
 def mistaken(shipped):
     """up(dotenv): what docker compose prints."""
     key = shipped.folder / "secrets" / "private"
-    key.parent.mkdir()
+    key.parent.mkdir(exist_ok=True)
     key.write_text("sk-private\n")
     key.chmod(0o600)
 
@@ -87,8 +87,10 @@ def test_the_override_of_the_page_moves_the_ports(shipped, page):
     override = shipped.folder / "docker-compose.override.yml"
     override.write_text(re.findall(r"```yaml\n(.+?)```", text, re.DOTALL)[0])
     files = f"docker-compose.yml:{override.name}"
-    said = shipped.compose("config", "--format", "json", COMPOSE_FILE=files).stdout
-    override.unlink()
+    try:
+        said = shipped.compose("config", "--format", "json", COMPOSE_FILE=files).stdout
+    finally:
+        override.unlink()
     published = [
         port["published"]
         for name in ("nginx", "grafana")
