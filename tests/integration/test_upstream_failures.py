@@ -39,9 +39,9 @@ def status(number, code, **more):
 
 FAILURES = [
     *(status(number, "upstream_invalid_request") for number in (400, 413, 414, 422)),
-    *(status(number, "upstream_rejected") for number in (401, 403, 404, 405, 410, 425)),
+    *(status(number, "upstream_rejected") for number in (401, 403, 404, 405, 410)),
     status(402, "upstream_quota_exhausted", told="300"),
-    *(status(number, "upstream_error") for number in (408, 409, 500, 501, 502, 503, 504, 529)),
+    *(status(number, "upstream_error") for number in (408, 409, 425, 500, 501, 502, 503, 504, 529)),
     status(503, "upstream_error", retry_after=7),
     # the simulator's sentence says when
     status(429, "upstream_rate_limited", told="20"),
