@@ -69,7 +69,7 @@ class Account:
         self._began_at = time.monotonic()
         self._asked: Outcome[Answer] | None = None
         self._held = Amount()
-        self._held_offline = False
+        self._held_offline: Amount | None = None
         self._outstanding = Amount()
         self._calls: list[Call] = []
         self._ended = False
@@ -142,8 +142,7 @@ class Account:
             duration_ms=int((time.monotonic() - self._began_at) * 1000),
             calls=tuple(self._calls),
         )
-        held = self._held if self._held_offline else None
-        self._books.offline.end(self.key, self.user, now, held, row.spent)
+        self._books.offline.end(self.key, self.user, now, self._held_offline, row.spent)
         if self._asked is None:
             self._books.closed(row)
         else:
@@ -158,11 +157,10 @@ class Account:
     def _begin(self, question: Begin) -> Answer:
         books = self._books
         try:
-            answer = self._ask(question)
+            return self._ask(question)
         except StoreAway:
             self._require_offline()
-            self._held_offline = True
-            return books.offline.begin(
+            answer = books.offline.begin(
                 self.key,
                 self.user,
                 books.now(),
@@ -170,8 +168,8 @@ class Account:
                 question.output_tokens,
                 question.cost,
             )
-        books.offline.saw(self.key.name, self.user, answer.levels)
-        return answer
+            self._held_offline = None if answer.refusal else answer.held
+            return answer
 
     def _hold_more(self, wanted: Amount) -> None:
         """Reserves more, unless the reservation suffices or the key has no budget."""
@@ -198,8 +196,6 @@ class Account:
     def _ask(self, question: Question) -> Answer:
         """Raises StoreAway."""
         answer = self._ask_once(question)
-        if not answer.levels:
-            raise Forbidden(cause="deleted")
         if _is_held(answer) and self._books.waited_for_ended():
             answer = self._ask_once(question)
         if _is_held(answer) and self._books.ledger_is_stuck and self._books.serves_without_store:
@@ -210,7 +206,11 @@ class Account:
     def _ask_once(self, question: Question) -> Answer:
         self._asked = self._books.lane.put(question)
         self._books.opened(self._facts.turn_id)
-        return self._books.lane.answer(self._asked)
+        answer = self._books.lane.answer(self._asked)
+        if not answer.levels:
+            raise Forbidden(cause="deleted")
+        self._books.offline.saw(self.key.name, self.user, answer)
+        return answer
 
     def _require_offline(self) -> None:
         if not self._books.serves_without_store:

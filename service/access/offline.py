@@ -16,6 +16,8 @@ from service.access.allowance import (
     State,
     admit,
     amount_of,
+    at,
+    clamp,
     everywhere,
     settle,
     top_up,
@@ -34,16 +36,13 @@ class Offline:
     def __init__(self) -> None:
         self._states: OrderedDict[Place, State] = OrderedDict()
 
-    def saw(self, key: str, user: str | None, levels: list[tuple[State, Limits]]) -> None:
-        """Open answers of other workers do not count, because their end would go unnoticed. What was spent here and is
-        not in the store yet does."""
-        for (state, _), place in zip(levels, _places(key, user, levels), strict=True):
-            here = self._states.get(place, State())
-            same_day, same_month = here.day == state.day, here.month == state.month
-            spent_day = max(state.spent_day, here.spent_day if same_day else 0)
-            spent_month = max(state.spent_month, here.spent_month if same_month else 0)
-            seen = replace(state, spent_day=spent_day, spent_month=spent_month)
-            self._put(place, replace(seen, open_answers=0, reserved=0))
+    def saw(self, key: str, user: str | None, answer: Answer) -> None:
+        """What was admitted here still counts, whether the store knows of it or not. Open answers of other workers do
+        not, because their end would go unnoticed."""
+        levels, moment = answer.levels, answer.moment
+        for (state, limits), place in zip(levels, _places(key, user, levels), strict=True):
+            here = at(self._states.get(place, State()), limits, moment)
+            self._put(place, _known(at(state, limits, moment), clamp(here, limits)))
 
     def begin(
         self,
@@ -96,6 +95,19 @@ class Offline:
         self._states.move_to_end(place)
         while len(self._states) > MOST_STATES:
             self._states.popitem(last=False)
+
+
+def _known(state: State, here: State) -> State:
+    same_day, same_month = here.day == state.day, here.month == state.month
+    return replace(
+        state,
+        requests=max(state.requests, here.requests),
+        tokens=max(state.tokens, here.tokens),
+        open_answers=here.open_answers,
+        reserved=here.reserved,
+        spent_day=max(state.spent_day, here.spent_day if same_day else 0),
+        spent_month=max(state.spent_month, here.spent_month if same_month else 0),
+    )
 
 
 def _places(key: str, user: str | None, levels: list[tuple[State, Limits]]) -> list[Place]:

@@ -15,6 +15,7 @@ from service.access.access import MOST_SETTLING, Access, Policy
 from service.access.admissions import Look
 from service.access.allowance import Limits
 from service.access.database import Database, database_url
+from service.access.health import StoreAway
 from service.access.keys import ANONYMOUS, Key
 from service.access.migrate import migrate
 from service.access.periods import Calendar
@@ -373,3 +374,21 @@ def test_calls_side_by_side_each_hold_their_own(door):
     account.end("completed", None)
     assert len(door.rows()) == 1
     assert door.left("team-a").reserved == 0
+
+
+def test_each_call_of_an_agent_counts_while_the_store_is_away(door, monkeypatch):
+    secret = door.create(limits=Limits(tokens_per_minute=1000, budget_day=100))
+    account = door.account(secret)
+
+    def away(_):
+        raise StoreAway
+
+    monkeypatch.setattr(door.access.lane, "put", away)
+    call = Asked(tokens=100, cost=1)
+    account.begin(prompt_of(call))
+    for _ in range(9):
+        with account.hold(call):
+            account.attempt(attempt(usage=Usage(100, 0, "reported"), cost=1))
+    account.end("completed", None)
+    with pytest.raises(errors.RateLimited):
+        door.account(secret).begin(prompt_of(Asked(tokens=900)))

@@ -251,6 +251,14 @@ def full_disk(server):
         server.sql("DROP TRIGGER fails ON access_ledger")
 
 
+def stuck(worker, open_answers):
+    """Fills the key's open answers, and asks until the worker knows that they will not be given back."""
+    assert codes(worker.ask("turns", count=open_answers, in_turn=True)) == {None}
+    until = time.monotonic() + 60
+    while codes(worker.ask("turns")) != {None}:
+        assert time.monotonic() < until
+
+
 @pytest.mark.parametrize(
     "failure",
     [full_disk, lambda server: server.locked("LOCK TABLE access_ledger")],
@@ -262,10 +270,7 @@ def test_ended_answers_hold_no_key_up_while_the_ledger_takes_no_row(
     make_key(away, limits=Limits(open_answers=2))
     with AccessWorker(away, tmp_path) as worker:
         with failure(own_postgres):
-            assert codes(worker.ask("turns", count=2, in_turn=True)) == {None}
-            until = time.monotonic() + 60
-            while codes(worker.ask("turns")) != {None}:
-                assert time.monotonic() < until
+            stuck(worker, open_answers=2)
             assert codes(worker.ask("turns", count=6, in_turn=True)) == {None}
             # the limit still applies
             assert codes(worker.ask("turns", count=2, keep=True)) == {None}
@@ -275,6 +280,25 @@ def test_ended_answers_hold_no_key_up_while_the_ledger_takes_no_row(
         worker.until("waiting", 0)
         worker.until("usage", {"spent": 11, "reserved": 0, "open": 0})
     assert count(away, schema.leases) == 0
+
+
+def test_limits_hold_for_each_worker_while_the_ledger_takes_no_row(own_postgres, away, tmp_path):
+    make_key(away, limits=Limits(open_answers=2, tokens_per_minute=100_000))
+    make_key(away, "team-b", limits=Limits(open_answers=1, budget_month=100))
+    with AccessWorker(away, tmp_path / "1") as before:
+        assert codes(before.ask("turns", key="team-b", cost=90)) == {None}
+        before.until("usage", {"spent": 90, "reserved": 0, "open": 0}, key="team-b")
+        with full_disk(own_postgres), AccessWorker(away, tmp_path / "2") as worker:
+            stuck(worker, open_answers=2)
+            assert codes(worker.ask("turns", count=2, keep=True)) == {None}
+            # no refusal gives back what others hold
+            assert codes(worker.ask("turns", count=3, in_turn=True)) == {"rate_limited"}
+            assert codes(worker.ask("turns", tokens=200_000)) == {"payload_too_large"}
+            assert codes(worker.ask("turns", count=3, in_turn=True)) == {"rate_limited"}
+            # what was spent before this worker's first look counts, too
+            assert codes(before.ask("turns", key="team-b", cost=1)) == {None}
+            assert codes(worker.ask("turns", key="team-b", cost=8)) == {None}
+            assert codes(worker.ask("turns", key="team-b", cost=8)) == {"budget_exceeded"}
 
 
 @pytest.mark.parametrize("table", ["access_leases", "access_states"])
