@@ -452,6 +452,7 @@ FAILED = [
     ("lm studio unloaded", 400, {"error": "Model unloaded."}),
     ("lm studio channel", 400, {"error": "Channel Error"}),
     ("axios in 500", 500, {"error": "Request failed with status code 503"}),
+    ("a 529 in 500", 500, error("litellm.InternalServerError: AnthropicException - Error code: 529 - Overloaded", code="500")),
     ("exit status", 500, error("llama runner process has terminated: exit status 404")),
     ("grpc in 500", 500, error("rpc error: code = Unknown desc = failed to load", code=500)),
 ]
@@ -609,6 +610,9 @@ INVALID = [
     ("nginx", 400, html("400 Bad Request")),
     ("zhipu 1214", 400, error("messages 参数非法。请检查文档。", code="1214")),
     ("axios in 500", 500, {"error": "Request failed with status code 400"}),
+    ("nest in 500", 500, {"statusCode": 500, "message": "Request failed with status code 400"}),
+    ("spring in 500", 500, {"timestamp": "2026-01-01T00:00:00Z", "status": 500, "error": "Internal Server Error", "message": "400 Bad Request from POST https://api.openai.com/v1/chat/completions"}),
+    ("litellm in 500", 500, error("litellm.InternalServerError: OpenAIException - Error code: 400 - bad role", type=None, param=None, code="500")),
     ("go in 500", 500, {"error": "error, status code: 400, status: 400 Bad Request, message: bad role"}),
     ("requests in 500", 500, {"detail": "400 Client Error: Bad Request for url: https://api.x.ai/v1/chat/completions"}),
     ("httpx in 502", 502, {"detail": "Client error '422 Unprocessable Entity' for url 'http://model:8000/v1/chat/completions'"}),

@@ -121,11 +121,14 @@ def _note_headers(said: Said, headers: Any) -> None:
 
 
 def _note_told(said: Said) -> None:
-    """What a gateway repeats within a sentence; its own fields come first."""
+    """What a gateway repeats within a sentence; its own fields come first, except for its own failure's status."""
     for word in TOLD_WORD.finditer(said.text):
         said.words.extend(heads(next(filter(None, word.groups()))))
-    if said.status is None and (status := TOLD_STATUS.search(said.text)) is not None:
-        said.status = int(status["named"] or status["first"])
+    if said.status is not None and said.status < 500:
+        return
+    if (status := TOLD_STATUS.search(said.text)) is not None:
+        told = int(status["named"] or status["first"])
+        said.status = told if said.status is None else min(said.status, told)
 
 
 def _field(key: str) -> str:
