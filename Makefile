@@ -39,6 +39,7 @@ simulator: $(RUN) ## start the LLM simulator on SIMULATOR_PORT
 	@exec $(PYTHON) -m tests.simulator
 
 up: ## start the whole stack in containers; COMPOSE_UP_FLAGS is added
+	@sh deploy/check-env.sh
 	@docker compose up --build --wait $(COMPOSE_UP_FLAGS) || { \
 		echo "up: failed; docker compose ps --all shows what does not run, docker compose logs service why."; exit 1; } >&2
 	@echo "up: open http://localhost:8080 in a browser; make down stops it."
