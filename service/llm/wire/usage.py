@@ -24,6 +24,8 @@ CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens",
 BESIDE_CACHE = ("input_tokens", "inputTokens", "prompt_n")
 CACHE_READ = ("cache_read_input_tokens", "cacheReadInputTokens", "cache_n")
 CACHE_WRITTEN = ("cache_creation_input_tokens", "cacheWriteInputTokens")
+# what of the prompt's count was written to a cache, which may cost more
+WRITTEN = ("cache_write_tokens", "cache_creation_tokens", *CACHE_WRITTEN)
 INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "prompt_token_details")
 GEMINI = ("usageMetadata", "usage_metadata")
 ELSEWHERE = ("token_usage", "amazon-bedrock-invocationMetrics", *GEMINI)
@@ -72,14 +74,19 @@ def read_usage(reported: dict[str, Any]) -> Usage | None:
     prompt += read + written
     if not prompt:
         return None
-    cached = read or _detail(reported, INPUT_DETAILS, CACHED)
+    cached = _part(prompt, read or _detail(reported, INPUT_DETAILS, CACHED))
+    written = written or _detail(reported, INPUT_DETAILS, WRITTEN) or 0
     return Usage(
         prompt,
         _with_thinking(reported, prompt, completion),
         "reported",
-        cached if cached is not None and cached <= prompt else None,
-        written or None,
+        cached,
+        _part(prompt - (cached or 0), written) or None,
     )
+
+
+def _part(whole: int, part: int | None) -> int | None:
+    return part if part is not None and part <= whole else None
 
 
 def _beside(reported: dict[str, Any], counted: int) -> tuple[int, int]:
