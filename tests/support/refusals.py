@@ -613,6 +613,7 @@ INVALID = [
     ("nest in 500", 500, {"statusCode": 500, "message": "Request failed with status code 400"}),
     ("spring in 500", 500, {"timestamp": "2026-01-01T00:00:00Z", "status": 500, "error": "Internal Server Error", "message": "400 Bad Request from POST https://api.openai.com/v1/chat/completions"}),
     ("litellm in 500", 500, error("litellm.InternalServerError: OpenAIException - Error code: 400 - bad role", type=None, param=None, code="500")),
+    ("a caller's words", 400, error('Invalid content: {"code": "billing_not_active"}', type="invalid_request_error")),
     ("go in 500", 500, {"error": "error, status code: 400, status: 400 Bad Request, message: bad role"}),
     ("requests in 500", 500, {"detail": "400 Client Error: Bad Request for url: https://api.x.ai/v1/chat/completions"}),
     ("httpx in 502", 502, {"detail": "Client error '422 Unprocessable Entity' for url 'http://model:8000/v1/chat/completions'"}),

@@ -44,11 +44,10 @@ TOLD_STATUS = re.compile(
     r"[:=]? ?'?(?P<named>[45]\d\d)\b|^(?P<first>40\d|413|42[2459]|50[0-4]|529)(?=:| (?!tokens|input|characters|bytes))",
     re.IGNORECASE | re.MULTILINE,
 )
-# Fields within such a sentence, the exceptions of AWS, and the codes of gRPC.
-TOLD_WORD = re.compile(
-    r"""['"](?:code|type|status)['"]: ?['"](?P<field>[\w.-]{3,64})['"]"""
-    r"|\((?P<aws>\w+Exception)\) when calling|\bcode = (?P<grpc>\w+) desc"
-)
+# The refusal's fields, where such a status is before them: a caller's words may look the same.
+TOLD_FIELD = re.compile(r"""['"](?:code|type|status)['"]: ?['"]([\w.-]{3,64})['"]""")
+# the exceptions of AWS, and the codes of gRPC
+TOLD_NAME = re.compile(r"\((\w+Exception)\) when calling|\bcode = (\w+) desc")
 
 
 @dataclass
@@ -122,12 +121,15 @@ def _note_headers(said: Said, headers: Any) -> None:
 
 def _note_told(said: Said) -> None:
     """What a gateway repeats within a sentence; its own fields come first, except for its own failure's status."""
-    for word in TOLD_WORD.finditer(said.text):
-        said.words.extend(heads(next(filter(None, word.groups()))))
-    if said.status is not None and said.status < 500:
+    for name in TOLD_NAME.finditer(said.text):
+        said.words.extend(heads(name[1] or name[2]))
+    status = TOLD_STATUS.search(said.text)
+    if status is None:
         return
-    if (status := TOLD_STATUS.search(said.text)) is not None:
-        told = int(status["named"] or status["first"])
+    for word in TOLD_FIELD.finditer(said.text, status.end()):
+        said.words.extend(heads(word[1]))
+    told = int(status["named"] or status["first"])
+    if said.status is None or said.status >= 500:
         said.status = told if said.status is None else min(said.status, told)
 
 
