@@ -83,13 +83,21 @@ def _are_headers(value: SecretStr) -> SecretStr:
 def _is_redis_url(value: SecretStr) -> SecretStr:
     try:
         url = urlsplit(value.get_secret_value())
-        usable = url.scheme in REDIS_SCHEMES and bool(url.port or url.hostname or url.path)
+        there = bool(url.port or url.hostname or url.path)
+        usable = url.scheme in REDIS_SCHEMES and there and _are_labels(url.hostname)
     except ValueError:
         # the exception's text quotes the supposed port, which may be part of a password with a slash
         usable = False
     if value and not usable:
         raise ValueError("must be redis://[:password@]host[:port], the password percent-encoded")
     return value
+
+
+def _are_labels(hosts: str | None) -> bool:
+    """Raises ValueError for a host name that no client could look up, such as db..example."""
+    for host in (hosts or "").split(","):
+        host.encode("idna")
+    return True
 
 
 def _is_database_url(value: SecretStr) -> SecretStr:
@@ -100,7 +108,7 @@ def _is_database_url(value: SecretStr) -> SecretStr:
         usable = bool(there and url.path.strip("/") and url.port != 0)
         # what follows an @ in a password would be taken for the host
         misread = url.fragment or "@" in f"{url.password}{url.path}"
-        usable = usable and (url.scheme == "sqlite" or not misread)
+        usable = usable and (url.scheme == "sqlite" or not misread) and _are_labels(url.hostname)
     except ValueError:
         usable = False
     if value and not usable:

@@ -77,6 +77,7 @@ KIND_BAD = {
         "http://localhost",
         "redis://",
         "redis://:pa/ss-word@host:6379",
+        "redis://host..example:6379",
     ],
     kinds.DatabaseUrl: [
         *(
@@ -90,6 +91,7 @@ KIND_BAD = {
         *(
             "postgresql://user:hunter2@ss/word@host/chat",
             "postgresql://user:hun@ter/2#@host/chat",
+            "postgresql://user:hunter2@host..example/chat",
         ),
     ],
     kinds.TimeZone: ["Mars/Olympus", "KST+9", "/etc/localtime", "../UTC"],

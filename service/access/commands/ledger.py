@@ -42,13 +42,19 @@ def _show(office: Office) -> click.Command:
     @click.argument("request_id")
     @as_json_option
     def show(request_id: str, *, in_json: bool) -> None:
+        if not request_id.isascii():
+            raise _no_turn()
         with office.store() as store, store.database.reading(background=True) as connection:
             rows = [_described(row) for row in reports.of_request(connection, request_id)]
         if not rows:
-            raise click.ClickException("The ledger has no turn with this request ID.")
+            raise _no_turn()
         click.echo(as_json(rows) if in_json else "\n\n".join(map(listed, rows)))
 
     return show
+
+
+def _no_turn() -> click.ClickException:
+    return click.ClickException("The ledger has no turn with this request ID.")
 
 
 def _restore(office: Office) -> click.Command:

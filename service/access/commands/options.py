@@ -17,7 +17,7 @@ from service.access.periods import MICROSECONDS, Calendar
 NO_LIMIT: Final = "none"
 MOST_PER_MINUTE = 10**10
 MOST_DIGITS = 100
-AGE = re.compile(r"(\d{1,5})([hdw])")
+AGE = re.compile(r"([0-9]{1,5})([hdw])")
 HOURS = {"h": 1, "d": 24, "w": 24 * 7}
 
 Command = Callable[..., Any]
@@ -62,8 +62,10 @@ class Usd(click.ParamType[Any]):
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if value == NO_LIMIT:
             return value
+        digits = str(value)
         try:
-            amount = Decimal(str(value))
+            # Decimal also reads 1_000 and other scripts' digits, which may be slips of the hand
+            amount = Decimal(digits if digits.isascii() and "_" not in digits else "nan")
         except InvalidOperation:
             amount = Decimal("nan")
         if not (amount.is_finite() and 0 <= amount <= MOST_USD):

@@ -161,6 +161,9 @@ def test_a_rotated_key_has_two_secrets_for_a_while(told, database):
         (["create", "--name", "b", "--budget-usd-day", "-5"], "US dollars from 0"),
         (["create", "--name", "b", "--budget-usd-day", "nan"], "US dollars from 0"),
         (["create", "--name", "b", "--budget-usd-day", "much"], "US dollars from 0"),
+        (["create", "--name", "b", "--budget-usd-day", "1_0"], "US dollars from 0"),
+        (["create", "--name", "b", "--budget-usd-day", "١٠"], "US dollars from 0"),
+        (["create", "--name", "b", "--expires", "١d"], "must be a day"),
         (["create", "--name", "b", "--open-answers", "0"], "from 1"),
         (["create", "--name", "b", "--open-answers", "-1"], "whole number"),
         (["create", "--name", "b", "--open-answers", "1.5"], "whole number"),
@@ -335,8 +338,9 @@ def test_rows_on_the_disk_of_a_process_that_is_gone_are_replayed(told, tmp_path)
     assert not list((tmp_path / "data").glob("*.rows"))
 
 
-def test_a_request_that_nobody_made_is_a_sentence(run):
-    assert "no turn with this request ID" in run("ledger", "show", "nobody").stderr
+@pytest.mark.parametrize("request_id", ["nobody", "\udcff"])
+def test_a_request_that_nobody_made_is_a_sentence(run, request_id):
+    assert "no turn with this request ID" in run("ledger", "show", request_id).stderr
 
 
 def test_the_commands_load_neither_the_chain_nor_gevent():
