@@ -1,5 +1,8 @@
 """Decides how to run a chain, once when the worker starts."""
 
+import copy
+import functools
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +14,7 @@ from langchain_core.runnables import (
     Runnable,
     RunnableBinding,
     RunnableBranch,
+    RunnableLambda,
     RunnableParallel,
     RunnableSequence,
 )
@@ -80,7 +84,7 @@ def plan_of(chain: Runnable[Any, Any]) -> Plan:
         return Plan(chain, wanted, variables, graph=graph, before=before, agent=agent, needs=needs)
     marked = _marked(chain)
     return Plan(
-        with_whole_steps(chain) if marked is None else marked,
+        _with_marked_choice(with_whole_steps(chain)) if marked is None else marked,
         "messages" if isinstance(bare(chain), Guarded) else wanted,
         variables,
         fast=_fast_path(chain),
@@ -169,11 +173,44 @@ def _marked(step: Any) -> Any:
     return None
 
 
-def _marked_sequence(sequence: RunnableSequence[Any, Any]) -> Any:
-    steps = list(sequence.steps)
+def _with_marked_choice(step: Any) -> Any:
+    """The chain whose last function, if it returns another chain, has that one's last model marked."""
+    if isinstance(step, RunnableSequence):
+        steps, place = list(step.steps), _last_place(step)
+        last, steps[place] = steps[place], _with_marked_choice(steps[place])
+        return step if steps[place] is last else RunnableSequence(*steps, name=step.name)
+    if not isinstance(step, RunnableLambda) or not inspect.isfunction(getattr(step, "func", None)):
+        return step
+    if inspect.isgeneratorfunction(step.func):
+        return step
+    choosing = copy.copy(step)
+    choosing.func = _marking(step.func)
+    return choosing
+
+
+def _marking(function: Any) -> Any:
+    @functools.wraps(function)
+    def choose(*args: Any, **options: Any) -> Any:
+        chosen = function(*args, **options)
+        if not isinstance(chosen, Runnable):
+            return chosen
+        marked = _marked(chosen)
+        return _with_marked_choice(chosen) if marked is None else marked
+
+    return choose
+
+
+def _last_place(sequence: RunnableSequence[Any, Any]) -> int:
+    """Of the last step that is not a parser of text."""
+    steps = sequence.steps
     place = len(steps) - 1
     while place > 0 and type(steps[place]) is StrOutputParser:
         place -= 1
+    return place
+
+
+def _marked_sequence(sequence: RunnableSequence[Any, Any]) -> Any:
+    steps, place = list(sequence.steps), _last_place(sequence)
     inner = _marked(steps[place])
     if inner is None:
         return None

@@ -63,7 +63,7 @@ class Producer:
             return
         for out in plan.chain.stream(value, config):
             text = self.outputs.read(out)
-            if text and not plan.shows_model:
+            if text and not (plan.shows_model or self._turn.has_spoken):
                 self._turn.put(Said(None, text))
 
     def _run_graph(self, graph: Any, value: Any, config: Any) -> None:

@@ -118,6 +118,7 @@ class ChainTurn:
 
     calls: the number of running model calls. parents, tools: the turn's runs, to recognize those inside a tool.
     objects: the model calls whose answer is an object for the chain. hidden_ids: the messages of calls tagged nostream.
+    has_spoken: a model that was marked as shown has sent its text, which the chain repeats.
     """
 
     running: RunningTurn
@@ -133,6 +134,7 @@ class ChainTurn:
     hub: Any = field(default_factory=gevent.get_hub)
     shown_ids: set[str] = field(default_factory=set)
     hidden_ids: set[str] = field(default_factory=set)
+    has_spoken: bool = False
     shown: dict[str, Shown] = field(default_factory=dict)
     shown_texts: set[str] = field(default_factory=set)
 

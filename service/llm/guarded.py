@@ -109,6 +109,7 @@ class Guarded:
                 _show(turn, None, event)
             elif isinstance(event, Thinking):
                 turn.put(Thinking(""))
+        turn.has_spoken = turn.has_spoken or shown
         yield ChatGenerationChunk(message=whole.chunk(kwargs, call.kept))
 
     def call_for(self, value: Any, options: Mapping[str, Any]) -> ModelCall:

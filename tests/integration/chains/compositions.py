@@ -430,6 +430,7 @@ COMPOSITIONS = {
         | ChatPromptTemplate.from_template("{day} {question}")
         | m
     ),
+    "chosen": lambda m: RunnableLambda(lambda x: ASK | m) | StrOutputParser(),
     "parser_fallback": lambda m: (ASK | m | JsonOutputParser()).with_fallbacks(
         [ASK | m | StrOutputParser()]
     ),

@@ -1,13 +1,14 @@
 """Chains as graduates of a course write them: what comes out, what it cost, and what the model was asked."""
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.integration.chains.conftest import ANSWERED, ASKED, BOTH, SETTINGS, ask, calls, says
-from tests.support.model_server import DONE, ModelServer, choice, fin, stream, usage
+from tests.support.model_server import DONE, ModelServer, choice, fin, stream, text, usage
 from tests.support.service import Service
 
 BESIDE = Path(__file__).parent
@@ -66,6 +67,7 @@ SHAPES = {
     "xml": ([says("<a><b>1</b>|</a>")], '{"a":[{"b":"1"}]}'),
     "hand_agent": (tool_of("add"), "it is 3"),
     "agent_function": (tool_of("add"), "it is 3"),
+    "chosen": (ONE, "Hello you"),
     "retried_step": (ONE, "Hello you"),
     "retried_last": (ONE, "Hello you"),
     "assign_fallback": (ONE, "Hello you"),
@@ -276,3 +278,16 @@ def test_a_parser_that_fails_falls_back(service, server, route):
     answer = ask(service, route, "parser_fallback")
     assert (answer.text, answer.code) == ("plain", None)
     assert answer.usage == (14, 4, "reported")
+
+
+@pytest.mark.parametrize("chain", ["chosen", "recursing"])
+def test_the_model_of_a_chain_that_a_function_chose_speaks_as_it_goes(service, server, chain):
+    seen = threading.Event()
+    server.says(stream(text("Hello"), lambda _: seen.wait(10), text(" you"), fin("stop"), DONE))
+    with service.stream("hi", chain=chain) as streamed:
+        texts = []
+        for event in streamed:
+            if event.name == "token":
+                texts.append(event.json()["text"])
+                seen.set()
+    assert texts == ["Hello", " you"]
