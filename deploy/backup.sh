@@ -45,9 +45,10 @@ save_postgres() {
     keep "$folder/postgres.dump" docker compose exec -T postgres pg_dump --username postgres --format custom chat
 }
 
-# All or nothing. The service notices within seconds that its keys are older.
+# All or nothing. The service notices within seconds that its keys are older. Its answers go on meanwhile: they do not wait
+# long for a lock, so a deadlock with them ends by itself, unless PostgreSQL is quicker to end the restore.
 restore_postgres() {
-    docker compose exec -T postgres pg_restore --username postgres --dbname chat --clean --if-exists \
+    docker compose exec -T --env PGOPTIONS='-c deadlock_timeout=60s' postgres pg_restore --username postgres --dbname chat --clean --if-exists \
         --single-transaction --no-owner --role chat <"$folder/postgres.dump"
 }
 

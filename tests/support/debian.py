@@ -14,6 +14,8 @@ PACKAGES = {
     "postgres": "postgresql",
     "initdb": "postgresql",
     "psql": "postgresql",
+    "pg_dump": "postgresql",
+    "pg_restore": "postgresql",
 }
 # Debian keeps a server's programs apart, by version
 PLACES = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
