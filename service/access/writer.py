@@ -118,6 +118,7 @@ class Writer:
         """Drops rows that no database accepts, so that they do not block the others."""
         if len(rows) == 1:
             self._listener.rows_dropped(1, kind_of(error))
+            self._failures = 0
             return True
         return all(self._reaches_store([row]) for row in rows)
 

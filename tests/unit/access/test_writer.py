@@ -96,6 +96,19 @@ def test_a_store_that_failed_is_left_alone_for_a_moment(desk, monkeypatch):
     assert (desk.store.asked, desk.heard.waiting) == ([1], 2)
 
 
+def test_the_ledger_is_stuck_until_it_takes_or_refuses_a_row(desk):
+    desk.store.error = AWAY
+    for number in range(2):
+        assert not desk.writer.is_stuck
+        desk.write(number)
+    desk.write()
+    assert desk.writer.is_stuck
+    desk.store.error = None
+    desk.store.bad = rows_of(0, 1)
+    desk.write()
+    assert (desk.heard.waiting, desk.writer.is_stuck) == (0, False)
+
+
 def test_a_store_that_is_known_to_be_away_is_not_asked(desk):
     desk.health.failed("slow")
     desk.write(1)
