@@ -84,7 +84,9 @@ postgres() {
 while_stopped() {
     stopped=$1 result=0
     shift
+    trap 'docker compose start "$stopped" >/dev/null 2>&1; exit 1' INT TERM
     docker compose stop "$stopped" >/dev/null 2>&1 && "$@" || result=1
+    trap - INT TERM
     docker compose start "$stopped" >/dev/null 2>&1 && return "$result"
 }
 

@@ -6,7 +6,8 @@ set -eu
 cd "$(dirname "$0")/.."
 [ -f .env ] || exit 0
 
-names() { sed -n 's/^[[:space:]]*\(export[[:space:]]\{1,\}\)\{0,1\}\([A-Za-z_][A-Za-z0-9_]*\)[[:space:]]*[=:].*/\2/p' .env | sort -u; }
+# in capitals: the last line of a private key ends in =, too
+names() { sed -n 's/^[[:space:]]*\(export[[:space:]]\{1,\}\)\{0,1\}\([A-Z_][A-Z0-9_]*\)[[:space:]]*=.*/\2/p' .env | LC_ALL=C sort -u; }
 
 mentions() { grep -qsw -- "$1" ./*.yml ./*.yaml; }
 

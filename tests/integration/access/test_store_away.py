@@ -229,10 +229,12 @@ def test_a_locked_ledger_holds_up_no_turn(own_postgres, away):
         closing.start()
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'chat' AND wait_event_type = 'Lock'"
         until = time.monotonic() + 60
-        while own_postgres.sql(waiting) == "0":
-            assert time.monotonic() < until
-        own_postgres.sql("SELECT 1 FROM access_states WHERE key = 'team-a' FOR UPDATE NOWAIT")
-        over.set()
+        try:
+            while own_postgres.sql(waiting) == "0":
+                assert time.monotonic() < until
+            own_postgres.sql("SELECT 1 FROM access_states WHERE key = 'team-a' FOR UPDATE NOWAIT")
+        finally:
+            over.set()
     closing.join()
     store.database.forget()
 

@@ -55,7 +55,9 @@ def keeper_of(store, heard):
     return Keeper(store, Keyring(), Health(heard), directly, Worker(), heard, 400)
 
 
-def test_a_backlog_of_old_rows_goes_bit_by_bit_and_holds_up_no_heartbeat(store):
+def test_a_backlog_of_old_rows_goes_bit_by_bit_and_holds_up_no_heartbeat(store, monkeypatch):
+    # however slow this disk is
+    monkeypatch.setattr("service.access.keeper.DELETES_SECONDS", 60)
     add_old_rows(store, BATCH * MOST_DELETES + 1)
     heard = Heard()
     keeper = keeper_of(store, heard)
