@@ -74,7 +74,7 @@ def whole_chunk(message: AIMessage) -> AIMessageChunk:
     calls: Any = [
         {
             "name": c["name"],
-            "args": c["args"] if isinstance(c["args"], str) else json.dumps(c["args"]),
+            "args": _arguments(c["args"]),
             "id": c["id"],
             "index": i,
             "type": "tool_call_chunk",
@@ -88,6 +88,11 @@ def whole_chunk(message: AIMessage) -> AIMessageChunk:
         response_metadata=message.response_metadata,
         usage_metadata=message.usage_metadata,
     )
+
+
+def _arguments(args: Any) -> str:
+    """Those of an invalid call are text, or None."""
+    return args or "" if isinstance(args, str | None) else json.dumps(args)
 
 
 def _text(message: BaseMessage) -> str:

@@ -96,6 +96,9 @@ KEY = [
     ("ja key", 400, {"error": "APIキーが無効です。"}),
     ("scaleway", 403, {"details": [], "message": "Insufficient permissions to access the resource", "type": "denied_authentication"}),
     ("python in 500", 500, {"detail": "Error code: 401 - {'error': {'message': 'Incorrect API key provided: sk-x', 'code': 'invalid_api_key'}}"}),
+    ("httpx in 500", 500, {"detail": "Client error '401 Unauthorized' for url 'https://api.openai.com/v1/chat/completions'"}),
+    ("axios in 500", 500, {"error": "Request failed with status code 401"}),
+    ("go in 500", 500, {"error": "error, status code: 401, status: 401 Unauthorized, message: bad key"}),
     ("requests in 500", 500, {"detail": "401 Client Error: Unauthorized for url: https://api.x.ai/v1/chat/completions"}),
 ]
 ACCESS = [
@@ -453,6 +456,16 @@ FAILED = [
     ("lm studio channel", 400, {"error": "Channel Error"}),
     ("axios in 500", 500, {"error": "Request failed with status code 503"}),
     ("a 529 in 500", 500, error("litellm.InternalServerError: AnthropicException - Error code: 529 - Overloaded", code="500")),
+    # another server's status, or none at all
+    ("health check", 503, error("health check failed with status 404, model is loading")),
+    ("weights", 500, error("Failed to load weights: HTTP error 403 from https://huggingface.co/x")),
+    ("cuda", 500, error("CUDA error code 400")),
+    ("cuda colon", 500, error("CUDA error code: 400")),
+    ("told 402", 500, error("upstream returned error code: 402")),
+    ("told 401", 500, error("Error code: 401 - weights are private")),
+    ("queue", 503, error("400 requests are waiting, try later")),
+    ("queue capital", 503, error("429 Requests are waiting, try later")),
+    ("page", 503, b"<html><body>503 Service Unavailable<hr>backend gave status 404</body></html>"),
     ("exit status", 500, error("llama runner process has terminated: exit status 404")),
     ("grpc in 500", 500, error("rpc error: code = Unknown desc = failed to load", code=500)),
 ]

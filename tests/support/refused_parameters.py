@@ -101,6 +101,7 @@ REFUSED = [
     ("fastapi length", 422, fastapi("extra_forbidden", ["body", SIZE], FORBIDDEN), "renamed"),
     ("instead of", 400, error("Please use max_completion_tokens instead of max_tokens."), "renamed"),
     # the length is too large
+    ("a limit's word", 400, error("max_tokens is too large: 4096. At most 1000", type="tokens", param=SIZE), 1000),
     ("openai 3.5", 400, error("max_tokens is too large: 4096. This model supports at most 1000 completion tokens, whereas you provided 4096.", type="invalid_request_error", param=SIZE, code="invalid_value"), 1000),
     ("tgi", 422, {"error": "Input validation error: `max_new_tokens` must be <= 2048. Given: 4096", "error_type": "validation"}, 2048),
     ("together", 422, error("Input validation error: `max_new_tokens` must be <= 2048. Given: 4096", type="invalid_request_error", param="max_tokens", code=None), 2048),

@@ -65,7 +65,11 @@ FINISH_HINTS: tuple[tuple[str, FinishReason | Literal["failed"]], ...] = (
         "content_filter",
     ),
     (
-        "violation|inappropriate|restrictedcontent|blacklist|blocked|censor|nsfw|recitation|forbidden",
+        "violation|inappropriate|restrictedcontent|blacklist|censor|nsfw|recitation|^forbidden(?:content)?$",
+        "content_filter",
+    ),
+    (
+        "(?:input|output|prompt|content|request|response|text)blocked$|^blocked(?:content|input|output|prompt|response)$",
         "content_filter",
     ),
     (
@@ -73,11 +77,19 @@ FINISH_HINTS: tuple[tuple[str, FinishReason | Literal["failed"]], ...] = (
         "failed",
     ),
     (
-        "preempt|evict|kill|crash|shutdown|outofmemory|^oom|oom$|deadline|quota|ratelimit|unload|capacity|malformed",
+        "preempt|evict|kill|crash|shutdown|outofmemory|^oom|(?:cuda|gpu|engine|worker)oom$",
         "failed",
     ),
     (
-        "resource|throttl|busy|gateway",
+        "deadline|quota|ratelimit|unload|capacity|malformed",
+        "failed",
+    ),
+    (
+        "resources?exhausted|(?:insufficient|outof|notenough)resources?|throttl",
+        "failed",
+    ),
+    (
+        "^busy$|(?:server|engine|model|system|service|worker|upstream|provider)busy$|^gateway$|badgateway",
         "failed",
     ),
     ("length|limit|tokenbudget|manytokens|max[a-z]*tok|truncat|exceed|overflow", "length"),

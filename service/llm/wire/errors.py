@@ -52,6 +52,8 @@ WORDS_OVER_STATUS: dict[Kind, Container[int]] = {
     "rejected": range(400, 404),
     "rate_limited": (400, 403),
 }
+# Types of a limit, and of mistakes in parameters of that name: a status says more.
+UNCERTAIN = frozenset({"tokens", "requests"})
 # which part of our configuration is rejected, and our words for it
 SET_UP: dict[Kind, tuple[SetUp, str]] = {
     "key": ("key", "key refused"),
@@ -127,7 +129,8 @@ PLAIN: dict[Kind, type[UpstreamFailure]] = {
 
 
 def _kind(status: int | None, said: Said) -> Kind:
-    words = {ERROR_WORDS[word] for word in said.words if word in ERROR_WORDS}
+    certain = said.words if status is None else [w for w in said.words if w not in UNCERTAIN]
+    words = {ERROR_WORDS[word] for word in certain if word in ERROR_WORDS}
     for kind in WORDS_FIRST:
         if kind in words:
             return kind

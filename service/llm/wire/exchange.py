@@ -5,6 +5,7 @@ import errno
 import re
 import ssl
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import gevent
@@ -18,6 +19,8 @@ RECEIVE_BYTES = 65536
 FAREWELL = re.compile(
     rb"HTTP/1\.[01] 408\b(?:[^\r\n]*\r?\n)+?connection:[ \t]*close\b", re.IGNORECASE
 )
+# what comes later is about this request
+FAREWELL_SECONDS = 1.0
 NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -39,6 +42,7 @@ class Exchange:
         self._watcher: Any = None
         self.sent = False
         self._kept = False
+        self._asked_at = 0.0
         self._closed = False
         self._error: Exception | None = None
         self._opening: Any = None
@@ -65,7 +69,7 @@ class Exchange:
             if not self._kept:
                 raise
             data = b""
-        if self._kept and data is not None and (not data or FAREWELL.match(data)):
+        if self._kept and data is not None and (not data or self._is_farewell(data)):
             self._replace()
             return None
         self._kept = self._kept and data is None
@@ -95,6 +99,7 @@ class Exchange:
 
     def _send_what_fits(self) -> None:
         request, sent = self._request(0), 0
+        self._asked_at = monotonic()
         self._socket.settimeout(0.0)
         # reading will show whether the connection is dead
         with contextlib.suppress(OSError):
@@ -121,7 +126,7 @@ class Exchange:
         if self._closed:
             self._connections.release_socket(sock)
             return
-        self._socket = sock
+        self._socket, self._asked_at = sock, monotonic()
         self._send(self._request(sent_before))
 
     def _send(self, request: bytes) -> None:
@@ -143,6 +148,9 @@ class Exchange:
         if sock is not None:
             self._connections.release_socket(sock)
         self._opening = gevent.spawn(self._for_reader, self._open_fresh)
+
+    def _is_farewell(self, data: bytes) -> bool:
+        return FAREWELL.match(data) is not None and monotonic() - self._asked_at < FAREWELL_SECONDS
 
     def _let_go(self) -> Any:
         """The socket, if there is one, which is no longer ours."""

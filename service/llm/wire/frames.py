@@ -20,7 +20,7 @@ def _number(digits: str) -> float:
 
 
 loads = orjson.loads
-NOTHING = PINGS | {b"", b"null", b'""'}
+NOTHING = PINGS | {b"[%b]" % ping for ping in PINGS} | {b"", b"null", b'""'}
 # what some servers write before a line: blanks to keep the connection alive, an end of string, a mark with each write
 PADDING = b" \t\0" + BOM
 # for what orjson rejects: halves of surrogate pairs, NaN, numbers beyond 64 bits
@@ -220,7 +220,7 @@ class FrameReader:
 def _is_nothing(value: bytes) -> bool:
     """Only keeps the connection alive. Some gateways make a data line of a comment."""
     value = value.strip().lower()
-    return value.startswith(b":") or value.strip(b"[]") in NOTHING
+    return value.startswith(b":") or value in NOTHING
 
 
 def _parsed(data: bytes) -> Any:

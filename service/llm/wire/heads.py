@@ -55,7 +55,10 @@ class Heads:
 
 
 def _with_one_framing(head: bytes) -> bytes:
-    """As RFC 9112 says: no length beside chunks, and one of several that are equal. Nobody makes chunks of chunks."""
+    """As RFC 9112 says: no length beside chunks, and one of several that are equal.
+
+    No sender may write `chunked` twice. Some do, and have cut the body into chunks once.
+    """
     codings, lengths = _values(CODING, head), _values(LENGTH, head)
     if codings != [b"chunked"] and PLAIN_CODINGS.issuperset(codings):
         head = _only(CODING, head, b"Transfer-Encoding: chunked" if b"chunked" in codings else b"")

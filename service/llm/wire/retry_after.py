@@ -17,6 +17,8 @@ DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)")
 LIMIT_RESET = re.compile(
     r"(?:llm_provider-)?(?:x-|x-ai-|[a-z]+-)?rate-?limit(?:bysize)?-(?:[a-z-]+-)?reset(?:-[a-z-]+)?"
 )
+# as the pattern takes long for long names
+MOST_NAME = 64
 # the headers that are meant for whoever waits, the one that counts first
 IN_MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
 IN_SECONDS = (
@@ -94,7 +96,9 @@ def _limit_reset(headers: Mapping[str, str], clock: Callable[[], float]) -> floa
     resets = [
         (name, wait)
         for name, value in headers.items()
-        if LIMIT_RESET.fullmatch(name) and (wait := _moment_or_duration(value, clock)) is not None
+        if len(name) <= MOST_NAME
+        and LIMIT_RESET.fullmatch(name)
+        and (wait := _moment_or_duration(value, clock)) is not None
     ]
     used_up = [wait for name, wait in resets if _nothing_remains(headers, name)]
     if used_up:

@@ -3,6 +3,7 @@
 import re
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -34,16 +35,28 @@ WAIT_FIELDS = frozenset(
 )  # fmt: skip
 MOST_VALUES = 300
 MOST_TEXT = 4000
+MOST_HEADERS = 100
+MOST_HEADER = 256
 STATUSES = range(400, 600)
 DETAILED_STATUSES = range(40_000, 60_000)
 NUMBER = re.compile(r"-?\d{1,9}")
 # A gateway that repeats what its own client said of the provider's refusal: the libraries of Python (openai, httpx,
 # requests), Node (openai, axios) and Go each have a way to write its status.
-TOLD_STATUS = re.compile(
-    r"(?:\berror code|(?<!exit )\bstatus(?:[ _]code)?|(?:client|server) error|\bhttp error|\Acode)"
-    r"[:=]? ?'?(?P<named>[45]\d\d)\b|^(?P<first>40\d|413|42[2459]|50[0-4]|529)(?=:| (?!tokens|input|characters|bytes))",
+TOLD_IN_FULL = re.compile(
+    r"\berror code: (4\d\d) - \{|\bclient error '(4\d\d) [^'\n]{0,100}' for url|"
+    r"\b(4\d\d) client error: [^\n]{0,100} for url|\brequest failed with status code (4\d\d)\b|"
+    r"\berror, status code: (4\d\d), ",
+    re.IGNORECASE,
+)
+# Less is enough for what concerns the request alone; a server's own failure may name any other status (`failed to load
+# the weights: HTTP error 403`), and that must not blame our key or model.
+TOLD_LOOSELY = re.compile(
+    r"\berror code: ([45]\d\d) - |(?<!exit )\bstatus(?:[ _]code)?[:=]? ?([45]\d\d)\b|"
+    r"\bhttp error:? ([45]\d\d)\b|\Acode[:=] ?([45]\d\d)\b|"
+    r"^([45]\d\d)(?=: | (?!requests|tokens|input|characters|bytes)(?-i:[A-Z{]))",
     re.IGNORECASE | re.MULTILINE,
 )
+BELIEVED_LOOSELY = frozenset({400, 413, 422, 429})
 # The refusal's fields, where such a status is before them: a caller's words may look the same.
 TOLD_FIELD = re.compile(r"""['"](?:code|type|status)['"]: ?['"]([\w.-]{3,64})['"]""")
 # the exceptions of AWS, and the codes of gRPC
@@ -114,7 +127,11 @@ def _note_value(said: Said, texts: list[str], name: str, item: Any) -> None:
 def _note_headers(said: Said, headers: Any) -> None:
     """OpenRouter has the headers of a rate limit in the body."""
     if isinstance(headers, dict):
-        named = {str(name).lower(): str(value) for name, value in headers.items()}
+        named = {
+            str(name)[:MOST_HEADER].lower(): str(value)[:MOST_HEADER]
+            for name, value in islice(headers.items(), MOST_HEADERS)
+            if isinstance(value, str | int | float)
+        }
         wait = retry_after_seconds(named)
         said.waits += [] if wait is None else [str(wait)]
 
@@ -123,14 +140,16 @@ def _note_told(said: Said) -> None:
     """What a gateway repeats within a sentence; its own fields come first, except for its own failure's status."""
     for name in TOLD_NAME.finditer(said.text):
         said.words.extend(heads(name[1] or name[2]))
-    status = TOLD_STATUS.search(said.text)
-    if status is None:
+    told = TOLD_IN_FULL.search(said.text) or TOLD_LOOSELY.search(said.text)
+    if told is None:
         return
-    for word in TOLD_FIELD.finditer(said.text, status.end()):
+    status = int(told[told.lastindex or 0])
+    if told.re is TOLD_LOOSELY and status not in BELIEVED_LOOSELY:
+        return
+    for word in TOLD_FIELD.finditer(said.text, told.end()):
         said.words.extend(heads(word[1]))
-    told = int(status["named"] or status["first"])
     if said.status is None or said.status >= 500:
-        said.status = told if said.status is None else min(said.status, told)
+        said.status = status
 
 
 def _field(key: str) -> str:

@@ -79,20 +79,21 @@ def keep(count, service, balancer, upstream):
 
 
 @pytest.mark.parametrize("client", ["lean", "stock"])
-@pytest.mark.parametrize("end", [cut, reset, give_up])
-def test_kept_connections_that_are_all_dead_cost_nobody_an_answer(end, client):
+# a farewell counts only if it is read soon, which a crowd would delay
+@pytest.mark.parametrize(("end", "count"), [(cut, 30), (reset, 30), (give_up, 3)])
+def test_kept_connections_that_are_all_dead_cost_nobody_an_answer(end, count, client):
     balancer = Balancer(end)
     with (
         Upstream(balancer) as upstream,
         Service(f"http://{upstream.address}/v1", LLM_CLIENT=client) as service,
     ):
-        keep(30, service, balancer, upstream)
+        keep(count, service, balancer, upstream)
         balancer.fail_over(upstream)
-        with ThreadPoolExecutor(30) as crowd:
-            statuses = [each[0] for each in crowd.map(lambda _: service.chat(), range(30))]
-        assert statuses == [200] * 30
-        assert service.metric("chat_llm_attempts_total", result="ok") == 60
-        assert service.metric("chat_llm_attempts_total") == 60
+        with ThreadPoolExecutor(count) as crowd:
+            statuses = [each[0] for each in crowd.map(lambda _: service.chat(), range(count))]
+        assert statuses == [200] * count
+        assert service.metric("chat_llm_attempts_total", result="ok") == 2 * count
+        assert service.metric("chat_llm_attempts_total") == 2 * count
         assert service.metric("chat_llm_retries_total") == 0
         assert service.metric("chat_breaker_state") == 0
 

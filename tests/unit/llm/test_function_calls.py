@@ -77,3 +77,8 @@ def test_another_providers_class_may_call_a_function():
 
 def test_a_model_that_cannot_stream_may_call_with_no_json():
     assert called_by(whole_chunk(AIMessage("", **TOOL))) == [("City", CUT)]
+
+
+def test_a_model_that_cannot_stream_may_call_with_nothing():
+    calls = [invalid_tool_call(name="City", args=None, id="c1", error=None)]
+    assert called_by(whole_chunk(AIMessage("", invalid_tool_calls=calls))) == [("City", "")]

@@ -9,16 +9,20 @@ from tests.unit.llm.wire.frames import bytewise, heard
 WORDS = {
     "stop": ["stop", "STOP", "eos", "EOS", "eos_token", "end_turn", "stop_sequence", "complete", "COMPLETE",
      "completed",
-             "FinishReason.STOP", "FINISH_REASON_STOP", "stop: \\n\\n", "banana", "something else"],
+             "FinishReason.STOP", "FINISH_REASON_STOP", "stop: \\n\\n", "banana", "something else",
+             "room", "zoom", "gateway_stop", "resource_end", "busy_end", "forbidden_tokens_hit", "blocked_stop"],
     "length": ["length", "MAX_TOKENS", "max_tokens", "model_length", "FinishReason.MAX_TOKENS", "max_output_tokens",
                "model_context_window_exceeded", "Length"],
     "content_filter": ["content_filter", "content-filter", "SAFETY", "RECITATION", "PROHIBITED_CONTENT", "BLOCKLIST",
                        "SPII", "LANGUAGE", "IMAGE_SAFETY", "content_filter: SAFETY", "sensitive", "content_filtered",
-                       "guardrail_intervened", "ERROR_TOXIC", "MODEL_ARMOR"],
+                       "guardrail_intervened", "ERROR_TOXIC", "MODEL_ARMOR",
+                       "forbidden", "input_blocked", "prompt_blocked", "blocked_content"],
     "tool_calls": ["tool_calls", "tool-calls", "tool_call", "tool_use", "function_call", "TOOL_CALLS"],
     "refusal": ["refusal"],
     "failed": ["abort", "error", "insufficient_system_resource", "network_error", "cancelled", "ERROR", "timeout",
-               "MALFORMED_FUNCTION_CALL", "function_call_filter: UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE"],
+               "MALFORMED_FUNCTION_CALL", "function_call_filter: UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE",
+               "cuda_oom", "server_busy", "busy", "resources_exhausted", "out_of_resources", "throttled",
+               "bad_gateway"],
     None: ["", "null", "NULL", "none", "FINISH_REASON_UNSPECIFIED", "  ", "???"],
 }  # fmt: skip
 OTHERS = [

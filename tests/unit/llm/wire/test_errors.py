@@ -112,6 +112,7 @@ RESPONSES = [
     ("gateway around 429", 500, error(message="x", code=429), UpstreamRateLimited),
     # this request
     ("openai", 400, error(type="invalid_request_error", message="bad"), UpstreamInvalidRequest),
+    ("a limit's word", 400, error(type="tokens", message="bad"), UpstreamInvalidRequest),
     ("bare", 400, b"", UpstreamInvalidRequest),
     ("413", 413, b"<html>", UpstreamInvalidRequest),
     ("fastapi", 422, {"detail": [{"type": "missing", "loc": ["body", "messages"], "msg": "Field required"}]},
@@ -227,6 +228,8 @@ FRAMES = [
     ("vertex block", {"prompt_feedback": {"block_reason": "MODEL_ARMOR"}}, ContentFiltered),
     ("too long by word", error(code="context_length_exceeded"), ContextTooLong),
     ("too long by sentence", error(message="This model's maximum context length is 4096 tokens."), ContextTooLong),
+    ("status first", error(message="status 500; too many requests"), UpstreamRateLimited),
+    ("http status first", error(message="HTTP error 500: insufficient credits"), UpstreamQuotaExhausted),
     ("template", error(message="Conversation roles must alternate"), UpstreamInvalidRequest),
 ]  # fmt: skip
 
@@ -302,10 +305,13 @@ def test_nothing_that_a_server_wrote_is_in_our_error():
         {"error": float("inf")},
         {"error": {"code": 10**400}},
         {"error": {"code": float("nan"), "status": "9" * 5000}},
+        {"error": {"headers": {"ratelimit-" + "reset-" * 700_000 + "0": "1"}}},
+        {"error": {"headers": {f"ratelimit-{n}-reset": "1" * 100 for n in range(100_000)}}},
+        {"error": {"headers": {"retry-after": "1 " * 2_000_000, "ratelimit-reset": [[[]]]}}},
         {"error": {"loc": [None, [], {}], "param": "p" * 10_000}},
         None,
     ],
-    ids=range(9),
+    ids=range(12),
 )
 def test_a_bottomless_error_is_an_error(value):
     assert of_frame(value).code in {"upstream_error", "upstream_invalid_request"}

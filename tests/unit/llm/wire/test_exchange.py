@@ -8,6 +8,7 @@ import threading
 import gevent
 import pytest
 
+from service.llm.wire import exchange as exchange_module
 from service.llm.wire.address import parse
 from service.llm.wire.connections import server_at
 from service.llm.wire.exchange import Exchange
@@ -78,7 +79,16 @@ def farewell(connection):
     cut(connection)
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """The time in seconds, which stands still unless a test moves it."""
+    now = [0.0]
+    monkeypatch.setattr(exchange_module, "monotonic", lambda: now[0])
+    return now
+
+
 @pytest.mark.parametrize("kill", [cut, reset, farewell])
+@pytest.mark.usefixtures("clock")
 def test_a_kept_connection_that_ends_under_a_request_is_replaced(reach, kill):
     with Upstream(Deadly(kill)) as upstream:
         begin = reach(upstream.address)
@@ -134,6 +144,18 @@ def test_a_408_is_an_answer_on_a_fresh_connection_and_where_the_connection_stays
             assert told(begin()) == ANSWER
         assert told(begin(), keep=False) == said
         assert len({request.connection for request in upstream.requests}) == 1
+
+
+def test_a_408_that_comes_late_is_an_answer(reach, clock):
+    def late(connection):
+        clock[0] += 3
+        farewell(connection)
+
+    with Upstream(Deadly(late)) as upstream:
+        begin = reach(upstream.address)
+        assert told(begin()) == ANSWER
+        assert told(begin(), keep=False).startswith(b"HTTP/1.1 408")
+        assert len(upstream.requests) == 2
 
 
 def test_a_fresh_connection_that_ends_is_a_failure(reach):

@@ -257,6 +257,16 @@ def test_what_says_nothing_is_passed_over(value):
     assert heard([frame(value) + text("Hello") + frame(value) + END])[:2] == ("Hello", "stop")
 
 
+@pytest.mark.parametrize("data", [b"[[[]]]", b"[ping", b"null]", b"[[ping]]"])
+def test_what_only_resembles_a_ping_is_malformed(data):
+    assert heard([b"data: " + data + b"\n\n" + text("Hello")]).error == "upstream_error"
+
+
+@pytest.mark.parametrize("data", [b"[PING]", b"pong", b"null", b'""', b": hold on"])
+def test_a_ping_is_passed_over(data):
+    assert heard([b"data: " + data + b"\n\n" + text("Hello") + END])[:2] == ("Hello", "stop")
+
+
 def test_other_choices_are_not_ours():
     other = {"index": 1, "delta": {"content": "no"}, "finish_reason": "length"}
     ours = {"index": 0, "delta": {"content": "yes"}, "finish_reason": None}

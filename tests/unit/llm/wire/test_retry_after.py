@@ -94,6 +94,10 @@ def test_of_several_limits_the_one_that_is_used_up_counts(value):
     assert seconds(ratelimit=value) == 30
 
 
+def test_a_name_without_end_is_none():
+    assert retry_after_seconds({"ratelimit-" + "reset-" * 700_000 + "0": "1"}) is None
+
+
 def test_retry_after_goes_before_the_limits_resets():
     assert seconds(retry_after="2", x_ratelimit_reset_requests="9s") == 2
 
