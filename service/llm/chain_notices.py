@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_core.globals import get_llm_cache
 from langchain_core.prompts import BasePromptTemplate
-from langchain_core.runnables import RunnableWithFallbacks
+from langchain_core.runnables import RunnableBranch, RunnableWithFallbacks
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from langchain_core.runnables.retry import RunnableRetry
 from langgraph.checkpoint.memory import InMemorySaver
@@ -16,6 +16,7 @@ from service.llm.chain_input import NAMES
 from service.llm.chain_parts import Whole, first_step, parts
 from service.llm.chain_plan import Plan
 from service.llm.guarded import Guarded
+from service.llm.reached import reaches
 
 IN_MEMORY = "InMemory"
 EVERYWHERE = "*"
@@ -53,12 +54,12 @@ def notices(plans: Mapping[str, Plan]) -> list[Notice]:
 
 def _of(name: str, plan: Plan) -> Iterator[Notice]:
     yield from _of_first(name, first_step(plan.chain))
-    found = list(parts(plan.chain))
-    whole = [part.bound for part in found if isinstance(part, Whole)]
-    for part in found:
-        if isinstance(part, RunnableRetry) and all(part is not one for one in whole):
-            held = any(isinstance(one, Guarded) for one in parts(part.bound))
-            yield Notice(name, "with_retry", MODEL_RETRY if held else RETRY)
+    invoked = {id(part) for part in _invoked(plan)}
+    for part in parts(plan.chain):
+        if isinstance(part, RunnableRetry):
+            held = reaches(part.bound, (Guarded,))
+            if held or id(part) not in invoked:
+                yield Notice(name, "with_retry", MODEL_RETRY if held else RETRY)
         if isinstance(part, RunnableWithFallbacks) and any(
             isinstance(one, Guarded) for one in parts(part.runnable)
         ):
@@ -67,6 +68,18 @@ def _of(name: str, plan: Plan) -> Iterator[Notice]:
             yield Notice(name, "InMemoryChatMessageHistory", REMEMBERS)
         if isinstance(getattr(part, "checkpointer", None), InMemorySaver):
             yield Notice(name, "InMemorySaver", REMEMBERS)
+
+
+def _invoked(plan: Plan) -> Iterator[Any]:
+    """The parts that are not streamed, so that retries work."""
+    if plan.before is not None:
+        yield from parts(plan.before)
+    for part in parts(plan.chain):
+        if isinstance(part, Whole):
+            yield from parts(part.bound)
+        if isinstance(part, RunnableBranch):
+            for condition, _ in part.branches:
+                yield from parts(condition)
 
 
 def _of_first(name: str, step: Any) -> Iterator[Notice]:

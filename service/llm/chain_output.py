@@ -155,10 +155,10 @@ class Outputs:
             if message.tool_call_chunks or message.tool_calls or called:
                 self._message = message if self._message is None else self._message + message
         else:
-            self.tool_calls += _told(message)
+            self.tool_calls += calls_of(message)
 
     def _calls(self) -> list[dict[str, Any]]:
-        return _told(self._message) if self._message is not None else []
+        return calls_of(self._message) if self._message is not None else []
 
 
 def _conversation(value: Any) -> list[BaseMessage]:
@@ -169,7 +169,8 @@ def _conversation(value: Any) -> list[BaseMessage]:
     return [one for state in states for one in messages_in(state.get("messages"))]
 
 
-def _told(message: AIMessage) -> list[dict[str, Any]]:
+def calls_of(message: AIMessage) -> list[dict[str, Any]]:
+    """Its calls as data; arguments that are no JSON, or nested too deeply, are text."""
     if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
         # in its tool_calls LangChain completes arguments that are cut
         parts = message.tool_call_chunks

@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from langchain_core.output_parsers import BaseOutputParser
+from langchain_core.language_models import BaseLanguageModel
+from langchain_core.output_parsers import BaseOutputParser, BaseTransformOutputParser
 from langchain_core.prompts import BasePromptTemplate
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import (
@@ -25,6 +26,8 @@ from langchain_core.runnables.passthrough import RunnableAssign
 from langchain_core.runnables.retry import RunnableRetry
 from langchain_core.tools import BaseTool
 from langgraph.pregel import Pregel
+
+from service.llm.reached import reaches
 
 Replace = Callable[[Any], Any]
 AT_ONCE = (
@@ -81,9 +84,15 @@ def with_whole_steps(step: Any) -> Any:
 
 
 def _has_to_be_whole(step: Any) -> bool:
-    if isinstance(step, RunnableRetry | RunnableWithFallbacks):
-        return all(inner(part) or _says_it_at_once(part) for part in parts(step))
-    return isinstance(step, Pregel)
+    if not isinstance(step, RunnableRetry | RunnableWithFallbacks):
+        return isinstance(step, Pregel)
+    found = list(parts(step))
+    return (
+        all(inner(part) or _says_it_at_once(part) for part in found)
+        and not _passes_text_on(found)
+        # the guard repeats its calls itself
+        and not reaches(step, (BaseLanguageModel, Pregel))
+    )
 
 
 def _says_it_at_once(part: Any) -> bool:
@@ -91,6 +100,13 @@ def _says_it_at_once(part: Any) -> bool:
     if isinstance(part, RunnableLambda):
         return not inspect.isgeneratorfunction(getattr(part, "func", None))
     return isinstance(part, AT_ONCE)
+
+
+def _passes_text_on(found: list[Any]) -> bool:
+    """Whether a model's text may go through it piece by piece."""
+    passing = (BaseTransformOutputParser, RunnablePassthrough)
+    collects = any(isinstance(part, RunnableParallel) for part in found)
+    return not collects and any(isinstance(part, passing) for part in found)
 
 
 def chain_with_history(step: RunnableWithMessageHistory) -> Any:

@@ -69,9 +69,12 @@ class Producer:
     def _run_graph(self, graph: Any, value: Any, config: Any) -> None:
         if self._plan.needs and isinstance(value, dict) and "messages" in value:
             value["messages"] = [*_cancelled_calls(graph, config), *value["messages"]]
-        for mode, item in graph.stream(value, config, stream_mode=["updates", "custom"]):
+        modes: Any = ["updates", "custom", *(["values"] if self._plan.agent is None else [])]
+        for mode, item in graph.stream(value, config, stream_mode=modes):
             if mode == "custom":
                 self._graph.tell(item)
+            elif mode == "values":
+                self._graph.end_step(item)
             elif isinstance(item, dict):
                 self._graph.read(item)
         self._graph.close()

@@ -13,9 +13,8 @@ from langchain_core.messages import (
     convert_to_messages,
 )
 
-from service.llm.accumulator import told_by
 from service.llm.agents import AFTER, MODEL, Agent
-from service.llm.chain_output import as_text, is_json, messages_in, text_of_tool
+from service.llm.chain_output import as_text, calls_of, is_json, messages_in, text_of_tool
 from service.llm.chain_turn import ChainTurn
 from service.llm.shown_messages import ShownMessages, added, added_to
 
@@ -39,7 +38,10 @@ class GraphOutputs:
         self._state: dict[str, Any] = {}
         self._result: Any = None
         self._last: BaseMessage | None = None
-        # that of the latest update, if it has any
+        # of the running step, and of the one before
+        self._step: list[BaseMessage] = []
+        self._last_step: list[BaseMessage] = []
+        # the state's last one, if the latest step has added any
         self._ends_in: BaseMessage | None = None
         # what may still be redacted or replaced, by id
         self._held: dict[str, BaseMessage] = {}
@@ -63,6 +65,15 @@ class GraphOutputs:
             for part in parts:
                 self._read(part)
 
+    def end_step(self, state: Any) -> None:
+        """state: after the step's nodes, of which those that ran in parallel are in an order of their own."""
+        messages = messages_in(state.get(MESSAGES) if isinstance(state, Mapping) else state)
+        # the state completes the arguments of calls that were cut
+        as_returned = {message.id: message for message in self._step}
+        last = messages[-1] if messages and self._step else None
+        self._ends_in = last and as_returned.get(last.id, last)
+        self._last_step, self._step = self._step, []
+
     def _interrupt(self, interrupts: Any) -> None:
         self.interrupted = True
         for one in interrupts:
@@ -74,7 +85,8 @@ class GraphOutputs:
         is_state = isinstance(update, Mapping)
         for message in messages:
             self._say(message, may_hide=is_state)
-        self._ends_in = messages[-1] if messages else None
+        if not is_state or MESSAGES in update:
+            self._step += messages
         if isinstance(update, Mapping):
             self._state |= update
             # what a task returned before was a step on the way
@@ -127,7 +139,9 @@ class GraphOutputs:
             return text_of_tool(self._last)
         if not said and self._last is not None and self._answers(self._last):
             return str(self._last.text)
-        return self._added(said[-1]) if said else _state_text(self._state)
+        if said:
+            return self._hidden_end(said) or self._added(said[-1])
+        return "" if self.tool_calls else _state_text(self._state)
 
     @property
     def tool_calls(self) -> list[dict[str, Any]]:
@@ -135,7 +149,17 @@ class GraphOutputs:
         last = self._ends_in
         if self._agent is not None or self.interrupted or self._result is not None:
             return []
-        return told_by(last) if isinstance(last, AIMessage) and last.tool_calls else []
+        answers = _answer_field(self._state) is not None
+        return calls_of(last) if isinstance(last, AIMessage) and not answers else []
+
+    def _hidden_end(self, said: list[str]) -> str:
+        """The graph's last message, if nothing of its last step was shown: it is the answer, whatever came before."""
+        last = self._ends_in
+        if last is None or not all(self._shown.hides(message) for message in self._last_step):
+            return ""
+        text = str(last.text)
+        is_said = text.strip() in (one.strip() for one in said)
+        return text if self._answers(last) and not is_said else ""
 
     def _answers(self, message: BaseMessage) -> bool:
         """Whether an unseen message is the answer. Supervisors take what an agent said as a human's, with its name."""

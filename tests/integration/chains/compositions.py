@@ -307,6 +307,24 @@ def search(asked, config: RunnableConfig):
     return asked
 
 
+def retried_call(model):
+    def answer(asked):
+        def say():
+            return model.invoke(asked["question"]).text
+
+        return say()
+
+    return RunnableLambda(answer).with_retry(wait_exponential_jitter=False)
+
+
+class Asking:
+    def __init__(self, model):
+        self.model = model
+
+    def answer(self, asked):
+        return self.model.invoke(asked["question"]).text
+
+
 def raising_generator(model):
     def go(chunks):
         for chunk in chunks:
@@ -422,6 +440,12 @@ COMPOSITIONS = {
     ),
     "retried_last": lambda m: (
         ASK | m | RunnableLambda(search).with_retry(wait_exponential_jitter=False)
+    ),
+    "retried_call": retried_call,
+    "retried_method": lambda m: RunnableLambda(Asking(m).answer).with_retry(),
+    "retried_choice": lambda m: RunnableLambda(lambda x: ASK | m).with_retry(),
+    "retried_parser": lambda m: (
+        ASK | ChatOpenAI(model="gpt-4o", max_retries=0) | StrOutputParser().with_retry()
     ),
     "assign_fallback": lambda m: (
         RunnablePassthrough.assign(day=lambda x: 1 / 0).with_fallbacks(

@@ -1,5 +1,6 @@
 """Chains of many model calls, for test_shown.py: side by side, of middlewares, and such that fail in the middle."""
 
+import functools
 import json
 import operator
 import threading
@@ -180,6 +181,79 @@ def drafted(model):
     return graph.compile()
 
 
+def looked_up(model):
+    """Says a word before a call that it keeps to itself."""
+    unseen = model.with_config(tags=["nostream"])
+    graph = StateGraph(MessagesState)
+    graph.add_node("plan", lambda state: {"messages": [AIMessage("Looking it up. ")]})
+    graph.add_node("answer", lambda state: {"messages": [unseen.invoke(state["messages"])]})
+    graph.add_edge(START, "plan")
+    graph.add_edge("plan", "answer")
+    return graph.compile()
+
+
+class Found(MessagesState):
+    raw: AIMessage
+    answer: str
+    step: int
+
+
+def fields(node):
+    graph = StateGraph(Found)
+    graph.add_node("say", node)
+    graph.add_edge(START, "say")
+    return graph.compile()
+
+
+def keeps_raw(model):
+    typed = model.with_structured_output(City, method="function_calling", include_raw=True)
+
+    def say(state):
+        told = typed.invoke(state["messages"])
+        return {"answer": f"{told['parsed'].people} people", "raw": told["raw"]}
+
+    return fields(say)
+
+
+def gives_up(model):
+    bound = model.bind_tools([add])
+    return fields(lambda state: {"messages": [bound.invoke(state["messages"])], "answer": "sorry"})
+
+
+def counts_steps(model):
+    bound = model.bind_tools([add])
+    return fields(lambda state: {"messages": [bound.invoke(state["messages"])], "step": 1})
+
+
+def beside_a_note(names):
+    """Two nodes in parallel: the state has their messages in the order of the nodes' names, whoever is first."""
+
+    def build(model):
+        bound = model.bind_tools([add])
+        nodes = {
+            "call": lambda state: {"messages": [bound.invoke(state["messages"])]},
+            "note": lambda state: {"messages": [AIMessage("a note")]},
+        }
+        graph = StateGraph(MessagesState)
+        for name, node in names.items():
+            graph.add_node(name, nodes[node])
+            graph.add_edge(START, name)
+        return graph.compile()
+
+    return build
+
+
+def streamed_calls(model):
+    bound = model.bind_tools([add])
+    return says(lambda messages: functools.reduce(operator.add, bound.stream(messages)))
+
+
+def deep_calls(_model):
+    deep = functools.reduce(lambda of, _: {"a": of}, range(400), 1)
+    made = [{"name": "add", "args": deep, "id": "c1"}]
+    return says(lambda messages: AIMessage("", tool_calls=made))
+
+
 def structured(model):
     typed = model.with_structured_output(City)
     return says(lambda messages: AIMessage(f"{typed.invoke(messages).people} people"))
@@ -280,6 +354,17 @@ CHAINS = {
     ),
     "drafted": drafted,
     "unseen": lambda model: says(model.with_config(tags=["nostream"]).invoke),
+    "looked_up": looked_up,
+    "keeps_raw": keeps_raw,
+    "gives_up": gives_up,
+    "counts_steps": counts_steps,
+    "note_then_call": beside_a_note({"a": "note", "b": "call"}),
+    "call_then_note": beside_a_note({"a": "call", "b": "note"}),
+    "streamed_calls": streamed_calls,
+    "deep_calls": deep_calls,
+    "function_call": lambda model: says(
+        model.bind(functions=[{"name": "add", "parameters": {"type": "object"}}]).invoke
+    ),
     "leaves_calls": lambda model: says(model.bind_tools([add]).invoke),
     "two_joined": lambda model: says(
         lambda messages: AIMessage(model.invoke("a").text + model.invoke("b").text)

@@ -280,7 +280,15 @@ def test_a_parser_that_fails_falls_back(service, server, route):
     assert answer.usage == (14, 4, "reported")
 
 
-@pytest.mark.parametrize("chain", ["chosen", "recursing"])
+@pytest.mark.parametrize("chain", ["retried_call", "retried_method", "retried_choice"])
+def test_a_function_that_calls_a_model_is_left_to_the_guard(service, server, route, chain):
+    server.says(stream(fin("content_filter"), DONE))
+    answer = ask(service, route, chain)
+    assert answer.code == "content_filtered"
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("chain", ["chosen", "recursing", "retried_parser"])
 def test_the_model_of_a_chain_that_a_function_chose_speaks_as_it_goes(service, server, chain):
     seen = threading.Event()
     server.says(stream(text("Hello"), lambda _: seen.wait(10), text(" you"), fin("stop"), DONE))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.chains.conftest import SETTINGS, ask, calls, says
-from tests.support.model_server import DONE, ModelServer, fin, stream, text, usage
+from tests.support.model_server import DONE, ModelServer, choice, fin, stream, text, usage
 from tests.support.service import Service
 from tests.support.upstream import chunk, cut, gone
 
@@ -134,6 +134,12 @@ def test_such_a_message_is_the_answer_where_nothing_else_is_said(service, server
     assert (answer.code, answer.text) == (None, "a word")
 
 
+def test_it_is_the_answer_where_the_graph_ends_in_it(service, server, route):
+    server.says(says("it is| 3"))
+    answer = ask(service, route, "looked_up")
+    assert (answer.code, answer.text) == (None, "Looking it up. it is 3")
+
+
 def test_tool_calls_that_a_graph_ends_in_are_the_callers(service, server, route):
     head, *call = CALL
     server.says([head, chunk(text("Let me see.")), *call])
@@ -145,6 +151,47 @@ def test_tool_calls_that_a_graph_ends_in_are_the_callers(service, server, route)
         streamed_to_openai(service, "leaves_calls")[1]["choices"][0]["finish_reason"]
         == "tool_calls"
     )
+
+
+@pytest.mark.parametrize("chain", ["counts_steps", "note_then_call"])
+def test_they_are_what_the_state_ends_in(service, server, route, chain):
+    server.says(CALL)
+    answer = ask(service, route, chain)
+    assert answer.text == ("a note" if chain == "note_then_call" else "")
+    assert [call["name"] for call in answer.data["tool_calls"]] == ["add"]
+    assert answer.end["finish_reason"] == "tool_calls"
+
+
+@pytest.mark.parametrize(
+    ("chain", "words"),
+    [("keeps_raw", "9 people"), ("gives_up", "sorry"), ("call_then_note", "a note")],
+)
+def test_calls_beside_an_answer_are_not_the_callers(service, server, route, chain, words):
+    server.says(calls("City", {"name": "Seoul", "people": 9}) if chain == "keeps_raw" else CALL)
+    answer = ask(service, route, chain)
+    assert (answer.text, answer.data, answer.end["finish_reason"]) == (words, {}, "stop")
+
+
+@pytest.mark.parametrize("chain", ["leaves_calls", "streamed_calls"])
+def test_arguments_that_are_cut_stay_as_they_came(service, server, route, chain):
+    function = {"name": "add", "arguments": '{"a": 1, "b'}
+    delta = {"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": function}]}
+    server.says(stream(choice(delta), fin("length"), COUNTS, DONE))
+    answer = ask(service, route, chain)
+    assert answer.data["tool_calls"] == [{"id": "c1", "name": "add", "args": '{"a": 1, "b'}]
+    assert answer.end["finish_reason"] == "length"
+
+
+def test_arguments_that_are_nested_too_deeply_are_text(service, server, route):
+    (call,) = ask(service, route, "deep_calls").data["tool_calls"]
+    assert call["args"].startswith('{"a":{"a":')
+
+
+def test_the_call_of_a_bound_function_is_handed_out_too(service, server, route):
+    function = {"name": "add", "arguments": '{"a": 1}'}
+    server.says(stream(choice({"function_call": function}), fin("function_call"), COUNTS, DONE))
+    answer = ask(service, route, "function_call")
+    assert answer.data["tool_calls"] == [{"id": None, "name": "add", "args": {"a": 1}}]
 
 
 def test_what_an_agent_reports_to_its_supervisor_is_the_answer(service, server, route):

@@ -92,7 +92,7 @@ NOTICED = f"""{ASK}
 from langchain_core.caches import InMemoryCache
 from langchain_core.chat_history import InMemoryChatMessageHistory
 from langchain_core.globals import set_llm_cache
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableBranch, RunnableLambda
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from langgraph.checkpoint.memory import InMemorySaver
 {GRAPH.replace("SAVER", "InMemorySaver()").replace("CONFIG", "")}
@@ -108,6 +108,14 @@ CHAINS = {{
     "model": lambda model: ASK | model.with_retry(),
     "step": lambda model: RunnableLambda(pieces).with_retry() | ASK | model,
     "repeated": lambda model: RunnableLambda(lambda asked: asked).with_retry() | ASK | model,
+    "nested": lambda model: (
+        RunnableLambda(lambda asked: asked).with_retry().with_fallbacks([RunnableLambda(dict)])
+        | RunnableBranch(
+            (RunnableLambda(lambda asked: True).with_retry(), ASK | model), ASK | model
+        )
+    ),
+    "before": lambda model: RunnableLambda(lambda asked: asked).with_retry() | build(model),
+    "calling": lambda model: RunnableLambda(lambda asked: model.invoke("hi")).with_retry(),
     "fallback": lambda model: ASK | model.with_fallbacks([model.bind(model="x")]),
     "graph": build,
     "history": lambda model: RunnableWithMessageHistory(
@@ -128,6 +136,8 @@ def test_what_does_less_than_it_seems_to_is_said_once():
             ("talk", "{chat_history}"),
             ("model", "with_retry"),
             ("step", "with_retry"),
+            ("before", "InMemorySaver"),
+            ("calling", "with_retry"),
             ("fallback", "with_fallbacks"),
             ("graph", "InMemorySaver"),
             ("history", "InMemoryChatMessageHistory"),
