@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -74,10 +74,10 @@ def _is_another(delta: dict[str, Any], call: dict[str, Any]) -> bool:
     if delta.get("id") and call["id"]:
         return bool(delta["id"] != call["id"])
     begun = call["arguments"]
-    return bool(function.get("arguments")) and len(begun) == 1 and _is_json(begun[0])
+    return bool(function.get("arguments")) and len(begun) == 1 and is_json(begun[0])
 
 
-def _is_json(text: str) -> bool:
+def is_json(text: str) -> bool:
     try:
         orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -171,6 +171,11 @@ def usage_metadata(usage: Usage) -> UsageMetadata:
         total_tokens=usage.input_tokens + usage.output_tokens,
         input_token_details={"cache_read": usage.cached_input_tokens or 0},
     )
+
+
+def arguments_text(args: Any, default: Callable[[Any], Any] | None = None) -> str:
+    """A call's arguments as models write them. Those of an invalid call are text, or None."""
+    return args or "" if isinstance(args, str | None) else json.dumps(args, default=default)
 
 
 def told_calls(found: list[tuple[str | None, str, str]]) -> list[dict[str, Any]]:

@@ -213,11 +213,3 @@ def _answer_in(messages: Sequence[BaseMessage]) -> str:
     if len(results) == len(messages):
         return "\n".join(filter(None, map(text_of_tool, results)))
     return last_text(messages)
-
-
-def is_json(text: str) -> bool:
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return True

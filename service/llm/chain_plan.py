@@ -179,12 +179,11 @@ def _with_marked_choice(step: Any) -> Any:
         steps, place = list(step.steps), _last_place(step)
         last, steps[place] = steps[place], _with_marked_choice(steps[place])
         return step if steps[place] is last else RunnableSequence(*steps, name=step.name)
-    if not isinstance(step, RunnableLambda) or not inspect.isfunction(getattr(step, "func", None)):
-        return step
-    if inspect.isgeneratorfunction(step.func):
+    function = getattr(step, "func", None) if isinstance(step, RunnableLambda) else None
+    if not inspect.isfunction(function) or inspect.isgeneratorfunction(function):
         return step
     choosing = copy.copy(step)
-    choosing.func = _marking(step.func)
+    choosing.func = _marking(function)
     return choosing
 
 

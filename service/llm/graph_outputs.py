@@ -13,8 +13,9 @@ from langchain_core.messages import (
     convert_to_messages,
 )
 
+from service.llm.accumulator import is_json
 from service.llm.agents import AFTER, MODEL, Agent
-from service.llm.chain_output import as_text, calls_of, is_json, messages_in, text_of_tool
+from service.llm.chain_output import as_text, calls_of, messages_in, text_of_tool
 from service.llm.chain_turn import ChainTurn
 from service.llm.shown_messages import ShownMessages, added, added_to
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from service.llm.accumulator import told_by
+from service.llm.accumulator import arguments_text, told_by
 from service.llm.kept import Kept
 
 TOOLS = frozenset({"tools", "functions"})
@@ -62,8 +62,5 @@ class ModelCall:
 
 def _texts(message: BaseMessage) -> list[str]:
     calls = told_by(message) if isinstance(message, AIMessage) else []
-    return [str(message.text), *(f"{call['name']} {_arguments(call['args'])}" for call in calls)]
-
-
-def _arguments(args: Any) -> str:
-    return args if isinstance(args, str) else json.dumps(args, default=str)
+    told = (f"{call['name']} {arguments_text(call['args'], str)}" for call in calls)
+    return [str(message.text), *told]

@@ -1,6 +1,5 @@
 """Converts the output of any provider's LangChain model to our chunks, whatever it calls reason, thinking and usage."""
 
-import json
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
@@ -9,7 +8,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from service.chat.events import Chunk, Usage
 from service.errors import ContentFiltered, UpstreamError
-from service.llm.accumulator import FUNCTION_CALL
+from service.llm.accumulator import FUNCTION_CALL, arguments_text
 from service.llm.kept import THINKING, Kept
 from service.llm.usage import total, usage_of
 from service.llm.wire.finish import finish_reason
@@ -74,7 +73,7 @@ def whole_chunk(message: AIMessage) -> AIMessageChunk:
     calls: Any = [
         {
             "name": c["name"],
-            "args": _arguments(c["args"]),
+            "args": arguments_text(c["args"]),
             "id": c["id"],
             "index": i,
             "type": "tool_call_chunk",
@@ -88,11 +87,6 @@ def whole_chunk(message: AIMessage) -> AIMessageChunk:
         response_metadata=message.response_metadata,
         usage_metadata=message.usage_metadata,
     )
-
-
-def _arguments(args: Any) -> str:
-    """Those of an invalid call are text, or None."""
-    return args or "" if isinstance(args, str | None) else json.dumps(args)
 
 
 def _text(message: BaseMessage) -> str:

@@ -150,8 +150,8 @@ class PostgresServer:
         )
 
     @contextlib.contextmanager
-    def locked(self, statement: str, most_seconds: float = 60) -> Iterator[None]:
-        """Another session keeps what the statement locks, but no longer than this."""
+    def locked(self, statement: str, most_seconds: float = 60) -> Iterator["subprocess.Popen[str]"]:
+        """Another session, which keeps what the statement locks, but no longer than this."""
         session = self.session()
         assert session.stdin is not None
         assert session.stdout is not None
@@ -161,7 +161,7 @@ class PostgresServer:
         last = threading.Timer(most_seconds, session.stdin.close)
         last.start()
         try:
-            yield
+            yield session
         finally:
             last.cancel()
             session.stdin.close()

@@ -31,6 +31,14 @@ def postgres_address(postgres):
     postgres.sql(f"DROP DATABASE {name} WITH (FORCE)", "postgres")
 
 
+@pytest.fixture
+def own_postgres():
+    """A server that a test may take away or lock, with the store's tables."""
+    with PostgresServer() as server:
+        migrate(database_url(server.address()))
+        yield server
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def address(request, tmp_path):
     if request.param == "sqlite":

@@ -20,19 +20,10 @@ from service.access.periods import Calendar
 from service.access.secret import digest, new_secret
 from service.access.store import Store
 from tests.support.access_worker import AccessWorker
-from tests.support.postgres import PostgresServer
 
 # what a turn may wait for the store, and what this machine may add when it is busy
 STORE_SECONDS = 0.25
 SLACK_SECONDS = 0.75
-
-
-@pytest.fixture
-def own_postgres():
-    """A server that a test may take away."""
-    with PostgresServer() as server:
-        migrate(database_url(server.address()))
-        yield server
 
 
 @pytest.fixture

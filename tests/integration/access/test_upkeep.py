@@ -15,13 +15,11 @@ from service.access.health import Health
 from service.access.keeper import MOST_DELETES, Keeper
 from service.access.keyring import Keyring
 from service.access.ledger import Facts, LedgerRow, columns
-from service.access.migrate import migrate
 from service.access.secret import new_secret
 from service.access.store import Store
 from service.access.upkeep import BATCH
 from tests.support.access_store import make_key
 from tests.support.access_worker import AccessWorker
-from tests.support.postgres import PostgresServer
 from tests.unit.access.fakes import Heard, directly
 
 LONG_AGO_US = 1_000_000
@@ -91,11 +89,10 @@ def test_a_worker_with_many_running_answers_closes_those_of_a_dead_one(store, cr
 
 
 @pytest.fixture
-def own_postgres():
-    with PostgresServer() as server:
-        migrate(database_url(server.address()))
-        make_key(server.address(), "team-a")
-        yield server
+def own_postgres(own_postgres):
+    """It has a key."""
+    make_key(own_postgres.address(), "team-a")
+    return own_postgres
 
 
 @contextmanager
