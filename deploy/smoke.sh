@@ -28,7 +28,8 @@ authorization() { [ -z "${CHAT_API_KEY:-}" ] || printf 'header = "Authorization:
 # one request; a small model on a small machine may take long
 get() { curl --silent --show-error --max-time 90 --noproxy "127.0.0.1,localhost,${no_proxy:-${NO_PROXY:-}}" "$@"; }
 post() { authorization | get --config - --header 'Content-Type: application/json' "$@"; }
-status() { get --output /dev/null --write-out '%{http_code}' "$@"; }
+# status get|post ARGUMENTS...
+status() { "$@" --output /dev/null --write-out '%{http_code}'; }
 
 stream_ending() { post --no-buffer --data "$question" "$url/chat/stream" | grep -E '^(event:|data: \[DONE\])' | tail -n 2 | tr '\n' ' '; }
 request_id() { get --head --header 'X-Request-ID: smoke-test-1' "$url/health"; }
@@ -50,12 +51,12 @@ check "an answer" '"answer": ?"..*"request_id"' post --fail --data "$question" "
 check "a stream ends by done" '^event: done data: \[DONE\]' stream_ending
 check "the caller's request id comes back" '[Xx]-[Rr]equest-[Ii][Dd]: smoke-test-1' request_id
 check "a bad request is refused in the contract's words" '"code": ?"invalid_request"' refusal
-check "metrics stay inside" '^404$' status "$url/metrics"
-check "nginx's counters stay inside" '^404$' status "$url/stub_status"
+check "metrics stay inside" '^404$' status get "$url/metrics"
+check "nginx's counters stay inside" '^404$' status get "$url/stub_status"
 [ -z "$prometheus" ] || check "Prometheus reaches all its targets" '"0"\]' down_targets
 [ -z "$alertmanager" ] || check "Alertmanager is ready" OK get --fail "$alertmanager/-/ready"
 [ -z "$grafana" ] || check "Grafana is ready" '"database": ?"ok"' get --fail "$grafana/api/health"
 
-[ "$failed" = 0 ] || [ "$(post --output /dev/null --write-out '%{http_code}' --data '{}' "$url/chat")" != 401 ] ||
+[ "$failed" = 0 ] || [ "$(status post --data '{}' "$url/chat")" != 401 ] ||
     echo "smoke: a question needs an API key: set CHAT_API_KEY to a valid one"
 exit "$failed"
